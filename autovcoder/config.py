@@ -1,0 +1,84 @@
+"""One YAML file per command, flags win, and a key nobody reads is an error that names the nearest known one.
+
+Reads a YAML file; writes nothing. The settings of a command are a pydantic model with defaults.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from autovcoder.errors import ConfigError
+
+
+class Settings(BaseModel):
+    """The base of every command's settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def load_settings(kind: type[S], path: Path | None = None, flags: Mapping[str, Any] | None = None) -> S:
+    """Settings from defaults, then the YAML file, then the flags; a flag that is None was not given.
+
+    Raises:
+        ConfigError: the file cannot be read, is not a mapping, or has an unknown key or a value of the wrong type.
+    """
+    values = _read_yaml(path) if path is not None else {}
+    values = _merge(values, {k: v for k, v in (flags or {}).items() if v is not None})
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise _as_config_error(error, kind, path) from None
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError("cannot read the settings", where=path, fix=error.strerror or "") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError("the settings are not valid YAML", where=path, fix=str(error)) from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise ConfigError("the settings must be a mapping of names to values", where=path, fix="write one 'key: value' a line")
+    return values
+
+
+def _as_config_error(error: ValidationError, kind: type[Settings], path: Path | None) -> ConfigError:
+    first = error.errors()[0]
+    dotted = ".".join(str(part) for part in first["loc"])
+    where = f"{path}: {dotted}" if path else dotted
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(kind, first["loc"][:-1])
+        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.0)
+        fix = f"did you mean '{near[0]}'? known: {', '.join(known)}" if near else "this section takes no keys"
+        return ConfigError("unknown setting", where=where, fix=fix)
+    return ConfigError("bad setting", where=where, fix=first["msg"])
+
+
+def _known_keys(kind: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    """The keys of the (possibly nested) section at ``loc``."""
+    for part in loc:
+        field = kind.model_fields.get(str(part))
+        inner = field.annotation if field else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        kind = inner
+    return sorted(kind.model_fields)

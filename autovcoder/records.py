@@ -1,0 +1,213 @@
+"""What flows between the stages: frozen records, one line of JSON each.
+
+Reads nothing and writes nothing; depends on pydantic alone, so that every package can share it.
+Ids are the sha256 of canonical content: the same content has the same id in every run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Direction = Literal["input", "output", "inout", "ref", "interface"]
+CircuitType = Literal["combinational", "sequential"]
+Level = Literal["easy", "medium", "hard"]
+Status = Literal[
+    "pass",
+    "syntax_error",
+    "elaboration_error",
+    "mismatch",
+    "runtime_error",
+    "timeout",
+    "no_result",
+    "forbidden",
+    "no_code",
+]
+SimStage = Literal["extract", "parse", "elaborate", "simulate"]
+Language = Literal["verilog-2001", "systemverilog"]
+
+
+def content_id(*parts: Any) -> str:
+    """The sha256 (hex) of the canonical JSON of ``parts``: keys sorted, no spaces, UTF-8."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Record(BaseModel):
+    """The base of all records: immutable, and an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Port(Record):
+    """A module port; ``width`` in bits, None where it depends on something unknown."""
+
+    name: str
+    direction: Direction
+    width: int | None = 1
+
+
+class Provenance(Record):
+    """Where a piece of RTL came from; lines count from 1, both ends included."""
+
+    repo: str
+    commit: str
+    path: str
+    license: str | None
+    first_line: int
+    last_line: int
+
+
+class QualityScore(Record):
+    """A code score from 0 to 10; ``rubric`` maps each criterion to its part of the score."""
+
+    scorer: str
+    value: Annotated[float, Field(ge=0, le=10)]
+    rubric: dict[str, float] = {}
+
+
+class RtlModule(Record):
+    """One module of the round-1 corpus."""
+
+    id: str
+    name: str
+    code: str
+    ports: tuple[Port, ...]
+    provenance: Provenance
+    score: QualityScore | None = None
+
+
+class PassRule(Record):
+    """How a testbench says that a design passed.
+
+    mismatch_count: exactly one line ``Mismatches: M in N samples`` (VerilogEval's form); passes when M is 0 and N is
+        above 0, and equals ``expected_samples`` where that is set.
+    pass_line: exactly one line matches ``pattern`` (a Python regular expression, searched), no ``$error`` or ``$fatal``
+        fired, and the simulation ended by the testbench's own ``$finish``.
+    cocotb_results: cocotb's results file reports at least one test and no failure.
+    """
+
+    kind: Literal["mismatch_count", "pass_line", "cocotb_results"]
+    pattern: str | None = None
+    expected_samples: int | None = None
+
+
+class Bench(Record):
+    """A testbench: everything but the design.
+
+    Attributes:
+        kind: which engine runs it.
+        sources: file name to text. Verilog files are compiled with the design; a cocotb bench has ``test_*.py``.
+        data_files: file name to text, put beside the simulation (for ``$readmemh`` and the like).
+        top: the testbench's top module (verilog), or the design's (cocotb).
+        pass_rule: how the outcome is read.
+    """
+
+    kind: Literal["verilog", "cocotb"]
+    sources: dict[str, str]
+    data_files: dict[str, str] = {}
+    top: str
+    pass_rule: PassRule
+
+
+class Problem(Record):
+    """One benchmark problem. ``interface`` is the module header the answer must have, where the problem fixes one."""
+
+    id: str
+    suite: str
+    category: str
+    spec: str
+    interface: str | None = None
+    bench: Bench
+    reference: str | None = None
+
+
+class Draft(Record):
+    """A problem and its proposed solution, as a teacher wrote them; nothing in it is proven yet.
+
+    ``reference_model`` is Python source from a language-model teacher, and from a parametric family the call that
+    rebuilds the model (family and parameters).
+    """
+
+    id: str
+    problem: str
+    circuit_type: CircuitType
+    level: Level
+    topic: str
+    code: str
+    testbench: Bench
+    reference_model: str
+    teacher: str
+
+
+class Diagnostic(Record):
+    """One message of a front end; line and column count from 1."""
+
+    severity: Literal["error", "warning", "note"]
+    message: str
+    line: int | None = None
+    column: int | None = None
+    code: str | None = None
+
+
+class Verdict(Record):
+    """What a design did on a bench. ``mismatches`` of ``samples`` where the bench counts them; ``seconds`` is wall time."""
+
+    status: Status
+    stage: SimStage
+    mismatches: int | None = None
+    samples: int | None = None
+    diagnostics: tuple[Diagnostic, ...] = ()
+    log_tail: str = ""
+    seconds: float = 0.0
+    simulator: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return self.status == "pass"
+
+
+class VerifiedPair(Record):
+    """A draft that simulation proved, with the fate of the design's mutants (None where none were run)."""
+
+    draft: Draft
+    verdict: Verdict
+    killed: int | None = None
+    survived: int | None = None
+    equivalent: int | None = None
+    unknown: int | None = None
+
+
+class Hit(Record):
+    """One retrieved entry."""
+
+    doc_id: str
+    text: str
+    score: float
+    store: Literal["example", "knowledge"]
+
+
+class Sampling(Record):
+    """How a model is sampled. ``temperature`` 0 is greedy decoding; ``n`` answers are drawn for each prompt."""
+
+    n: Annotated[int, Field(ge=1)] = 1
+    temperature: Annotated[float, Field(ge=0)] = 0.0
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    seed: int = 0
+    max_new_tokens: Annotated[int, Field(ge=1)] = 1024
+
+
+class Sample(Record):
+    """One answer of a model: ``raw`` as it came, ``code`` as extracted (None where there was none)."""
+
+    problem_id: str
+    index: int
+    prompt_sha256: str
+    context_ids: tuple[str, ...] = ()
+    raw: str
+    code: str | None
+    model: str
+    sampling: Sampling

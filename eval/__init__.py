@@ -1,0 +1,1 @@
+"""Benchmarks and samples to verdicts, pass rates and reports."""

@@ -1,0 +1,1 @@
+"""The only door to the simulators and to the SystemVerilog front end."""
