@@ -57,7 +57,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if values is None:
         return {}
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise ConfigError("the settings must be a mapping of names to values", where=path, fix="write one 'key: value' a line")
+        raise ConfigError(
+            "the settings must be a mapping of names to values", where=path, fix="write one 'key: value' a line"
+        )
     return values
 
 

@@ -8,7 +8,8 @@
     ├── ToolFailed      such a program broke in a way that says nothing about the candidate
     └── ModelError      a language model that cannot be loaded, reached or used
 
-None of these is ever a verdict on a candidate: a verdict says what a design did, an error says that we could not find out.
+None of these is ever a verdict on a candidate: a verdict says what a design did, an error says that we could not
+find out.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from typing import TypedDict
 from autovcoder.records import Language
 
 SYSTEM = (
-    "You are an expert digital designer. Answer with one complete, synthesizable Verilog module that does what is asked, "
-    "in a single ```verilog code block, and nothing else."
+    "You are an expert digital designer. Answer with one complete, synthesizable Verilog module that does what is "
+    "asked, in a single ```verilog code block, and nothing else."
 )
 _LANGUAGE = {"verilog-2001": "Verilog-2001", "systemverilog": "SystemVerilog"}
 
@@ -22,7 +22,9 @@ class Message(TypedDict):
     content: str
 
 
-def user_text(spec: str, header: str | None = None, *, language: Language | None = None, context: Sequence[str] = ()) -> str:
+def user_text(
+    spec: str, header: str | None = None, *, language: Language | None = None, context: Sequence[str] = ()
+) -> str:
     """What the user asks: retrieved context first, then the problem, then the header that fixes the interface.
 
     Args:

@@ -154,7 +154,10 @@ class Diagnostic(Record):
 
 
 class Verdict(Record):
-    """What a design did on a bench. ``mismatches`` of ``samples`` where the bench counts them; ``seconds`` is wall time."""
+    """What a design did on a bench.
+
+    ``mismatches`` of ``samples`` where the bench counts them; ``seconds`` is wall time.
+    """
 
     status: Status
     stage: SimStage

@@ -1,9 +1,9 @@
 """Stage folders: every stage reads a folder and writes a folder, and a reader can tell whether it is whole.
 
-A stage folder holds the data, ``dropped.jsonl`` (id, stage, reason: nothing vanishes silently), ``stage.json`` while the
-work is under way (what it was started with), and ``manifest.json``, written last. A folder with a manifest is complete.
-A stage that was interrupted resumes from the rows it had written; one that is complete is not done again; a folder that
-was started with other settings or inputs is refused, never mixed.
+A stage folder holds the data, ``dropped.jsonl`` (id, stage, reason: nothing vanishes silently), ``stage.json`` while
+the work is under way (what it was started with), and ``manifest.json``, written last. A folder with a manifest is
+complete. A stage that was interrupted resumes from the rows it had written; one that is complete is not done again; a
+folder that was started with other settings or inputs is refused, never mixed.
 """
 
 from __future__ import annotations
@@ -102,7 +102,9 @@ class Stage:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for file in self._files.values():
             file.close()
         self._files.clear()
@@ -171,7 +173,9 @@ class Stage:
                 changed = sorted(k for k in {*ours, *theirs} if ours.get(k) != theirs.get(k))
                 what = f"{key} ({', '.join(changed)})"
             raise StoreError(
-                f"the folder was made with another {what}", where=self.folder, fix="choose another folder or delete this one"
+                f"the folder was made with another {what}",
+                where=self.folder,
+                fix="choose another folder or delete this one",
             )
 
 
@@ -185,7 +189,9 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise StoreError("no manifest, so this is not a finished stage folder", where=folder, fix="run its stage again") from None
+        raise StoreError(
+            "no manifest, so this is not a finished stage folder", where=folder, fix="run its stage again"
+        ) from None
     except (OSError, ValidationError) as error:
         raise StoreError("the manifest cannot be read", where=path, fix=str(error)) from None
 
@@ -202,7 +208,9 @@ def read_records(path: Path, kind: type[R]) -> Iterator[R]:
         except ValidationError as error:
             problem = error.errors()[0]
             key = ".".join(str(part) for part in problem["loc"])
-            raise InputError(f"not a {kind.__name__} ({key}: {problem['msg']})", where=f"{path}, row {number}") from None
+            raise InputError(
+                f"not a {kind.__name__} ({key}: {problem['msg']})", where=f"{path}, row {number}"
+            ) from None
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
@@ -224,7 +232,9 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
     except json.JSONDecodeError as error:
         raise InputError("not JSON", where=f"{path}, line {number}", fix=error.msg) from None
     except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise InputError("cannot read the file", where=path, fix=getattr(error, "strerror", None) or str(error)) from None
+        raise InputError(
+            "cannot read the file", where=path, fix=getattr(error, "strerror", None) or str(error)
+        ) from None
 
 
 def write_jsonl(path: Path, rows: Iterable[BaseModel | Mapping[str, Any]]) -> int:
