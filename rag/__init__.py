@@ -1,1 +1,1 @@
-"""Example and knowledge retrieval. Nothing is built here yet: prompts already have a place for context (autovcoder.prompt)."""
+"""Example and knowledge retrieval. Not built yet; prompts already have a place for context."""
