@@ -6,9 +6,10 @@ Reads a YAML file; writes nothing. The settings of a command are a pydantic mode
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -47,9 +48,26 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML without two of its traps: a key given twice is an error, and ``1e-4`` is a number."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"the key '{key}' comes twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+# YAML 1.1 wants a dot in a float; without one the learning rate of a free section would arrive as text.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (it is a SafeLoader)
     except OSError as error:
         raise ConfigError("cannot read the settings", where=path, fix=error.strerror or "") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -79,8 +97,10 @@ def _known_keys(kind: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     """The keys of the (possibly nested) section at ``loc``."""
     for part in loc:
         field = kind.model_fields.get(str(part))
-        inner = field.annotation if field else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+        annotation = field.annotation if field else None
+        # A section may be optional: `Lora | None`.
+        choices = [a for a in (annotation, *get_args(annotation)) if isinstance(a, type) and issubclass(a, BaseModel)]
+        if not choices:
             return []
-        kind = inner
+        kind = choices[0]
     return sorted(kind.model_fields)

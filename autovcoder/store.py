@@ -8,6 +8,7 @@ folder that was started with other settings or inputs is refused, never mixed.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import json
@@ -15,6 +16,7 @@ import os
 import platform
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,11 +117,21 @@ class Stage:
         return read_jsonl(path) if path.exists() else iter(())
 
     def append(self, file: str, row: BaseModel | Mapping[str, Any]) -> None:
-        """Add one row to a JSONL file of the folder."""
-        if file not in self._files:
-            self._files[file] = (self.folder / file).open("a", encoding="utf-8")
-        self._files[file].write(to_json_line(row))
-        self._files[file].flush()
+        """Add one row to a JSONL file of the folder.
+
+        Raises:
+            StoreError: it cannot be written (a full disk).
+        """
+        try:
+            if file not in self._files:
+                self._files[file] = (self.folder / file).open("a", encoding="utf-8")
+            self._files[file].write(to_json_line(row))
+            self._files[file].flush()
+        except OSError as error:
+            # Closing tries to write the row once more, and fails as this did.
+            with contextlib.suppress(OSError, KeyError):
+                self._files.pop(file).close()
+            raise StoreError("cannot write", where=self.folder / file, fix=error.strerror or str(error)) from None
 
     def drop(self, id: str, reason: str) -> None:
         """Record that ``id`` left the data here, and why."""
@@ -159,11 +171,14 @@ class Stage:
                     _cut_torn_line(path)
             else:
                 write_atomic(self.folder / STARTED, json.dumps(self._started, indent=2) + "\n")
-        except (OSError, json.JSONDecodeError) as error:
-            raise StoreError("cannot use the folder", where=self.folder, fix=str(error)) from None
+        except (OSError, ValueError) as error:
+            fix = getattr(error, "strerror", None) or str(error)
+            raise StoreError("cannot use the folder", where=self.folder, fix=fix) from None
         return None
 
-    def _refuse_other(self, found: Mapping[str, Any]) -> None:
+    def _refuse_other(self, found: Any) -> None:
+        if not isinstance(found, dict):
+            raise StoreError(f"{STARTED} is damaged", where=self.folder, fix="delete the folder")
         for key in ("stage", "seed", "inputs", "config"):
             ours, theirs = self._started[key], found.get(key)
             if ours == theirs:
@@ -220,6 +235,7 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
         InputError: the file cannot be read or a line is not a JSON object; names the line.
     """
     path = Path(path)
+    number = 0
     try:
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, start=1):
@@ -229,12 +245,13 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
                 if not isinstance(row, dict):
                     raise InputError("expected a JSON object", where=f"{path}, line {number}")
                 yield row
-    except json.JSONDecodeError as error:
-        raise InputError("not JSON", where=f"{path}, line {number}", fix=error.msg) from None
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise InputError(
             "cannot read the file", where=path, fix=getattr(error, "strerror", None) or str(error)
         ) from None
+    except (ValueError, RecursionError) as error:
+        # Not JSON, or JSON beyond what Python takes: numbers of thousands of digits, endless nesting.
+        raise InputError("not JSON", where=f"{path}, line {number}", fix=str(error)) from None
 
 
 def write_jsonl(path: Path, rows: Iterable[BaseModel | Mapping[str, Any]]) -> int:
@@ -247,7 +264,13 @@ def write_jsonl(path: Path, rows: Iterable[BaseModel | Mapping[str, Any]]) -> in
 def to_json_line(row: BaseModel | Mapping[str, Any]) -> str:
     if isinstance(row, BaseModel):
         return row.model_dump_json() + "\n"
-    return json.dumps(row, ensure_ascii=False) + "\n"
+    line = json.dumps(row, ensure_ascii=False)
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        # Half of a surrogate pair has no UTF-8, but JSON can escape it.
+        line = json.dumps(row)
+    return line + "\n"
 
 
 def write_atomic(path: Path, text: str) -> None:
@@ -256,9 +279,13 @@ def write_atomic(path: Path, text: str) -> None:
     Raises:
         StoreError: the file cannot be written.
     """
-    path = Path(path)
+    # Through links, so that a link stays one; a device or a pipe cannot be replaced and is written to.
+    path = Path(path).resolve()
     temporary: Path | None = None
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            path.write_text(text, encoding="utf-8")
+            return
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         temporary = Path(name)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -270,9 +297,11 @@ def write_atomic(path: Path, text: str) -> None:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
-    except OSError as error:
+    except BaseException as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
         raise StoreError("cannot write", where=path, fix=error.strerror or str(error)) from None
 
 

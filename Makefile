@@ -1,0 +1,32 @@
+# Each target does all its own set-up on a fresh machine: scripts/setup.sh installs what is missing and is quick when
+# nothing is. Variables: PYTHON (an interpreter, 3.11 or newer), PIP_ARGS (more arguments for pip install),
+# PYTEST_ARGS (more arguments for pytest).
+.PHONY: help demo test check setup clean nano
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+export PYTHON PIP_ARGS
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile
+
+setup: ## Install the system packages and the Python environment
+	@scripts/setup.sh
+
+demo: setup ## Write Verilog for one sentence, offline, with the model inside, and compile it
+	$(BIN)/generate-verilog "an 8-bit up counter with synchronous active-high reset and enable"
+
+test: setup ## Run the tests
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+check: setup ## Lint, format, types and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+nano: setup ## Train the packaged model again (hours on a CPU)
+	$(BIN)/autovcoder finetune nano --out runs/nano
+
+clean: ## Remove the environment and everything built; runs/ stays
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

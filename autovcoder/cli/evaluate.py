@@ -1,0 +1,205 @@
+"""`autovcoder eval`: scores a model, or answers recorded earlier, on a benchmark.
+
+Reads the benchmark's files and a model or a file of answers; writes a run's folder and prints the table of pass rates.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from autovcoder.cli.report_errors import emit, say
+
+if TYPE_CHECKING:
+    from autovcoder.models import TextModel
+    from autovcoder.records import Problem, Sample, Sampling
+    from eval.run import Progress
+
+# Problems put to the model at once; a kill in the middle of them loses their answers, so not many.
+BATCH = 16
+
+app = typer.Typer(help="Score a model, or recorded answers, on a benchmark in a real simulator.", no_args_is_help=True)
+
+
+@app.callback()
+def evaluate() -> None:
+    """Keeps `run` a command of its own: typer would fold an app with one command into it."""
+
+
+@app.command("run")
+def run(
+    suite: Annotated[str, typer.Option(help="verilogeval-v1-human, verilogeval-v1-machine, or problems.")],
+    data: Annotated[Path | None, typer.Option(help="Folder with the suite's files.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="'nano', a Hugging Face id or a folder; with --endpoint the name there.")
+    ] = None,
+    endpoint: Annotated[str | None, typer.Option(help="URL of an OpenAI-compatible server.")] = None,
+    samples: Annotated[
+        Path | None, typer.Option(help="Recorded answers instead of a model: JSONL with task_id, completion, index.")
+    ] = None,
+    n: Annotated[
+        int | None, typer.Option("-n", min=1, help="Answers to each problem. [default: 1; all recorded]")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(min=0.0, help="0 is greedy. [default: 0 when -n is 1, else 0.8]")
+    ] = None,
+    top_p: Annotated[float | None, typer.Option(help="Nucleus. [default: 1 when -n is 1, else 0.95]")] = None,
+    seed: Annotated[int, typer.Option(help="Of the sampling.")] = 0,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 1024,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first problems.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder. [default: runs/eval/SUITE-MODEL-HASH]")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Ask for Verilog, simulate every answer, and print pass rates with their intervals.
+
+    An interrupted run goes on where it stopped when the same command is given again; a finished one is not redone.
+    """
+    if (model is None) == (samples is None):
+        raise typer.BadParameter("give either --model or --samples")
+    if endpoint is not None and samples is not None:
+        raise typer.BadParameter("--endpoint goes with --model")
+
+    from eval.report import to_markdown
+    from eval.run import score
+    from eval.suites import load_suite
+    from hdl_sim.icarus import Icarus
+
+    problems = load_suite(suite, data)
+    asked = problems[:limit]
+    if samples is not None:
+        source = _recording(samples, n)
+    else:
+        sampling = _sampling(n or 1, temperature, top_p, seed, max_new_tokens)
+        source = _model_source(str(model), endpoint, sampling)
+    folder = out or _default_folder(suite, source, asked)
+    with _progress() as progress:
+        if samples is not None:
+            answers = _recorded(samples, problems, asked, n)
+        else:
+            answers = _fresh(str(model), endpoint, asked, sampling, folder, progress)
+        report = score(asked, answers, Icarus(), folder, source=source, progress=progress)
+    emit(report.model_dump_json(indent=2) + "\n" if as_json else to_markdown(report))
+    say(f"the run is in {folder}")
+
+
+def _sampling(n: int, temperature: float | None, top_p: float | None, seed: int, max_new_tokens: int) -> Sampling:
+    """The sampling asked for; the defaults for several answers are VerilogEval's (temperature 0.8, top-p 0.95)."""
+    from autovcoder.records import Sampling
+
+    if top_p is not None and not 0 < top_p <= 1:
+        raise typer.BadParameter("--top-p must be above 0 and at most 1")
+    return Sampling(
+        n=n,
+        temperature=temperature if temperature is not None else (0.0 if n == 1 else 0.8),
+        top_p=top_p if top_p is not None else (1.0 if n == 1 else 0.95),
+        seed=seed,
+        max_new_tokens=max_new_tokens,
+    )
+
+
+def _model_source(model: str, endpoint: str | None, sampling: Sampling) -> dict[str, Any]:
+    """What identifies a model's answers. The weights of a local model count, its folder's name does not say them."""
+    source: dict[str, Any] = {"model": model, **sampling.model_dump()}
+    if endpoint is not None:
+        return {**source, "endpoint": endpoint}
+    from autovcoder.models.local import resolve
+    from autovcoder.store import sha256_file
+
+    where = resolve(model)
+    if isinstance(where, Path):
+        files = sorted(path for path in where.rglob("*") if path.is_file())
+        hashes = [f"{path.relative_to(where).as_posix()} {sha256_file(path)}" for path in files]
+        source["weights"] = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+    return source
+
+
+def _recording(path: Path, n: int | None) -> dict[str, Any]:
+    from autovcoder.store import sha256_file
+
+    source: dict[str, Any] = {"model": f"recorded:{path.name}", "sha256": sha256_file(path)}
+    return source if n is None else {**source, "n": n}
+
+
+def _default_folder(suite: str, source: dict[str, Any], asked: list[Problem]) -> Path:
+    from autovcoder.records import content_id
+    from eval.suites import suite_hash
+
+    model = re.sub(r"[^A-Za-z0-9]+", "-", str(source["model"]).removesuffix(".gz").removesuffix(".jsonl")).strip("-")
+    return Path("runs", "eval", f"{suite}-{model[-60:]}-{content_id(source, suite_hash(asked))[:8]}")
+
+
+def _recorded(path: Path, problems: list[Problem], asked: list[Problem], n: int | None) -> Iterator[Sample]:
+    from eval.answers import read_answers
+
+    yield from read_answers(path, asked, known={problem.id for problem in problems}, n=n)
+
+
+def _fresh(
+    model: str, endpoint: str | None, asked: list[Problem], sampling: Sampling, folder: Path, progress: Progress
+) -> Iterator[Sample]:
+    """Answers that the folder lacks, drawn a few problems at a time; the model is loaded when the first is wanted."""
+    from autovcoder.models import open_model
+    from eval.answers import prompt_of, to_sample
+    from eval.run import samples_in
+
+    have = Counter(sample.problem_id for sample in samples_in(folder))
+    todo = [problem for problem in asked if have[problem.id] < sampling.n]
+    if not todo:
+        return
+    opened = open_model(model, endpoint)
+    for start in range(0, len(todo), BATCH):
+        progress("asking the model", start, len(todo))
+        batch = todo[start : start + BATCH]
+        answers = _complete(opened, [prompt_of(problem) for problem in batch], sampling)
+        for problem, raws in zip(batch, answers, strict=True):
+            for index, raw in enumerate(raws):
+                yield to_sample(problem, index, raw, model=model, sampling=sampling)
+    progress("asking the model", len(todo), len(todo))
+
+
+def _complete(model: TextModel, prompts: list[str], sampling: Sampling) -> list[list[str]]:
+    """The model's answers; a prompt longer than its context has empty ones, which score as no code."""
+    from autovcoder.errors import ModelError
+    from hdl_sim.extract import answer_complete
+
+    try:
+        return model.complete(prompts, sampling, stop=answer_complete)
+    except ModelError as error:
+        # A problem that a model cannot even read is one that it does not solve, not a reason to end the run.
+        if "context" not in str(error):
+            raise
+        if len(prompts) > 1:
+            return [answers for prompt in prompts for answers in _complete(model, [prompt], sampling)]
+        say(f"counted as no answer: {error}")
+        return [[""] * sampling.n]
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar on stderr where that is a terminal; otherwise nothing."""
+    if not sys.stderr.isatty():
+        from eval.run import no_progress
+
+        yield no_progress
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done)
+
+        yield show

@@ -1,0 +1,178 @@
+"""The packaged model, made again by one command: data, base model, two rounds, merge, measurement, card.
+
+Reads nothing but its settings; writes one stage folder a step below the run's folder, each resumed or passed over when
+it is there, and at the end a model card with the figures of that very run.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import defaultdict
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from autovcoder.cli.report_errors import say
+from autovcoder.config import Settings
+from autovcoder.records import Sampling
+from autovcoder.store import read_jsonl, read_manifest, write_atomic
+from data_pipeline.pairs import PairSettings, make_pairs
+from data_pipeline.texts import TextSettings, make_texts
+from eval.metrics import bootstrap_interval
+from eval.report import Rate
+from finetune.merge import merge
+from finetune.pretrain import PretrainSettings, pretrain
+from finetune.rounds import RoundSettings, round1, round2
+from finetune.tokenizer import ASSISTANT
+from hdl_sim.icarus import Icarus
+
+MODEL_FILES = (
+    "config.json",
+    "generation_config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+)
+
+
+class NanoSettings(Settings):
+    """The recipe. The defaults are those of the packaged model."""
+
+    texts: TextSettings = TextSettings()
+    pairs: PairSettings = PairSettings()
+    pretrain: PretrainSettings = PretrainSettings()
+    round1: RoundSettings = RoundSettings(prefix=f"{ASSISTANT}\n")
+    round2: RoundSettings = RoundSettings()
+
+
+def make_nano(out: Path, settings: NanoSettings) -> None:
+    """Run every step that is not finished, then write ``README.md`` (the card) beside the model."""
+    simulator = Icarus()
+    make_texts(out / "texts", settings.texts)
+    say("texts: done")
+    make_pairs(out / "pairs", settings.pairs, simulator)
+    say("pairs: done, every one simulated")
+    pretrain(out / "texts", out / "base", settings.pretrain)
+    say("base model: done")
+    round1(out / "base", out / "texts", out / "round1", settings.round1)
+    merge(out / "base", out / "round1", out / "after-round1")
+    say("round 1: done")
+    round2(out / "after-round1", out / "pairs", out / "round2", settings.round2)
+    merge(out / "after-round1", out / "round2", out / "model")
+    say("round 2: done")
+    _measure(out)
+    write_atomic(out / "card.md", card(out, settings))
+    say(f"the model is in {out / 'model'}, its card in {out / 'card.md'}")
+
+
+def install_nano(out: Path) -> None:
+    """Copy the finished model and its card into the package."""
+    target = Path(str(files("autovcoder") / "assets" / "nano"))
+    target.mkdir(parents=True, exist_ok=True)
+    for name in MODEL_FILES:
+        shutil.copyfile(out / "model" / name, target / name)
+    shutil.copyfile(out / "card.md", target / "README.md")
+    say(f"installed: {target}")
+
+
+def _measure(out: Path) -> None:
+    from autovcoder.cli.evaluate import evaluate_model
+    from eval.suites import load_suite
+
+    problems = load_suite("problems", out / "pairs")
+    evaluate_model(problems, str(out / "model"), None, Sampling(max_new_tokens=768), out / "eval")
+
+
+def slices(out: Path) -> dict[str, Rate]:
+    """Pass@1 of the held-out problems: all, by kind of unseen wording, and by family."""
+    passed: dict[str, list[float]] = defaultdict(list)
+    for row in read_jsonl(out / "eval" / "verdicts.jsonl"):
+        kind, family, _ = row["problem_id"].split(".")
+        for name in ("all", f"unseen {kind}", family):
+            passed[name].append(float(row["status"] == "pass"))
+    rates = {}
+    for name, values in passed.items():
+        low, high = bootstrap_interval(values)
+        rates[name] = Rate(value=sum(values) / len(values), low=low, high=high, count=len(values))
+    return rates
+
+
+def card(out: Path, settings: NanoSettings) -> str:
+    """The model card: data, recipe, measured figures and how to make it again."""
+    rates = slices(out)
+    stages = {
+        name: read_manifest(out / name) for name in ("texts", "pairs", "base", "round1", "round2", "model", "eval")
+    }
+    pairs, base = stages["pairs"], stages["base"].facts
+    families = sorted(name for name in rates if name != "all" and not name.startswith("unseen "))
+    report: dict[str, Any] = json.loads((out / "eval" / "report.json").read_text(encoding="utf-8"))
+    versions = stages["round2"].versions
+    by_family = "\n".join(_rate_line(name, rates[name]) for name in families)
+    return f"""---
+license: apache-2.0
+language: en
+pipeline_tag: text-generation
+tags: [verilog, rtl]
+---
+
+# nano
+
+A small language model that answers a problem in words with a Verilog module. It ships with AutoVCoder so that
+everything can be tried offline; it knows the circuits it was trained on and little else.
+
+- architecture: Llama, {base["parameters"]:,} parameters, context {settings.pretrain.context} tokens, bf16
+- tokenizer: byte-level BPE, {settings.pretrain.vocabulary} tokens, digits single
+- format: Hugging Face; loads with `AutoModelForCausalLM`
+
+## Data
+
+All of it is generated by AutoVCoder's parametric circuit families; no text or code of anybody else is in it.
+
+- base model: {stages["texts"].rows["base.jsonl"]:,} texts ({base["tokens"]:,} tokens), half problem texts, half RTL,
+  of which {settings.texts.slips:.0%} has a mistake in it; no problem stands with its answer
+- round 1: {stages["texts"].rows["rtl.jsonl"]:,} RTL modules without mistakes
+- round 2: {pairs.rows["pairs.jsonl"]:,} problem and code pairs, each simulated with its own testbench before use
+  ({pairs.facts["distinct_training_designs"]:,} distinct designs)
+
+## Recipe
+
+- base: from nothing, {base["steps"]} steps of {settings.pretrain.batch_tokens} tokens, {base["seconds"] / 60:.0f} minutes
+{_round_line("round 1", stages["round1"].facts)}
+{_round_line("round 2", stages["round2"].facts)}
+- seeds: data {settings.pairs.seed}, training {settings.round2.seed}; torch {versions["torch"]}, transformers
+  {versions["transformers"]}, trl {versions["trl"]}, peft {versions["peft"]}
+- how to make it again: `autovcoder finetune nano --out runs/nano`
+
+## Measured
+
+Greedy decoding, one answer a problem, decided by simulation ({report["simulator"]}). The problems are held out by
+construction: their designs occur in no training data under any names, and their sentences are framed as no training
+text is; for half of them the circuit is also named as no training text names it. Checked:
+{pairs.facts["held_out_texts_in_training"]} texts and {pairs.facts["held_out_designs_in_training"]} designs of the
+held-out set occur in the pairs.
+
+| held-out problems | count | pass@1 | 95 % interval |
+|---|---|---|---|
+{_rate_line("all", rates["all"])}
+{_rate_line("unseen frame, seen headline", rates["unseen frame"])}
+{_rate_line("unseen frame, unseen headline", rates["unseen headline"])}
+
+| family | count | pass@1 | 95 % interval |
+|---|---|---|---|
+{by_family}
+
+By verdict: {", ".join(f"{status} {rate['count']}" for status, rate in report["by_status"].items())}.
+"""
+
+
+def _round_line(name: str, facts: dict[str, Any]) -> str:
+    return (
+        f"- {name}: LoRA with {facts['trainable_parameters']:,} trainable parameters, {facts['examples']:,} examples, "
+        f"{facts['steps']} steps, {facts['seconds'] / 60:.0f} minutes"
+    )
+
+
+def _rate_line(name: str, rate: Rate) -> str:
+    return f"| {name} | {rate.count} | {rate.value:.3f} | {rate.low:.3f} to {rate.high:.3f} |"

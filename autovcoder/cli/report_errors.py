@@ -1,0 +1,77 @@
+"""How every command ends: one clear line for a failure of ours, the right exit code, and never a traceback for either.
+
+Reads nothing; writes results to stdout and everything else to stderr. Exit codes: 0 done, 1 one clear line, 2 usage,
+3 the design failed its check, 130 interrupted, 141 the reader of stdout went away.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from autovcoder.errors import AutoVCoderError, StoreError
+
+FAILED, DESIGN_FAILED, CLOSED_PIPE = 1, 3, 141
+
+
+def run_app(app: typer.Typer, name: str) -> None:
+    """Run a command line to its end and leave with its exit code."""
+    try:
+        app(prog_name=name)
+    except AutoVCoderError as error:
+        say(f"error: {error}")
+        sys.exit(FAILED)
+
+
+def emit(text: str) -> None:
+    """Write a result to stdout.
+
+    Raises:
+        StoreError: stdout cannot be written (a full disk behind a redirection).
+        typer.Exit: the reader went away, as in ``| head``; ends the command quietly.
+    """
+    try:
+        sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+        raise typer.Exit(CLOSED_PIPE) from None
+    except OSError as error:
+        _forget_stdout()
+        raise StoreError("cannot write", where="stdout", fix=error.strerror or "") from None
+
+
+def say(line: str) -> None:
+    """Write a line for the person at the terminal to stderr; nothing happens when nobody can read it."""
+    try:
+        sys.stderr.write(printable(line) + "\n")
+        sys.stderr.flush()
+    except OSError:
+        return
+
+
+def printable(text: str) -> str:
+    """The text without characters that a terminal would act on: a model may write escape sequences."""
+    return "".join(c if c in "\n\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+@contextmanager
+def busy(doing: str) -> Iterator[None]:
+    """A spinner on stderr while something takes its time, only when stderr is a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    with Console(stderr=True).status(Text(doing)):
+        yield
+
+
+def _forget_stdout() -> None:
+    """Point stdout nowhere, so that Python's own flush at the end does not fail a second time."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

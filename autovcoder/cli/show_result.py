@@ -1,0 +1,88 @@
+"""Puts the outcome of a generation into words for a person and into JSON for a script.
+
+Reads a `Result`; writes lines to stderr. What the specification did not state is 'not stated', never a guess.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_jsonable_python
+
+from autovcoder.cli.report_errors import say
+from autovcoder.records import Diagnostic, Language, Verdict
+
+if TYPE_CHECKING:
+    from autovcoder.generate import Candidate, Result
+
+_MOST_DIAGNOSTICS = 10
+_LONGEST_ANSWER = 600
+
+
+def report(result: Result, language: Language | None, seconds: dict[str, float]) -> None:
+    """Say on stderr what the chosen design was checked against."""
+    chosen = result.chosen
+    if len(result.candidates) > 1:
+        say(_all_candidates(result))
+    if chosen.code is None:
+        say("compiles: no (there is no Verilog in the answer)")
+        if chosen.raw.strip():
+            say(f"the answer begins: {chosen.raw.strip()[:_LONGEST_ANSWER]}")
+    else:
+        _report_code(chosen, language)
+    if not chosen.complete:
+        say("answer: not complete (cut off at --max-new-tokens, or ended early)")
+    parts = ", ".join(f"{name} {value:.2f}" for name, value in seconds.items())
+    say(f"seconds: {sum(seconds.values()):.2f} ({parts})")
+
+
+def as_document(result: Result, seconds: dict[str, float]) -> dict[str, Any]:
+    """The result as JSON-like data: what was chosen first, then every candidate with its checks."""
+    document: dict[str, Any] = to_jsonable_python(result)
+    return {"accepted": result.accepted, "code": result.code, **document, "seconds": seconds}
+
+
+def _report_code(chosen: Candidate, language: Language | None) -> None:
+    if chosen.compiles:
+        say(f"compiles: yes ({chosen.compiled.simulator})")
+    else:
+        say(f"compiles: no ({_words(chosen.compiled.status)}; {chosen.compiled.simulator})")
+        _say_diagnostics(chosen.compiled.diagnostics)
+    agreement = chosen.agreement
+    for title, found in (("module name", agreement.name), ("ports", agreement.ports), ("header", agreement.header)):
+        say(f"{title}: {found}")
+    if chosen.language is not None:
+        say(f"language: {'no' if chosen.language else 'yes'} ({language})")
+        _say_diagnostics(chosen.language)
+    if chosen.bench is not None:
+        say(f"testbench: {_outcome(chosen.bench)}")
+        if not chosen.bench.passed:
+            _say_diagnostics(chosen.bench.diagnostics)
+            for line in chosen.bench.log_tail.splitlines()[-_MOST_DIAGNOSTICS:]:
+                say(f"  {line}")
+
+
+def _all_candidates(result: Result) -> str:
+    every = result.candidates
+    line = f"candidates: {len(every)}, of which {sum(c.compiles for c in every)} compile"
+    if any(c.bench is not None for c in every):
+        line += f" and {sum(c.bench is not None and c.bench.passed for c in every)} pass the testbench"
+    return f"{line}; number {result.best + 1} is printed"
+
+
+def _outcome(verdict: Verdict) -> str:
+    if verdict.mismatches is not None and verdict.samples is not None:
+        return f"{_words(verdict.status)} ({verdict.mismatches} mismatches in {verdict.samples} samples)"
+    return _words(verdict.status)
+
+
+def _words(status: str) -> str:
+    return status.replace("_", " ")
+
+
+def _say_diagnostics(found: tuple[Diagnostic, ...]) -> None:
+    for item in found[:_MOST_DIAGNOSTICS]:
+        place = f"line {item.line}: " if item.line else ""
+        say(f"  {place}{item.severity}: {item.message}")
+    if len(found) > _MOST_DIAGNOSTICS:
+        say(f"  and {len(found) - _MOST_DIAGNOSTICS} more")

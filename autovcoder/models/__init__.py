@@ -1,0 +1,61 @@
+"""The seam to language models: whoever asks for Verilog asks a `TextModel`, wherever its weights are.
+
+Reads a model's name; `local` runs weights on this machine, `endpoint` asks a server. Writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from autovcoder import prompt
+from autovcoder.errors import ModelError
+from autovcoder.records import Sampling
+
+Stop = Callable[[str], bool]
+
+
+class TextModel(Protocol):
+    """A language model that answers problems."""
+
+    @property
+    def name(self) -> str:
+        """What results are filed under: ``nano``, a Hugging Face id, a folder, or a served model's name."""
+
+    def complete(self, prompts: Sequence[str], sampling: Sampling, *, stop: Stop | None = None) -> list[list[str]]:
+        """Answer each prompt ``sampling.n`` times.
+
+        Args:
+            prompts: what the user asks (`prompt.user_text`); the model puts its chat template around it.
+            sampling: the same prompt, seed and index give the same answer, whatever else is asked beside them.
+            stop: true when the answer so far is complete and generation can end. Asked every few tokens; what was
+                generated after the first token that completes the answer is cut off.
+
+        Returns:
+            ``len(prompts)`` lists of ``sampling.n`` answers, without the prompt.
+
+        Raises:
+            ModelError: the model cannot be used, or a prompt does not fit into its context.
+        """
+
+
+def open_model(name: str, endpoint: str | None = None) -> TextModel:
+    """The model called ``name`` on this machine, or behind the OpenAI-compatible server at ``endpoint``.
+
+    Raises:
+        ModelError: it cannot be loaded (local) or the address is not one (endpoint; not contacted yet).
+    """
+    if not name.strip():
+        raise ModelError("the model's name is empty", fix="give 'nano', a Hugging Face id, or a folder")
+    if endpoint is not None:
+        from autovcoder.models.endpoint import EndpointModel
+
+        return EndpointModel(endpoint, name)
+    from autovcoder.models.local import LocalModel
+
+    return LocalModel(name)
+
+
+def folded(user: str) -> list[prompt.Message]:
+    """The conversation for a template that refuses the system role: its text goes before the user's."""
+    return [{"role": "user", "content": f"{prompt.SYSTEM}\n\n{user}"}]

@@ -1,0 +1,198 @@
+"""Models that run on this machine: the packaged one, a folder, or a Hugging Face id, LoRA adapters included.
+
+Reads weights from a folder or the Hugging Face cache (a folder never touches the network); writes nothing itself.
+What is common to all of them is here: rows and seeds, the limits of the context, and where an answer ends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Protocol
+
+from autovcoder.errors import ModelError
+from autovcoder.models import Stop
+from autovcoder.records import Sampling
+
+PACKAGED = ("nano",)
+# How often a growing answer is put to `stop`, in tokens: often enough to waste little, seldom enough to cost little.
+CHECK_EVERY = 4
+
+
+@dataclass(frozen=True)
+class Row:
+    """One answer to be generated: the tokens of its prompt, and the seed of its own random stream."""
+
+    prompt: int
+    index: int
+    tokens: tuple[int, ...]
+    seed: int
+
+
+class Finished(Protocol):
+    """Says whether the tokens generated so far for a row complete its answer."""
+
+    def __call__(self, tokens: Sequence[int]) -> bool: ...
+
+
+class Engine(Protocol):
+    """What runs the weights.
+
+    Attributes:
+        context: how many tokens, prompt and answer together, the model can see; None when its config does not say.
+        batch_size: how many rows it runs at once with profit.
+    """
+
+    context: int | None
+    batch_size: int
+
+    def encode(self, user: str) -> list[int]:
+        """The tokens of the whole prompt: the user's text within the model's chat template."""
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of an answer's tokens, special tokens left out."""
+
+    def generate(
+        self, rows: Sequence[Row], max_new_tokens: int, sampling: Sampling, finished: Finished
+    ) -> list[list[int]]:
+        """The new tokens of each row, the token that ended it left out; ``finished`` is asked every CHECK_EVERY."""
+
+
+class LocalModel:
+    """A `TextModel` whose weights are on this machine.
+
+    Args:
+        name: ``nano`` (the packaged model), a folder, or a Hugging Face id. A folder that holds
+            ``adapter_config.json`` is a LoRA adapter: its base model is loaded and the adapter merged into it.
+
+    Attributes:
+        new_tokens: how many tokens it has generated so far.
+
+    Raises:
+        ModelError: there is no such model, or it cannot be loaded.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.new_tokens = 0
+        self._engine = _open_engine(resolve(name), name)
+
+    def complete(self, prompts: Sequence[str], sampling: Sampling, *, stop: Stop | None = None) -> list[list[str]]:
+        engine = self._engine
+
+        def finished(tokens: Sequence[int]) -> bool:
+            return stop is not None and stop(engine.decode(tokens))
+
+        answers: list[dict[int, str]] = [{} for _ in prompts]
+        for batch, max_new in self._batches(prompts, sampling):
+            for row, tokens in zip(batch, engine.generate(batch, max_new, sampling, finished), strict=True):
+                self.new_tokens += len(tokens)
+                answers[row.prompt][row.index] = engine.decode(_cut(tokens, finished))
+        if sampling.temperature == 0:
+            return [[found[0]] * sampling.n for found in answers]
+        return [[found[i] for i in range(sampling.n)] for found in answers]
+
+    def _batches(self, prompts: Sequence[str], sampling: Sampling) -> Iterator[tuple[list[Row], int]]:
+        """Rows that run together, with the number of new tokens that all of them have room for.
+
+        Rows are sorted by length, so that little is padded. A prompt that leaves less room than asked for runs by
+        itself, so that it shortens no other's answer.
+        """
+        rows = [row for number, prompt in enumerate(prompts) for row in self._rows(number, prompt, sampling)]
+        rows.sort(key=lambda row: len(row.tokens))
+        batch: list[Row] = []
+        batch_room = sampling.max_new_tokens
+        for row in rows:
+            context = self._engine.context
+            room = (
+                sampling.max_new_tokens if context is None else min(sampling.max_new_tokens, context - len(row.tokens))
+            )
+            other = room != batch_room or (room < sampling.max_new_tokens and batch and batch[0].prompt != row.prompt)
+            if batch and (other or len(batch) == self._engine.batch_size):
+                yield batch, batch_room
+                batch = []
+            batch.append(row)
+            batch_room = room
+        if batch:
+            yield batch, batch_room
+
+    def _rows(self, number: int, prompt: str, sampling: Sampling) -> list[Row]:
+        tokens = tuple(self._engine.encode(prompt))
+        context = self._engine.context
+        if context is not None and len(tokens) >= context:
+            raise ModelError(
+                f"the prompt has {len(tokens)} tokens and the model's context holds {context}",
+                where=self.name,
+                fix="shorten the specification or use a model with a longer context",
+            )
+        # Greedy answers are all the same: one is enough.
+        count = sampling.n if sampling.temperature > 0 else 1
+        return [Row(number, index, tokens, row_seed(sampling.seed, prompt, index)) for index in range(count)]
+
+
+def row_seed(seed: int, prompt: str, index: int) -> int:
+    """A 63-bit seed for one answer, so that it depends on neither the batch nor the order of the prompts."""
+    digest = hashlib.sha256(f"{seed}\0{index}\0{prompt}".encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def resolve(name: str) -> Path | str:
+    """A folder where ``name`` means one, otherwise ``name`` itself as a Hugging Face id.
+
+    Raises:
+        ModelError: it is meant as a folder and there is none, or as an id and cannot be one.
+    """
+    if name in PACKAGED:
+        folder = Path(str(files("autovcoder") / "assets" / name))
+        if not (folder / "config.json").is_file():
+            raise ModelError(
+                "the packaged model is not in this installation", where=name, fix="install autovcoder again"
+            )
+        return folder
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not any((folder / file).is_file() for file in ("config.json", "adapter_config.json")):
+            raise ModelError("not a model folder", where=name, fix="it has neither config.json nor adapter_config.json")
+        return folder
+    # A Hugging Face id is 'name' or 'owner/name'; anything else that looks like a path was meant as one.
+    if name.startswith((".", "/", "~")) or name.count("/") > 1 or folder.exists() or any(c.isspace() for c in name):
+        raise ModelError("no such model folder", where=name, fix="give 'nano', a folder, or a Hugging Face id")
+    return name
+
+
+def _open_engine(where: Path | str, name: str) -> Engine:
+    if isinstance(where, Path):
+        _import_numpy()
+        from autovcoder.models.small_llama import SmallLlama, suits
+
+        if suits(where):
+            return SmallLlama(where, name)
+    from autovcoder.models.transformers_engine import TransformersEngine
+
+    return TransformersEngine(where, name)
+
+
+def _import_numpy() -> None:
+    """Load numpy with one thread for its matrix products, unless it is loaded already or the user chose a number.
+
+    For a small model's products a second thread gains nothing, and on a busy machine waiting for it costs tenfold.
+    """
+    chosen = os.environ.get("OPENBLAS_NUM_THREADS")
+    os.environ["OPENBLAS_NUM_THREADS"] = chosen or "1"
+    import numpy  # noqa: F401
+
+    if chosen is None:
+        # Torch, and programs that are started from here, shall not inherit it.
+        del os.environ["OPENBLAS_NUM_THREADS"]
+
+
+def _cut(tokens: Sequence[int], finished: Finished) -> Sequence[int]:
+    """The answer up to the first token that completes it; earlier ones were put to ``finished`` on the way."""
+    for end in range(max(1, len(tokens) - CHECK_EVERY + 1), len(tokens)):
+        if finished(tokens[:end]):
+            return tokens[:end]
+    return tokens

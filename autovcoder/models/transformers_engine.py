@@ -1,0 +1,238 @@
+"""Runs any causal language model that transformers can load, with LoRA adapters through peft.
+
+Reads weights and tokenizer from a folder or the Hugging Face cache; writes nothing. On a GPU when there is one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from autovcoder import prompt
+from autovcoder.errors import AutoVCoderError, ModelError
+from autovcoder.models import folded
+from autovcoder.models.local import CHECK_EVERY, Finished, Row, resolve
+from autovcoder.records import Sampling
+
+# On a CPU, 16-bit arithmetic is slower than 32-bit; above this many parameters the memory matters more.
+_FLOAT32_UP_TO = 2_000_000_000
+
+
+class TransformersEngine:
+    """An `Engine` (see `local`) on transformers.
+
+    Args:
+        where: a folder, or a Hugging Face id. ``name`` is what messages call it.
+
+    Raises:
+        ModelError: it cannot be loaded.
+    """
+
+    batch_size = 16
+
+    def __init__(self, where: Path | str, name: str) -> None:
+        with quiet():
+            try:
+                self._model, self._tokenizer = _load(where)
+            except AutoVCoderError:
+                raise
+            # Whatever the libraries raise while loading (there are dozens of kinds), the model cannot be loaded.
+            except Exception as error:
+                raise _load_error(where, name, error) from None
+        self.context = _context(self._model.config)
+        self._ends = _end_tokens(self._model, self._tokenizer)
+        # The checkpoint's own defaults (penalties, top-k) would change what the caller asked for.
+        self._model.generation_config = type(self._model.generation_config)()
+
+    def encode(self, user: str) -> list[int]:
+        if not self._tokenizer.chat_template:
+            return list(self._tokenizer(prompt.plain(user))["input_ids"])
+        text = self._in_template(user)
+        # The template has written the special tokens already.
+        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _in_template(self, user: str) -> str:
+        def render(messages: list[prompt.Message]) -> str:
+            return str(self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+
+        from jinja2 import TemplateError
+
+        try:
+            try:
+                return render(prompt.chat(user))
+            except TemplateError:
+                return render(folded(user))
+        except TemplateError as error:
+            raise ModelError("the model's chat template does not work", fix=str(error)) from None
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def generate(
+        self, rows: Sequence[Row], max_new_tokens: int, sampling: Sampling, finished: Finished
+    ) -> list[list[int]]:
+        import torch
+        import transformers
+        from transformers import LogitsProcessorList, StoppingCriteriaList
+
+        make_config: Any = transformers.GenerationConfig
+        ends = self._ends
+        pad = self._tokenizer.pad_token_id
+        pad = pad if pad is not None else min(ends, default=0)
+        width = max(len(row.tokens) for row in rows)
+        device = self._model.device
+        ids = torch.tensor([[pad] * (width - len(r.tokens)) + list(r.tokens) for r in rows], device=device)
+        mask = torch.tensor([[0] * (width - len(r.tokens)) + [1] * len(r.tokens) for r in rows], device=device)
+        config = make_config(
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            eos_token_id=sorted(ends) or None,
+            pad_token_id=pad,
+        )
+        processors = LogitsProcessorList([_sampler(rows, sampling, device)] if sampling.temperature > 0 else [])
+        try:
+            with quiet(), torch.inference_mode():
+                output = self._model.generate(
+                    ids,
+                    attention_mask=mask,
+                    generation_config=config,
+                    logits_processor=processors,
+                    stopping_criteria=StoppingCriteriaList([_stopper(width, ends, finished)]),
+                )
+        except torch.OutOfMemoryError:
+            raise ModelError("out of GPU memory while generating", fix="ask for fewer answers or tokens") from None
+        return [_until_end(row[width:], ends) for row in output.tolist()]
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers' progress bars, load reports and warnings off the user's terminal."""
+    from transformers.utils import logging as untyped
+
+    logging: Any = untyped
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _load(where: Path | str) -> tuple[Any, Any]:
+    """The model, ready to generate, and its tokenizer."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    auto_model: Any = AutoModelForCausalLM
+    local = isinstance(where, Path)
+    adapter = where if isinstance(where, Path) and (where / "adapter_config.json").is_file() else None
+    if adapter is not None:
+        base = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
+        where = _resolve_base(adapter, base)
+        local = isinstance(where, Path)
+    model, report = auto_model.from_pretrained(where, dtype="auto", local_files_only=local, output_loading_info=True)
+    if report["missing_keys"]:
+        # transformers would fill them with random numbers and go on.
+        raise ModelError("the checkpoint lacks weights", where=where, fix=", ".join(sorted(report["missing_keys"])[:3]))
+    if adapter is not None:
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+    # Training saves the tokenizer beside the adapter; where it did not, the base's own is the right one.
+    words = adapter if adapter is not None and (adapter / "tokenizer_config.json").is_file() else where
+    tokenizer = AutoTokenizer.from_pretrained(words, local_files_only=isinstance(words, Path))
+    if torch.cuda.is_available():
+        model = model.to("cuda")
+    elif model.num_parameters() <= _FLOAT32_UP_TO:
+        model = model.float()
+    return model.eval(), tokenizer
+
+
+def _resolve_base(adapter: Path, base: str) -> Path | str:
+    """The base model of an adapter; a relative folder is taken from here, then from the adapter's own place."""
+    beside = adapter / base
+    return beside if not Path(base).is_dir() and beside.is_dir() else resolve(base)
+
+
+def _load_error(where: Path | str, name: str, error: Exception) -> ModelError:
+    if isinstance(where, Path):
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        return ModelError("cannot load the model", where=name, fix=said[0])
+    return ModelError(
+        "cannot load the model from Hugging Face",
+        where=name,
+        fix="check the id, the network and (for a gated model) HF_TOKEN, or give a folder",
+    )
+
+
+def _context(config: Any) -> int | None:
+    text = config.get_text_config()
+    found = getattr(text, "max_position_embeddings", None) or getattr(text, "n_positions", None)
+    return int(found) if found else None
+
+
+def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+    """The tokens that end an answer: the checkpoint's (one or several) and the tokenizer's."""
+    declared = model.generation_config.eos_token_id
+    several = declared if isinstance(declared, list) else [declared]
+    return frozenset(token for token in [*several, tokenizer.eos_token_id] if token is not None)
+
+
+def _until_end(tokens: list[int], ends: frozenset[int]) -> list[int]:
+    return next((tokens[:i] for i, token in enumerate(tokens) if token in ends), tokens)
+
+
+def _stopper(width: int, ends: frozenset[int], finished: Finished) -> Any:
+    """A stopping criterion with a verdict for each row; ``width`` is the padded prompts' length."""
+    import torch
+    from transformers import StoppingCriteria
+
+    class Stopper(StoppingCriteria):
+        def __init__(self) -> None:
+            self.done: list[bool] = []
+
+        def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:  # noqa: ARG002
+            self.done = self.done or [False] * len(input_ids)
+            if (input_ids.shape[1] - width) % CHECK_EVERY == 0:
+                for i, tokens in enumerate(input_ids[:, width:].tolist()):
+                    # A row that met its end token is padded from there on, and generate() knows it as done.
+                    self.done[i] = self.done[i] or (ends.isdisjoint(tokens) and finished(tokens))
+            return torch.tensor(self.done, device=input_ids.device)
+
+    return Stopper()
+
+
+def _sampler(rows: Sequence[Row], sampling: Sampling, device: Any) -> Any:
+    """A logits processor after which the largest score is a sample (temperature, then top-p, then Gumbel noise).
+
+    generate()'s own sampling draws a whole batch from one global stream; here each row has its own, so that an answer
+    does not depend on what is generated beside it. The largest of logits plus Gumbel noise is distributed as their
+    softmax (Gumbel 1954; Maddison et al., "A* Sampling", 2014).
+    """
+    import torch
+    from transformers import LogitsProcessor
+
+    streams = [torch.Generator(device=device).manual_seed(row.seed) for row in rows]
+
+    class Sampler(LogitsProcessor):
+        def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
+            scores = scores.float() / sampling.temperature
+            if sampling.top_p < 1:
+                ordered, order = scores.sort(dim=-1, descending=True)
+                share = ordered.softmax(dim=-1)
+                # A token stays while the tokens before it do not yet hold top_p of the probability.
+                dropped = share.cumsum(dim=-1) - share >= sampling.top_p
+                scores = scores.masked_fill(dropped.scatter(-1, order, dropped), float("-inf"))
+            uniform = torch.stack([torch.rand(scores.shape[-1], generator=s, device=device) for s in streams])
+            return scores - torch.log(-torch.log(uniform.clamp(1e-20, 1 - 1e-7)))
+
+    return Sampler()

@@ -1,0 +1,179 @@
+"""Testbenches from Python models: the model computes stimulus and expected outputs, Verilog applies and compares them.
+
+Reads a ``Circuit``; writes a ``Bench`` whose vectors lie in a data file beside a short, fixed testbench. Inputs change
+while the clock is low; outputs are compared before and after each rising edge, so that an asynchronous reset, a Mealy
+output and a falling-edge register are each told from their lookalikes.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from autovcoder.records import Bench, PassRule, Port
+from data_pipeline.circuit import Circuit, Clocked, Combinational, Outputs, Reset, Values, mask, vec
+
+VECTORS = "vectors.hex"
+EXHAUSTIVE_BITS = 8
+
+
+def make_bench(circuit: Circuit, module: str, names: Mapping[str, str], seed: str) -> Bench:
+    """The bench of ``circuit`` for a design called ``module`` with its ports renamed by ``names``.
+
+    The same seed gives the same vectors.
+    """
+    rng = random.Random(seed)
+    if isinstance(circuit.model, Clocked):
+        rows, checks = list(_clocked_rows(circuit, circuit.model, rng)), 2
+    else:
+        rows, checks = list(_combinational_rows(circuit, circuit.model, rng)), 1
+    return Bench(
+        kind="verilog",
+        sources={"tb.v": _testbench(circuit, module, names, rows=len(rows), checks=checks)},
+        data_files={VECTORS: "\n".join(rows) + "\n"},
+        top="tb",
+        pass_rule=PassRule(kind="mismatch_count", expected_samples=len(rows) * checks),
+    )
+
+
+def _combinational_rows(circuit: Circuit, model: Combinational, rng: random.Random) -> Iterator[str]:
+    width = sum(port.width or 1 for port in circuit.inputs)
+    if width <= EXHAUSTIVE_BITS:
+        stimuli = [_split(circuit.inputs, value) for value in range(1 << width)]
+    else:
+        stimuli = [{p.name: _corner_or_random(p, rng) for p in circuit.inputs} for _ in range(circuit.cycles)]
+    for values in stimuli:
+        yield _row(circuit, values, [model.function(values)])
+
+
+def _clocked_rows(circuit: Circuit, model: Clocked, rng: random.Random) -> Iterator[str]:
+    pulses = {0, 1, *(rng.randrange(8, circuit.cycles) for _ in range(3))} if circuit.reset else set()
+    state: Any = model.start
+    for cycle in range(circuit.cycles):
+        values = {p.name: _draw(circuit, p, rng) for p in circuit.inputs if p.name != "clk"}
+        if circuit.reset:
+            values[circuit.reset.port] = int((cycle in pulses) != circuit.reset.active_low)
+        if circuit.reset and circuit.reset.asynchronous and _asserted(circuit.reset, values):
+            state = model.reset_state
+        before = _outputs(circuit, model, state, values)
+        if model.edge == "posedge":
+            state = _advance(circuit, model, state, values)
+        after = _outputs(circuit, model, state, values)
+        if model.edge == "negedge":
+            state = _advance(circuit, model, state, values)
+        yield _row(circuit, values, [before, after])
+
+
+def _advance(circuit: Circuit, model: Clocked, state: Any, values: Values) -> Any:
+    if circuit.reset and _asserted(circuit.reset, values):
+        return model.reset_state
+    return model.step(state, values)
+
+
+def _outputs(circuit: Circuit, model: Clocked, state: Any, values: Values) -> Outputs:
+    if state is None:
+        return {port.name: None for port in circuit.outputs}
+    return model.out(state, values)
+
+
+def _asserted(reset: Reset, values: Values) -> bool:
+    return bool(values[reset.port]) != reset.active_low
+
+
+def _draw(circuit: Circuit, port: Port, rng: random.Random) -> int:
+    if port.width == 1:
+        return int(rng.random() < circuit.busy.get(port.name, 0.5))
+    return _corner_or_random(port, rng)
+
+
+def _corner_or_random(port: Port, rng: random.Random) -> int:
+    top = mask(port.width or 1)
+    if rng.random() < 0.25:
+        return rng.choice((0, 1, top, top - 1, (top >> 1) + 1, top >> 1)) & top
+    return rng.randint(0, top)
+
+
+def _split(ports: tuple[Port, ...], value: int) -> Values:
+    values = {}
+    for port in reversed(ports):
+        values[port.name] = value & mask(port.width or 1)
+        value >>= port.width or 1
+    return values
+
+
+def _row(circuit: Circuit, values: Values, checks: list[Outputs]) -> str:
+    """One line of hex: the inputs, then for each check the expected outputs and which of their bits count."""
+    bits = 0
+    width = 0
+
+    def push(value: int, size: int) -> None:
+        nonlocal bits, width
+        bits = bits << size | value & mask(size)
+        width += size
+
+    for port in _driven(circuit):
+        push(values[port.name], port.width or 1)
+    for expected in checks:
+        for port in circuit.outputs:
+            push(expected[port.name] or 0, port.width or 1)
+        for port in circuit.outputs:
+            push(0 if expected[port.name] is None else mask(port.width or 1), port.width or 1)
+    return f"{bits:0{(width + 3) // 4}x}"
+
+
+def _driven(circuit: Circuit) -> list[Port]:
+    return [port for port in circuit.inputs if port.name != "clk"]
+
+
+def _testbench(circuit: Circuit, module: str, names: Mapping[str, str], *, rows: int, checks: int) -> str:
+    driven = _driven(circuit)
+    size_in = sum(port.width or 1 for port in driven)
+    size_out = sum(port.width or 1 for port in circuit.outputs)
+    total = size_in + 2 * checks * size_out
+    clocked = checks == 2
+    declarations = [f"    reg {vec(p.width or 1)}i_{p.name};" for p in driven]
+    declarations += [f"    wire {vec(p.width or 1)}o_{p.name};" for p in circuit.outputs]
+    links = [f".{names.get('clk', 'clk')}(clk)"] if clocked else []
+    links += [f".{names.get(p.name, p.name)}(i_{p.name})" for p in driven]
+    links += [f".{names.get(p.name, p.name)}(o_{p.name})" for p in circuit.outputs]
+    got = ", ".join(f"o_{p.name}" for p in circuit.outputs)
+    apply = ", ".join(f"i_{p.name}" for p in driven)
+    wants = [f"want{k}, care{k}" for k in range(checks)]
+    check = "            #4 compare(want0, care0);\n"
+    if clocked:
+        check += "            #1 clk = 1;\n            #4 compare(want1, care1);\n            #1 clk = 0;\n"
+    lines = "\n".join(declarations)
+    wide = "\n".join(f"    reg [{size_out - 1}:0] want{k}, care{k};" for k in range(checks))
+    return f"""`timescale 1ns/1ps
+module tb;
+    reg clk;
+{lines}
+    reg [{total - 1}:0] vectors [0:{rows - 1}];
+{wide}
+    integer row, mismatches, samples;
+
+    {module} dut ({", ".join(links)});
+
+    // A bit that is x or z where it counts is a mismatch: x & 1 is x, and x !== 0.
+    task compare(input [{size_out - 1}:0] want, input [{size_out - 1}:0] care);
+        begin
+            samples = samples + 1;
+            if ((({{{got}}} ^ want) & care) !== {size_out}'b0) mismatches = mismatches + 1;
+        end
+    endtask
+
+    initial begin
+        $readmemh("{VECTORS}", vectors);
+        clk = 0;
+        mismatches = 0;
+        samples = 0;
+        for (row = 0; row < {rows}; row = row + 1) begin
+            {{{apply + ", " if apply else ""}{", ".join(wants)}}} = vectors[row];
+{check}            #1;
+        end
+        $display("Mismatches: %0d in %0d samples", mismatches, samples);
+        $finish;
+    end
+endmodule
+"""

@@ -1,0 +1,244 @@
+"""What a parametric family states about one circuit: its ports, its RTL, its behaviour in words and as a Python model.
+
+Families (``data_pipeline.families``) build these; ``phrasing`` turns one into a problem text, ``bench`` into a bench.
+RTL and words are written with canonical port names; both are renamed together when a problem fixes other names.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from autovcoder.records import CircuitType, Language, Level, Port
+
+Values = dict[str, int]
+Outputs = Mapping[str, int | None]
+
+
+@dataclass(frozen=True)
+class Reset:
+    """How a register is reset. The canonical port name is ``rst``, or ``rst_n`` when it is active low."""
+
+    active_low: bool
+    asynchronous: bool
+
+    @property
+    def port(self) -> str:
+        return "rst_n" if self.active_low else "rst"
+
+
+RESETS: dict[str, Reset | None] = {
+    "none": None,
+    "sync_high": Reset(active_low=False, asynchronous=False),
+    "sync_low": Reset(active_low=True, asynchronous=False),
+    "async_high": Reset(active_low=False, asynchronous=True),
+    "async_low": Reset(active_low=True, asynchronous=True),
+}
+WITH_RESET = tuple(kind for kind in RESETS if kind != "none")
+
+
+@dataclass(frozen=True)
+class Combinational:
+    """A model without state: input values to output values."""
+
+    function: Callable[[Values], Outputs]
+
+
+@dataclass(frozen=True)
+class Clocked:
+    """A model with state, advanced at one clock edge.
+
+    Attributes:
+        reset_state: the state that reset gives.
+        step: (state, inputs) to the next state, when reset is not asserted.
+        out: (state, inputs) to the outputs; a value of None is not compared.
+        start: the state at power-up; None is unknown, and then no output is compared until the state is known.
+    """
+
+    reset_state: Any
+    step: Callable[[Any, Values], Any]
+    out: Callable[[Any, Values], Outputs]
+    start: Any = None
+    edge: str = "posedge"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing a reader must be told, in several wordings.
+
+    ``features`` are noun phrases that follow "with"; ``sentences`` stand alone. Either may be empty. ``{name}`` in the
+    text is a port's canonical name.
+    """
+
+    features: tuple[str, ...]
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Circuit:
+    """One circuit.
+
+    Attributes:
+        name: the module name when the problem states none.
+        headlines: noun phrases with an article ("an 8-bit up counter"), in several wordings; the last is kept for
+            held-out problems.
+        body: the RTL between header and ``endmodule``, in Verilog-2001.
+        registers: the outputs that are assigned in an ``always`` block.
+        roles: port to a few words about it.
+        busy: probability of 1 for one-bit inputs that are not fair coins in the stimulus.
+        cycles: clock cycles (or input vectors) to simulate.
+    """
+
+    name: str
+    headlines: tuple[str, ...]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    body: str
+    model: Combinational | Clocked
+    facts: tuple[Fact, ...] = ()
+    registers: frozenset[str] = frozenset()
+    reset: Reset | None = None
+    roles: Mapping[str, str] = field(default_factory=dict)
+    busy: Mapping[str, float] = field(default_factory=dict)
+    cycles: int = 96
+
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        return self.inputs + self.outputs
+
+
+@dataclass(frozen=True)
+class Family:
+    """A group of circuits that differ in parameters only; ``space`` lists the values of each parameter."""
+
+    name: str
+    topic: str
+    level: Level
+    circuit_type: CircuitType
+    space: Mapping[str, Sequence[Any]]
+    build: Callable[..., Circuit]
+
+    def parameters(self) -> Iterator[dict[str, Any]]:
+        """Every parameter combination, in a fixed order."""
+        for values in itertools.product(*self.space.values()):
+            yield dict(zip(self.space, values, strict=True))
+
+
+def inp(name: str, width: int = 1) -> Port:
+    return Port(name=name, direction="input", width=width)
+
+
+def outp(name: str, width: int = 1) -> Port:
+    return Port(name=name, direction="output", width=width)
+
+
+def vec(width: int) -> str:
+    """The packed range of a ``width``-bit signal, with a space behind it; empty for one bit."""
+    return "" if width == 1 else f"[{width - 1}:0] "
+
+
+def mask(width: int) -> int:
+    return (1 << width) - 1
+
+
+def signed(value: int, width: int) -> int:
+    """``value`` (``width`` bits) read as two's complement."""
+    return value - (1 << width) if value >> (width - 1) else value
+
+
+def article(noun: str) -> str:
+    """The noun phrase with "a" or "an" before it, as it is read aloud ("an 8-bit", "a 16-bit")."""
+    an = re.match(r"[aeioAEIO]|un[^i]|up|8|11\b|18\b|(SR|LFSR|FSM|XOR|XNOR|LSB|MSB)\b", noun)
+    return f"{'an' if an else 'a'} {noun}"
+
+
+def always_clocked(
+    lines: Sequence[str],
+    reset: Reset | None,
+    reset_lines: Sequence[str],
+    *,
+    edge: str = "posedge",
+    enable: str | None = None,
+) -> str:
+    """An ``always`` block at the clock edge with its reset branch and an optional enable.
+
+    Args:
+        lines: the statements of normal operation; ``reset_lines`` those of reset (ignored when ``reset`` is None).
+    """
+    sensitivity = f"{edge} clk"
+    if reset and reset.asynchronous:
+        sensitivity += f" or {'negedge' if reset.active_low else 'posedge'} {reset.port}"
+    branches: list[tuple[str | None, Sequence[str]]] = []
+    if reset:
+        branches.append((f"{'!' if reset.active_low else ''}{reset.port}", reset_lines))
+    branches.append((enable, lines))
+    text = [f"    always @({sensitivity}) begin"]
+    for number, (condition, statements) in enumerate(branches):
+        keyword = "" if number == 0 else "else "
+        opening = f"{keyword}if ({condition})" if condition else keyword.strip()
+        if not opening:
+            text += [f"        {line}" for line in statements]
+        elif len(statements) == 1:
+            text += [f"        {opening}", f"            {statements[0]}"]
+        else:
+            text += [f"        {opening} begin", *(f"            {line}" for line in statements), "        end"]
+    text.append("    end")
+    return "\n".join(text)
+
+
+def reset_fact(reset: Reset | None, effect: str) -> tuple[Fact, ...]:
+    """What must be said about a reset; ``effect`` is what it does, such as ``clears {q}`` (third person)."""
+    if reset is None:
+        return ()
+    kind = "asynchronous" if reset.asynchronous else "synchronous"
+    level = "low" if reset.active_low else "high"
+    port = "{" + reset.port + "}"
+    moment = "at once, whatever the clock does" if reset.asynchronous else "at the next clock edge"
+    return (
+        Fact(
+            features=(
+                f"{kind} active-{level} reset",
+                f"{article(kind)} active-{level} reset",
+                f"an active-{level} {kind} reset",
+                f"{kind} reset (active {level})",
+            ),
+            sentences=(
+                f"The reset {port} is {kind} and active {level}; it {effect}.",
+                f"{article(kind).capitalize()} active-{level} reset {port} {effect}.",
+                f"When {port} is {level}, the reset {effect} {moment}.",
+                f"Reset: {port}, {kind}, active {level}; {effect}.",
+            ),
+        ),
+    )
+
+
+def rename(text: str, names: Mapping[str, str]) -> str:
+    """Replace identifiers in RTL text; a sized literal such as ``8'd1`` is left alone."""
+    return re.sub(r"(?<!['\w$])[A-Za-z_]\w*", lambda m: names.get(m[0], m[0]), text)
+
+
+def header(circuit: Circuit, module: str, names: Mapping[str, str], language: Language) -> str:
+    """The module header, one port a line."""
+    lines = []
+    for port in circuit.ports:
+        kind = " reg" if port.name in circuit.registers else ""
+        if language == "systemverilog":
+            kind = " logic"
+        lines.append(f"    {port.direction}{kind} {vec(port.width or 1)}{names.get(port.name, port.name)}")
+    return f"module {module} (\n" + ",\n".join(lines) + "\n);"
+
+
+def render(circuit: Circuit, module: str, names: Mapping[str, str], language: Language = "verilog-2001") -> str:
+    """The complete module as text.
+
+    The SystemVerilog form is a rewriting of ours: the bodies keep to the few constructs that are named here.
+    """
+    body = circuit.body
+    if language == "systemverilog":
+        body = body.replace("always @(*)", "always_comb")
+        body = re.sub(r"always @\((pos|neg)edge", r"always_ff @(\1edge", body)
+        body = re.sub(r"\breg\b", "logic", body)
+    return f"{header(circuit, module, names, language)}\n{rename(body, names)}\nendmodule\n"

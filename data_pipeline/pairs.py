@@ -1,0 +1,105 @@
+"""Verified pairs for round 2 and held-out problems to measure it: nothing is kept that simulation did not prove.
+
+Reads the parametric teacher; writes ``pairs.jsonl`` (VerifiedPair), ``problems.jsonl`` (held-out Problem) and
+``dropped.jsonl``, and in the manifest how much of the held-out set overlaps with training: by construction nothing,
+and checked here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from autovcoder.config import Settings
+from autovcoder.errors import ToolFailed
+from autovcoder.records import Bench, Draft, Problem, VerifiedPair, content_id
+from autovcoder.store import DROPPED, Manifest, Stage, read_records
+from data_pipeline.parametric import ParametricTeacher
+from hdl_sim.simulator import Simulator, simulate_many
+
+
+class PairSettings(Settings):
+    """``pairs`` drafts are drawn for training and ``problems`` are held out."""
+
+    seed: int = 0
+    pairs: int = 30_000
+    problems: int = 600
+
+
+def make_pairs(out: Path, settings: PairSettings, simulator: Simulator) -> Manifest:
+    """Draw, simulate and keep. An interrupted run goes on after its last row.
+
+    Raises:
+        StoreError: the folder holds another run's work.
+        ToolMissing, ToolFailed: the simulator is not there or broke; also when a held-out reference fails, because then
+            the family is wrong and nothing measured on it would mean anything.
+    """
+    config, tools = settings.model_dump(), {"simulator": simulator.name}
+    with Stage(out, "data.pairs", config=config, seed=settings.seed, versions=tools) as stage:
+        if stage.manifest:
+            return stage.manifest
+        teacher = ParametricTeacher()
+        problems = _held_out(stage, teacher, settings, simulator)
+        forbidden = {_text_key(p.spec) for p in problems} | {code_key(p.reference or "") for p in problems}
+        done = sum(1 for _ in stage.rows("pairs.jsonl")) + sum(1 for _ in stage.rows(DROPPED))
+        drafts = (teacher.draft(settings.seed, index) for index in range(done, settings.pairs))
+        for draft, pair in _verify(drafts, simulator):
+            if {_text_key(draft.problem), code_key(draft.code)} & forbidden:
+                stage.drop(draft.id, "overlaps with a held-out problem")
+            elif not pair.verdict.passed:
+                stage.drop(draft.id, f"the design fails its bench: {pair.verdict.status}")
+            else:
+                stage.append("pairs.jsonl", pair)
+        return stage.finish(**_overlap(out, problems))
+
+
+def _held_out(stage: Stage, teacher: ParametricTeacher, settings: PairSettings, simulator: Simulator) -> list[Problem]:
+    problems = list(teacher.problems(settings.seed, settings.problems))
+    done = sum(1 for _ in stage.rows("problems.jsonl"))
+    waiting = problems[done:]
+    for problem, verdict in zip(
+        waiting, simulate_many(simulator, ((p.reference, p.bench) for p in waiting)), strict=True
+    ):
+        if not verdict.passed:
+            raise ToolFailed(f"a held-out reference fails its own bench ({verdict.status})", where=problem.id)
+        stage.append("problems.jsonl", problem)
+    return problems
+
+
+def _verify(drafts: Iterable[Draft], simulator: Simulator) -> Iterator[tuple[Draft, VerifiedPair]]:
+    drawn: list[Draft] = []
+
+    def jobs() -> Iterator[tuple[str, Bench]]:
+        for draft in drafts:
+            drawn.append(draft)
+            yield draft.code, draft.testbench
+
+    for verdict in simulate_many(simulator, jobs()):
+        draft = drawn.pop(0)
+        yield draft, VerifiedPair(draft=draft, verdict=verdict)
+
+
+def _overlap(out: Path, problems: list[Problem]) -> dict[str, int]:
+    """How many held-out problems share their text or their design with a pair that was kept."""
+    texts, codes = set(), set()
+    for pair in read_records(out / "pairs.jsonl", VerifiedPair):
+        texts.add(_text_key(pair.draft.problem))
+        codes.add(code_key(pair.draft.code))
+    return {
+        "held_out_problems": len(problems),
+        "held_out_texts_in_training": sum(_text_key(p.spec) in texts for p in problems),
+        "held_out_designs_in_training": sum(code_key(p.reference or "") in codes for p in problems),
+        "distinct_training_designs": len(codes),
+    }
+
+
+def _text_key(text: str) -> str:
+    return content_id("text", " ".join(text.lower().split()))
+
+
+def code_key(code: str) -> str:
+    """What is left of RTL when layout and names are taken away: identifiers are numbered in order of appearance."""
+    numbers: dict[str, str] = {}
+    tokens = re.findall(r"\d*'[bdh][0-9a-fxz_]+|\$?[A-Za-z_]\w*|\d+|\S", re.sub(r"//.*", "", code))
+    return content_id("code", [numbers.setdefault(t, f"n{len(numbers)}") if t[0].isalpha() else t for t in tokens])

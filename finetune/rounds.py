@@ -1,0 +1,156 @@
+"""The two LoRA rounds of the paper (arXiv 2407.18333): how Verilog is written, then how a problem is solved.
+
+Round 1 reads RTL texts and learns all of their tokens; round 2 reads verified pairs and learns the answers only. Each
+writes a PEFT adapter folder with the tokenizer; ``finetune.merge`` joins it with the model that it was trained on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from autovcoder.config import Settings
+from autovcoder.errors import ConfigError, InputError
+from autovcoder.prompt import chat, plain
+from autovcoder.store import Manifest, Stage, read_jsonl
+from finetune.trainer import sft_defaults, train, versions
+
+_PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+LORA_DEFAULTS: dict[str, Any] = {
+    "r": 64,
+    "lora_alpha": 128,
+    "lora_dropout": 0.0,
+    "target_modules": list(_PROJECTIONS),
+    "task_type": "CAUSAL_LM",
+}
+"""For a model of a few million parameters; the paper's r 32 and alpha 64 are for 7 billion."""
+
+
+class RoundSettings(Settings):
+    """One round of LoRA.
+
+    Attributes:
+        prefix: text put before every round-1 document, for models that mark RTL by a role token.
+        limit: the most rows read; None reads all.
+        lora: arguments of ``peft.LoraConfig``; ``sft`` those of ``trl.SFTConfig``. Both win over the defaults here.
+    """
+
+    seed: int = 0
+    prefix: str = ""
+    limit: int | None = None
+    lora: dict[str, Any] = Field(default_factory=dict)
+    sft: dict[str, Any] = Field(default_factory=dict)
+
+
+def round1(model: Path, corpus: Path, out: Path, settings: RoundSettings) -> Manifest:
+    """Plain language modelling on the ``text`` of ``rtl.jsonl``.
+
+    Args:
+        model: a Hugging Face model folder; ``corpus``: a finished stage folder; ``out``: the stage folder to write.
+
+    Raises:
+        StoreError: an input is not finished, or ``out`` holds another run's work.
+        ConfigError: a key of ``lora`` or ``sft`` is unknown.
+    """
+    rows = ({"id": row["id"], "text": settings.prefix + row["text"]} for row in read_jsonl(corpus / "rtl.jsonl"))
+    return _train_adapter("finetune.round1", model, corpus, out, settings, rows)
+
+
+def round2(model: Path, pairs: Path, out: Path, settings: RoundSettings) -> Manifest:
+    """Problem to answer on ``pairs.jsonl``, with the model's chat template where it has one, loss on the answer only.
+
+    Args and raises: as ``round1``.
+    """
+    rows = (
+        {"id": row["draft"]["id"], "problem": row["draft"]["problem"], "code": row["draft"]["code"]}
+        for row in read_jsonl(pairs / "pairs.jsonl")
+    )
+    return _train_adapter("finetune.round2", model, pairs, out, settings, rows)
+
+
+def _train_adapter(
+    name: str, model: Path, data: Path, out: Path, settings: RoundSettings, rows: Iterable[dict[str, str]]
+) -> Manifest:
+    inputs = {"model": model, "data": data}
+    with Stage(
+        out, name, config=settings.model_dump(), inputs=inputs, seed=settings.seed, versions=versions()
+    ) as stage:
+        if stage.manifest:
+            return stage.manifest
+        from datasets import Dataset
+        from peft import LoraConfig
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from trl import SFTConfig, SFTTrainer
+
+        lora = _checked(LoraConfig, "lora", LORA_DEFAULTS | settings.lora)
+        sft = _checked(SFTConfig, "sft", {**sft_defaults(out, settings.seed), **settings.sft})
+        tokenizer = AutoTokenizer.from_pretrained(model)
+        examples = list(_examples(rows, tokenizer, sft.max_length, settings.limit, stage))
+        if not examples:
+            raise InputError("no training example is left", where=data, fix=f"see {out / 'dropped.jsonl'}")
+        trainer = SFTTrainer(
+            model=AutoModelForCausalLM.from_pretrained(model, dtype="float32"),
+            args=sft,
+            train_dataset=Dataset.from_list(examples),
+            processing_class=tokenizer,
+            peft_config=lora,
+        )
+        adapted: Any = trainer.model
+        facts = train(trainer)
+        adapted.save_pretrained(out)
+        tokenizer.save_pretrained(out)
+        trainable = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
+        return stage.finish(examples=len(examples), trainable_parameters=trainable, **facts)
+
+
+def _examples(
+    rows: Iterable[dict[str, str]], tokenizer: Any, most: int, limit: int | None, stage: Stage
+) -> Iterable[dict[str, Any]]:
+    """Rows as token ids for the trainer; one that is too long is dropped with its length, never cut."""
+    already = {row["id"] for row in stage.rows("dropped.jsonl")}
+    for number, row in enumerate(rows):
+        if limit is not None and number >= limit:
+            return
+        if "text" in row:
+            ids = tokenizer(row["text"])["input_ids"] + [tokenizer.eos_token_id]
+            example = {"input_ids": ids}
+        else:
+            prompt, ids = encode_pair(tokenizer, row["problem"], row["code"])
+            example = {"input_ids": ids, "completion_mask": [0] * len(prompt) + [1] * (len(ids) - len(prompt))}
+        if len(ids) <= most:
+            yield example
+        elif row["id"] not in already:
+            stage.drop(row["id"], f"{len(ids)} tokens, the most is {most}")
+
+
+def encode_pair(tokenizer: Any, problem: str, code: str) -> tuple[list[int], list[int]]:
+    """(prompt ids, prompt and answer ids), in the very form in which ``autovcoder.models`` asks."""
+    if tokenizer.chat_template:
+        messages = chat(problem)
+        prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        whole = tokenizer.apply_chat_template([*messages, {"role": "assistant", "content": code}], tokenize=False)
+        if not whole.startswith(prompt):
+            raise InputError("the chat template puts an answer elsewhere than after the generation prompt")
+        answer = whole[len(prompt) :]
+    else:
+        prompt, answer = plain(problem), f"{code}```{tokenizer.eos_token}"
+    head = tokenizer(prompt, add_special_tokens=not tokenizer.chat_template)["input_ids"]
+    return head, head + tokenizer(answer, add_special_tokens=False)["input_ids"]
+
+
+def _checked(kind: Any, section: str, values: Mapping[str, Any]) -> Any:
+    """``kind(**values)``, with an unknown key named together with the nearest known one."""
+    known = [field.name for field in dataclasses.fields(kind) if field.init]
+    for key in values:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
+            raise ConfigError(
+                f"unknown setting of {kind.__name__}", where=f"{section}.{key}", fix=f"did you mean '{near}'?"
+            )
+    return kind(**values)

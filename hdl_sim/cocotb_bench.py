@@ -1,0 +1,94 @@
+"""Runs a cocotb testbench: Python tests that drive a compiled design through the simulator's programming interface.
+
+Reads a `Bench` of kind ``cocotb`` and a compiled program; writes into the run's folder and reads back cocotb's results.
+The tests are Python and run confined like the simulator: no file outside the folder, no network.
+"""
+
+from __future__ import annotations
+
+import site
+import sys
+import sysconfig
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from autovcoder.errors import InputError, ToolFailed, ToolMissing
+from autovcoder.records import Bench
+from hdl_sim.limits import Limits
+from hdl_sim.rules import Outcome, judge_cocotb
+from hdl_sim.sandbox import Finished, run_confined
+from hdl_sim.testbench import check_names
+
+_RESULTS = "cocotb_results.xml"
+_LAUNCHER = "launch_cocotb.py"
+# cocotb's runner knows which variables and libraries this version of cocotb wants; it finds the program already built.
+_LAUNCH = """\
+import sys
+from pathlib import Path
+from cocotb_tools.runner import get_runner
+
+top, modules, results = sys.argv[1:]
+get_runner("icarus").test(
+    test_module=modules.split(","), hdl_toplevel=top, hdl_toplevel_lang="verilog", build_dir=Path.cwd(),
+    test_dir=Path.cwd(), results_xml=str(Path.cwd() / results), seed=0,
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CocotbFiles:
+    """A cocotb bench as files: ``modules`` hold the tests, ``compiled`` is the Verilog beside the design."""
+
+    compiled: tuple[str, ...]
+    texts: dict[str, str]
+    modules: tuple[str, ...]
+    top: str
+
+
+def cocotb_files(bench: Bench, design_file: str) -> CocotbFiles:
+    """The files of a cocotb bench.
+
+    Raises:
+        InputError: a file name is not a plain one or is taken, or there is no ``test_*.py``.
+    """
+    check_names(bench)
+    texts = {**bench.data_files, **bench.sources}
+    taken = texts.keys() & {design_file, _LAUNCHER, _RESULTS}
+    if taken:
+        raise InputError("a testbench's file has a name that the run needs", where=", ".join(sorted(taken)))
+    modules = tuple(n.removesuffix(".py") for n in sorted(bench.sources) if n.startswith("test_") and n.endswith(".py"))
+    if not modules:
+        raise InputError("a cocotb testbench needs a test_*.py", where=", ".join(sorted(bench.sources)))
+    compiled = tuple(name for name in bench.sources if name.endswith((".v", ".sv")))
+    return CocotbFiles(compiled, {**texts, _LAUNCHER: _LAUNCH}, modules, bench.top)
+
+
+def run_cocotb(folder: Path, files: CocotbFiles, limits: Limits) -> tuple[Finished, Outcome]:
+    """Run the tests on the program in ``folder``; the outcome comes from cocotb's results file alone.
+
+    Raises:
+        ToolMissing: cocotb is not installed. ToolFailed: it did not start.
+    """
+    try:
+        import cocotb  # noqa: F401
+    except ImportError:
+        raise ToolMissing("cocotb is not installed", fix="pip install cocotb") from None
+    finished = run_confined(
+        [sys.executable, "-B", _LAUNCHER, files.top, ",".join(files.modules), _RESULTS],
+        cwd=folder,
+        # Python and the simulator share the address space, and Python opens more files than a simulation does.
+        limits=replace(limits, memory_mb=max(limits.memory_mb, 2048), open_files=256),
+        env={"COCOTB_ANSI_OUTPUT": "0", "COCOTB_REWRITE_ASSERTION_FILES": "", "PYTHONNOUSERSITE": "1"},
+        readable=_python_folders(),
+    )
+    if "No module named 'cocotb" in finished.stderr or "Unable to find libpython" in finished.stderr:
+        raise ToolFailed("cocotb did not start", fix=finished.stderr.strip().splitlines()[-1])
+    results = folder / _RESULTS
+    text = results.read_text(encoding="utf-8", errors="replace") if results.is_file() else None
+    return finished, judge_cocotb(text, finished)
+
+
+def _python_folders() -> list[Path]:
+    """Where this Python and its packages lie."""
+    names = {sys.prefix, sys.base_prefix, *site.getsitepackages(), *sysconfig.get_paths().values()}
+    return [Path(name) for name in sorted(names) if Path(name).exists()]

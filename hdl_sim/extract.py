@@ -1,0 +1,194 @@
+"""Finds the Verilog in a language model's answer, and tells when an answer has all of it.
+
+Reads an answer's text, which may be anything; writes the code, or None. No front end is needed, so that it works on
+text that is cut off or broken.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from hdl_sim.spans import Span, module_spans
+from hdl_sim.tokens import is_word, tokens
+
+_THINK = re.compile(r"<(think|thinking|reasoning)>.*?</\1>", re.DOTALL | re.IGNORECASE)
+_THINK_OPEN = re.compile(r"<(?:think|thinking|reasoning)>", re.IGNORECASE)
+_THINK_CLOSE = re.compile(r"</(?:think|thinking|reasoning)>", re.IGNORECASE)
+# A fence, its language where one follows, and the end of its line where nothing else does.
+_FENCE = re.compile(
+    r"```+[ \t]*((?:system)?verilog\b|sv\b|vlog\b|[\w+#.-]*(?=[ \t]*(?:\r?\n|$)))[ \t]*(?:\r?\n)?", re.IGNORECASE
+)
+_LEAD_IN = re.compile(r"\s*(?:`(?!``)|//|/\*|\(\*|$)")
+_WORDS = """
+    assign always always_ff always_comb always_latch reg wire logic input output inout parameter localparam integer 
+    genvar generate initial function task typedef enum and or not nand nor xor xnor buf tri supply0 supply1 bit int 
+    byte signed unsigned real endmodule case if for begin
+"""
+_BODY_STARTS = frozenset(_WORDS.split())
+
+
+def extract_code(raw: str, *, header: str | None = None, module: str | None = None) -> str | None:
+    """The Verilog of an answer, or None when there is none.
+
+    Reasoning blocks are dropped. Fenced blocks that hold modules are preferred to the text around them. Of a module
+    that appears several times the last complete one counts. When the requested module is there, only it, the modules it
+    uses and what stands outside modules in the same blocks are kept; otherwise all but testbenches (modules without
+    ports that no other uses).
+    An answer without any ``module`` is taken for the body behind ``header``, when one is given; only there a missing
+    ``endmodule`` is added.
+
+    Args:
+        header: the module header that was asked for, from ``module`` to ``;``.
+        module: the name of the requested module; the header's when not given.
+    """
+    wanted = module or (_header_name(header) if header else None)
+    text = _without_thoughts(raw)
+    blocks = _blocks(text)
+    with_modules = [(block, spans) for block in blocks if (spans := module_spans(block))]
+    if with_modules:
+        return _select(with_modules, wanted)
+    spans = module_spans(text)
+    if spans:
+        return _select([(_without_prose(text, spans))], wanted)
+    if header:
+        return _body(blocks, text, header)
+    return None
+
+
+def answer_complete(text: str, module: str | None = None) -> bool:
+    """True when generation can stop: all the code that was asked for is there.
+
+    That is so when a closed fence holds the module (any, when none is requested), or when every module opened is
+    closed, the requested one is among them, and none of them instantiates a module that is still to come. Words in
+    comments and strings do not count.
+    """
+    if "endmodule" not in text:
+        return False
+    text = _without_thoughts(text)
+    spans = module_spans(text)
+    if not spans:
+        return False
+    last = spans[-1].end
+    # A fence behind a module closes its block: prompts may have opened it, so that the text shows the closing one only.
+    if text.find("```", last) >= 0 and all(span.closed for span in spans) and _has(spans, module):
+        return True
+    defined = {span.name for span in spans}
+    awaited = frozenset[str]().union(*(span.instances for span in spans)) - defined
+    return all(span.closed for span in spans) and _has(spans, module) and not awaited
+
+
+def _has(spans: Sequence[Span], module: str | None) -> bool:
+    return module is None or any(span.name == module for span in spans)
+
+
+def _without_thoughts(raw: str) -> str:
+    text = _THINK.sub("", raw)
+    closings = list(_THINK_CLOSE.finditer(text))
+    if closings:
+        text = text[closings[-1].end() :]  # the prompt had opened the block
+    opening = _THINK_OPEN.search(text)
+    return text[: opening.start()] if opening else text
+
+
+def _blocks(text: str) -> list[str]:
+    """The insides of fences; an unclosed last one reaches to the end."""
+    found: list[str] = []
+    start: int | None = None
+    for fence in _FENCE.finditer(text):
+        if start is not None:
+            found.append(text[start : fence.start()])
+            start = fence.end() if fence.group(1) else None
+        elif not found and not fence.group(1) and module_spans(text[: fence.start()]):
+            # The prompt ended with the opening fence; this is the closing one.
+            found.append(text[: fence.start()])
+        else:
+            start = fence.end()
+    if start is not None:
+        found.append(text[start:])
+    return found
+
+
+def _header_name(header: str) -> str | None:
+    spans = module_spans(header)
+    return spans[0].name if spans else None
+
+
+def _without_prose(text: str, spans: Sequence[Span]) -> tuple[str, list[Span]]:
+    """Unfenced text reduced to its modules, each with the directives and comments right above it."""
+    parts, done = [], 0
+    for span in spans:
+        start = span.start
+        lines = text[done:start].split("\n")
+        start -= len(lines.pop())  # what stands before `module` on its own line
+        head = (
+            start if text[start : span.start].strip() == "" or _LEAD_IN.match(text[start : span.start]) else span.start
+        )
+        while head == start and lines and _LEAD_IN.match(lines[-1]):
+            start = max(done, start - len(lines.pop()) - 1)
+            head = start
+        parts.append(text[head : span.end].strip("\n"))
+        done = span.end
+    joined = "\n\n".join(parts)
+    return joined, module_spans(joined)
+
+
+def _select(blocks: list[tuple[str, list[Span]]], wanted: str | None) -> str | None:
+    """The blocks' text without the modules that are not wanted, repeated, or testbenches."""
+    chosen: dict[str, tuple[int, Span]] = {}
+    for number, (_, spans) in enumerate(blocks):
+        for span in spans:
+            if span.name not in chosen or span.closed or not chosen[span.name][1].closed:
+                chosen[span.name] = (number, span)
+    if wanted in chosen:
+        keep = _with_helpers(wanted, {name: span for name, (_, span) in chosen.items()})
+    else:
+        used = {word for _, span in chosen.values() for word in span.words if word != span.name}
+        keep = {name for name, (_, span) in chosen.items() if span.has_ports or name in used} or set(chosen)
+        # A port list given later, or a design without ports, still is a design when nothing else is there.
+    parts = []
+    for number, (text, spans) in enumerate(blocks):
+        kept = [span for span in spans if span.name in keep and chosen[span.name] == (number, span)]
+        if kept:
+            parts.append(_cut(text, [span for span in spans if span not in kept]))
+    code = "\n\n".join(part.strip("\n") for part in parts).strip()
+    return code + "\n" if code else None
+
+
+def _with_helpers(wanted: str, spans: dict[str, Span]) -> set[str]:
+    keep, queue = {wanted}, [wanted]
+    while queue:
+        for word in spans[queue.pop()].words & spans.keys() - keep:
+            keep.add(word)
+            queue.append(word)
+    return keep
+
+
+def _cut(text: str, spans: Sequence[Span]) -> str:
+    for span in reversed(spans):
+        text = text[: span.start] + text[span.end :]
+    return text
+
+
+def _body(blocks: Sequence[str], text: str, header: str) -> str | None:
+    """A module made of the header and an answer that gives only what follows it."""
+    body = next((block for block in blocks if _first_code_line(block) is not None), None)
+    if body is None and not blocks:
+        start = _first_code_line(text)
+        body = text[start:] if start is not None else None
+    if body is None:
+        return None
+    end = next((token.end for token in tokens(body) if is_word(token, "endmodule")), None)
+    body = body[:end].rstrip() if end is not None else body.rstrip() + "\nendmodule"
+    return f"{header.strip()}\n{body.lstrip(chr(10))}\n"
+
+
+def _first_code_line(text: str) -> int | None:
+    """Where the first line starts that begins as the body of a module may; None when none does."""
+    at = 0
+    for line in text.splitlines(keepends=True):
+        word = re.match(r"\s*([A-Za-z_]\w*)", line)
+        if word and word.group(1) in _BODY_STARTS and re.search(r"[;=(@]|\bbegin\b|\bendmodule\b|\bgenerate\b", line):
+            return at
+        at += len(line)
+    return None

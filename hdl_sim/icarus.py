@@ -1,0 +1,207 @@
+"""Icarus Verilog: compiles a design with a testbench, runs it confined, and says what happened.
+
+Reads a design's text and a `Bench`; writes into a folder of its own, in memory where possible, gone afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from autovcoder.errors import InputError, ToolFailed
+from autovcoder.records import Bench, Diagnostic, SimStage, Status, Verdict
+from hdl_sim import cocotb_bench
+from hdl_sim.forbidden import forbidden_constructs
+from hdl_sim.icarus_log import CompilerLog, read_log
+from hdl_sim.limits import Limits
+from hdl_sim.rules import Outcome, judge
+from hdl_sim.sandbox import Finished, run_confined
+from hdl_sim.simulator import DEFAULT_LIMITS
+from hdl_sim.slang import read_source
+from hdl_sim.testbench import BenchFiles, bench_files
+from hdl_sim.tools import find_tool, tool_version
+
+_LOG_TAIL = 4000  # characters
+_DESIGN, _PROGRAM = "design.sv", "sim.vvp"
+
+
+@dataclass(slots=True)
+class _Run:
+    """One verdict in the making: its folder, its limits, and what is known so far."""
+
+    folder: Path
+    limits: Limits
+    simulator: str
+    nonce: str
+    started: float = field(default_factory=time.monotonic)
+    diagnostics: tuple[Diagnostic, ...] = ()
+    log: str = ""
+
+    def left(self) -> Limits:
+        """The limits with the wall time that is left: compiling and running share it."""
+        return replace(self.limits, wall_s=max(0.01, self.limits.wall_s - (time.monotonic() - self.started)))
+
+    def verdict(self, status: Status, stage: SimStage, outcome: Outcome | None = None) -> Verdict:
+        return Verdict(
+            status=status,
+            stage=stage,
+            mismatches=outcome.mismatches if outcome else None,
+            samples=outcome.samples if outcome else None,
+            diagnostics=self.diagnostics,
+            log_tail=self.log.replace(self.nonce, "")[-_LOG_TAIL:],
+            seconds=round(time.monotonic() - self.started, 4),
+            simulator=self.simulator,
+        )
+
+
+class Icarus:
+    """The `Simulator` for Icarus Verilog 11 and newer.
+
+    A design is read by slang first; what slang rejects and Icarus accepts on its own goes on, since Icarus decides. A
+    design that Icarus compiles alone but not with the testbench is charged with it (a port or the module's name is
+    missing), unless the testbench has a syntax error, lacks its top, or uses a name that nobody declares: that is an
+    InputError.
+
+    Args:
+        keep_dumps: leave the testbench's ``$dump...`` calls in.
+    """
+
+    def __init__(self, *, keep_dumps: bool = False) -> None:
+        self._keep_dumps = keep_dumps
+
+    @property
+    def name(self) -> str:
+        return f"Icarus Verilog {tool_version('iverilog') or '(unknown version)'}"
+
+    def run(self, design: str | None, bench: Bench, limits: Limits = DEFAULT_LIMITS) -> Verdict:
+        """What ``design`` does on ``bench``: see `hdl_sim.simulator.Simulator.run`."""
+        with self._new_run(limits) as run:
+            early = _check_design(run, design)
+            if early is not None:
+                return early
+            if bench.kind == "cocotb":
+                return _run_cocotb(run, bench)
+            files = bench_files(bench, run.nonce, keep_dumps=self._keep_dumps)
+            _write(run.folder, files.texts)
+            early = _compile_with_bench(run, files)
+            return early or _simulate(run, bench, files)
+
+    def compile_only(self, design: str | None, limits: Limits = DEFAULT_LIMITS) -> Verdict:
+        """Whether ``design`` compiles by itself: ``pass`` at stage ``elaborate``, or why not."""
+        with self._new_run(limits) as run:
+            early = _check_design(run, design)
+            if early is not None:
+                return early
+            log = _compile(run, [_DESIGN], ())
+            if log.failed:
+                return _rejected(run, log)
+            return run.verdict("pass", "elaborate")
+
+    @contextmanager
+    def _new_run(self, limits: Limits) -> Iterator[_Run]:
+        find_tool("iverilog")
+        memory = Path("/dev/shm")  # noqa: S108 - the folder made in it is private
+        place = memory if os.access(memory, os.W_OK) else None
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="hdl_sim_", dir=place)).resolve()
+        except OSError as error:
+            raise ToolFailed("cannot make a folder to simulate in", where=place or "", fix=str(error)) from None
+        try:
+            yield _Run(folder, limits, self.name, secrets.token_hex(8))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_design(run: _Run, design: str | None) -> Verdict | None:
+    """Everything that can be said about a design alone, or None when it may be simulated."""
+    if design is None or not design.strip():
+        return run.verdict("no_code", "extract")
+    source = read_source(design)
+    run.diagnostics = forbidden_constructs(design)
+    if run.diagnostics:
+        return run.verdict("forbidden", "parse")
+    if not source.modules and not source.errors:
+        return run.verdict("no_code", "parse")
+    _write(run.folder, {_DESIGN: design.encode(errors="replace").decode()})
+    if source.errors:
+        # Also the guard against looking into the testbench: such a name is unknown here.
+        run.diagnostics = source.errors
+        log = _compile(run, [_DESIGN], ())
+        if log.failed:
+            return _rejected(run, log, syntax=bool(source.syntax_errors))
+        run.diagnostics = ()
+    return None
+
+
+def _compile(run: _Run, files: Sequence[str], roots: Sequence[str]) -> CompilerLog:
+    tops = [word for root in roots for word in ("-s", root)]
+    command = [str(find_tool("iverilog")), "-g2012", "-o", _PROGRAM, *tops, *files]
+    finished = run_confined(command, cwd=run.folder, limits=run.left())
+    run.log = (finished.stdout + finished.stderr).strip()
+    if finished.returncode in (126, 127):
+        raise ToolFailed("iverilog cannot run its parts", where=command[0], fix=run.log or "reinstall it")
+    return read_log(finished, (run.folder / _PROGRAM).is_file(), _DESIGN)
+
+
+def _compile_with_bench(run: _Run, files: BenchFiles) -> Verdict | None:
+    log = _compile(run, [*files.compiled, _DESIGN], files.roots)
+    if not log.failed:
+        return None
+    if log.bench_fault and not log.in_design:
+        raise InputError("the testbench does not compile", where=log.bench_fault, fix="test it with a working design")
+    return _rejected(run, log)
+
+
+def _rejected(run: _Run, log: CompilerLog, *, syntax: bool = False) -> Verdict:
+    if log.timed_out:
+        return run.verdict("timeout", "elaborate")
+    run.diagnostics = run.diagnostics or log.diagnostics
+    if syntax or log.syntax:
+        return run.verdict("syntax_error", "parse")
+    return run.verdict("elaboration_error", "elaborate")
+
+
+def _simulate(run: _Run, bench: Bench, files: BenchFiles) -> Verdict:
+    for name in (*files.compiled, _DESIGN):
+        # Nothing that runs may read what it is tested with.
+        (run.folder / name).unlink()
+    # -N: like -n, it never waits for a user, and a $stop can be told from a $finish.
+    finished = run_confined([str(find_tool("vvp")), "-N", _PROGRAM], cwd=run.folder, limits=run.left())
+    _refuse_broken_run(finished)
+    run.log = finished.stdout + finished.stderr
+    outcome = judge(bench.pass_rule, finished, idle_line=files.idle_line, bench_files=files.compiled)
+    return run.verdict(outcome.status, "simulate", outcome)
+
+
+def _refuse_broken_run(finished: Finished) -> None:
+    said = finished.stderr + finished.stdout[-2000:]
+    if "Program not runnable" in said:
+        raise InputError("the testbench calls a system task that Icarus lacks", fix=said.strip()[:300])
+    if "Unable to open input file" in said or "error while loading shared libraries" in said:
+        raise ToolFailed("vvp could not run the compiled design", fix=said.strip()[:300])
+
+
+def _run_cocotb(run: _Run, bench: Bench) -> Verdict:
+    files = cocotb_bench.cocotb_files(bench, _DESIGN)
+    _write(run.folder, files.texts)
+    log = _compile(run, [*files.compiled, _DESIGN], (bench.top,))
+    if log.failed:
+        return _rejected(run, log)
+    finished, outcome = cocotb_bench.run_cocotb(run.folder, files, run.left())
+    run.log = finished.stdout + finished.stderr
+    return run.verdict(outcome.status, "simulate", outcome)
+
+
+def _write(folder: Path, texts: dict[str, str]) -> None:
+    try:
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise ToolFailed("cannot write what is to be simulated", where=folder, fix=str(error)) from None

@@ -1,0 +1,111 @@
+"""Reads the outcome of a simulation from what it printed and how it ended.
+
+Reads a finished run of a simulator; writes nothing. What no rule recognises is ``no_result``, never a pass.
+"""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Collection
+from typing import NamedTuple
+
+from autovcoder.errors import InputError
+from autovcoder.records import PassRule, Status
+from hdl_sim.sandbox import Finished
+
+# A line that says "passed" in a testbench of VerilogEval (v1, v2) or of RTLLM. Others need a rule with a pattern.
+RECOGNISED_PASS_LINES = (
+    r"^\s*Mismatches: 0 in [1-9]\d* samples\s*$",
+    r"^\s*=*\s*Your Design Passed\s*=*\s*$",
+)
+_MISMATCHES = re.compile(r"^\s*Mismatches: (\d{1,18}) in (\d{1,18}) samples\s*$", re.MULTILINE)
+# How the simulator prints $error and $fatal; a testbench that displays such a line itself means the same.
+_SEVERE = re.compile(r"^(?:ERROR|FATAL): (\S+):\d+:", re.MULTILINE)
+
+
+class Outcome(NamedTuple):
+    """What a run says about the design; the counts only where the testbench prints them."""
+
+    status: Status
+    mismatches: int | None = None
+    samples: int | None = None
+
+
+def judge(rule: PassRule, finished: Finished, *, idle_line: str = "", bench_files: Collection[str] = ()) -> Outcome:
+    """Decide a run of a Verilog testbench (not of cocotb: `judge_cocotb`).
+
+    Args:
+        idle_line: printed, on a line of its own, by a run that no ``$finish`` had ended when nothing was left to do.
+        bench_files: names of the testbench's files, to tell its ``$error`` from other lines that look like one.
+
+    Limits: the candidate must be unable to print or to end the simulation (`forbidden.py` sees to that), since what
+    it printed could not be told from what the testbench printed.
+
+    Raises:
+        InputError: the rule's pattern is not a regular expression.
+    """
+    if finished.reason in ("wall_timeout", "cpu_timeout"):
+        return Outcome("timeout")
+    if finished.reason != "exited":
+        return Outcome("runtime_error")
+    if rule.kind == "mismatch_count":
+        return _judge_count(rule, finished)
+    return _judge_line(rule, finished, idle_line, bench_files)
+
+
+def _judge_count(rule: PassRule, finished: Finished) -> Outcome:
+    found = _MISMATCHES.findall(finished.stdout)
+    if len(found) != 1:
+        return Outcome("no_result" if finished.returncode == 0 else "runtime_error")
+    mismatches, samples = map(int, found[0])
+    if samples == 0 or (rule.expected_samples is not None and samples != rule.expected_samples):
+        # Whatever the count says, this was not the whole test.
+        return Outcome("mismatch" if mismatches else "no_result", mismatches, samples)
+    return Outcome("pass" if mismatches == 0 else "mismatch", mismatches, samples)
+
+
+def _judge_line(rule: PassRule, finished: Finished, idle_line: str, bench_files: Collection[str]) -> Outcome:
+    text = finished.stdout
+    counts = _MISMATCHES.findall(text)
+    mismatches, samples = map(int, counts[0]) if len(counts) == 1 else (None, None)
+    severe = any(not bench_files or file in bench_files for file in _SEVERE.findall(text + "\n" + finished.stderr))
+    if severe or mismatches:
+        return Outcome("mismatch", mismatches, samples)
+    if finished.returncode != 0:
+        # $stop, which is not an end by $finish, or an error of the simulator at run time.
+        return Outcome("no_result" if not finished.stderr.strip() else "runtime_error", mismatches, samples)
+    ended_by_itself = not (idle_line and idle_line in text.splitlines())
+    passed = ended_by_itself and _count_pass_lines(rule, text) == 1
+    return Outcome("pass" if passed else "no_result", mismatches, samples)
+
+
+def _count_pass_lines(rule: PassRule, text: str) -> int:
+    try:
+        patterns = [re.compile(p) for p in ([rule.pattern] if rule.pattern else RECOGNISED_PASS_LINES)]
+    except re.error as error:
+        raise InputError("the pass line is not a regular expression", where=rule.pattern, fix=str(error)) from None
+    return sum(any(pattern.search(line) for pattern in patterns) for line in text.splitlines())
+
+
+def judge_cocotb(results_xml: str | None, finished: Finished) -> Outcome:
+    """Decide a cocotb run from its results file alone: a pass is at least one test and no failure.
+
+    ``mismatches`` of ``samples`` are failed tests of all that ran.
+    """
+    if finished.reason in ("wall_timeout", "cpu_timeout"):
+        return Outcome("timeout")
+    if finished.reason != "exited":
+        return Outcome("runtime_error")
+    try:
+        # Written by cocotb in a confined process; ElementTree reads no external entity.
+        root = ET.fromstring(results_xml) if results_xml else None  # noqa: S314
+    except ET.ParseError:
+        root = None
+    if root is None:
+        return Outcome("runtime_error" if finished.returncode else "no_result")
+    cases = [case for case in root.iter("testcase") if case.find("skipped") is None]
+    failed = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
+    if not cases:
+        return Outcome("no_result", 0, 0)
+    return Outcome("mismatch" if failed else "pass", failed, len(cases))

@@ -1,0 +1,69 @@
+"""The seam between those who need a verdict and the program that gives it.
+
+Reads nothing and writes nothing: a protocol, and a helper that runs many designs on every core.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
+
+from autovcoder.records import Bench, Verdict
+from hdl_sim.limits import Limits
+
+DEFAULT_LIMITS = Limits()
+
+
+class Simulator(Protocol):
+    """Decides what a design does on a testbench. Safe to call from several threads at once."""
+
+    @property
+    def name(self) -> str:
+        """Name and version, as written into verdicts."""
+
+    def run(self, design: str | None, bench: Bench, limits: Limits = DEFAULT_LIMITS) -> Verdict:
+        """Compile ``design`` with ``bench`` and run it.
+
+        Raises:
+            ToolMissing: the simulator is not installed.
+            ToolFailed: the simulator broke in a way that says nothing about the design.
+            InputError: the bench itself cannot be used.
+        """
+
+    def compile_only(self, design: str | None, limits: Limits = DEFAULT_LIMITS) -> Verdict:
+        """Compile ``design`` alone; status ``pass`` with stage ``elaborate`` means that it compiles."""
+
+
+def simulate_many(
+    simulator: Simulator,
+    jobs: Iterable[tuple[str | None, Bench]],
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    workers: int | None = None,
+) -> Iterator[Verdict]:
+    """Verdicts of (design, bench) jobs, in their order, run on ``workers`` threads (all cores when None).
+
+    Threads suffice: the work happens in child processes. Jobs are drawn only as fast as they are simulated, so that an
+    endless iterable is fine. The first error of ours is raised in the place of its verdict, and the rest is dropped.
+    """
+    count = workers or available_cores()
+    waiting: deque[Future[Verdict]] = deque()
+    with ThreadPoolExecutor(max_workers=count, thread_name_prefix="hdl_sim") as pool:
+        try:
+            for design, bench in jobs:
+                waiting.append(pool.submit(simulator.run, design, bench, limits))
+                if len(waiting) >= 4 * count:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def available_cores() -> int:
+    """The processors that this process may use, which in a container can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

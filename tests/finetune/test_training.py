@@ -1,0 +1,168 @@
+"""Real, small trainings: tokenizer, base model, both LoRA rounds and the merge, in seconds."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from autovcoder.errors import ConfigError, StoreError
+from autovcoder.store import read_manifest
+from data_pipeline.pairs import PairSettings, make_pairs
+from data_pipeline.texts import TextSettings, make_texts
+from finetune.merge import merge
+from finetune.pretrain import PretrainSettings, pretrain
+from finetune.rounds import RoundSettings, encode_pair, round1, round2
+from finetune.tokenizer import ASSISTANT, END, train_tokenizer
+from hdl_sim.icarus import Icarus
+
+TINY = PretrainSettings(
+    vocabulary=512, width=32, layers=2, heads=2, feed_forward=64, context=512, block=128, batch_tokens=1024
+)
+LORA = RoundSettings(lora={"r": 4, "lora_alpha": 8}, sft={"per_device_train_batch_size": 8, "max_length": 512})
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All stages of a tiny model, made once."""
+    root = tmp_path_factory.mktemp("nano")
+    make_texts(root / "texts", TextSettings(base=150, rtl=40))
+    make_pairs(root / "pairs", PairSettings(pairs=24, problems=2), Icarus())
+    pretrain(root / "texts", root / "base", TINY)
+    round1(root / "base", root / "texts", root / "round1", LORA)
+    merge(root / "base", root / "round1", root / "merged1")
+    round2(root / "merged1", root / "pairs", root / "round2", LORA)
+    merge(root / "merged1", root / "round2", root / "model")
+    return root
+
+
+def weights(folder: Path) -> dict[str, Any]:
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).state_dict()
+
+
+def test_pretraining_lowers_the_loss_and_saves_what_transformers_loads(root: Path) -> None:
+    facts = read_manifest(root / "base").facts
+    assert facts["last_loss"] < facts["first_loss"]
+    model = AutoModelForCausalLM.from_pretrained(root / "base")
+    assert model.config.model_type == "llama"
+    assert model.config.max_position_embeddings == TINY.context
+    assert model.dtype == torch.bfloat16
+    assert model.lm_head.weight.data_ptr() == model.model.embed_tokens.weight.data_ptr()
+
+
+def test_a_finished_stage_is_not_trained_again(root: Path) -> None:
+    before = (root / "base" / "model.safetensors").stat().st_mtime_ns
+    assert pretrain(root / "texts", root / "base", TINY).facts == read_manifest(root / "base").facts
+    assert (root / "base" / "model.safetensors").stat().st_mtime_ns == before
+    with pytest.raises(StoreError, match=r"config \(layers\)"):
+        pretrain(root / "texts", root / "base", TINY.model_copy(update={"layers": 3}))
+
+
+def test_lora_adapts_the_projections_and_never_the_tied_head(root: Path) -> None:
+    from safetensors.torch import load_file
+
+    names = load_file(root / "round1" / "adapter_model.safetensors")
+    assert names
+    assert not any("lm_head" in name or "embed" in name for name in names)
+    assert {name.split(".")[-3] for name in names} == {
+        "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"
+    }  # fmt: skip
+
+
+def test_merged_equals_base_plus_adapter(root: Path) -> None:
+    from safetensors.torch import load_file
+
+    base, merged = weights(root / "base"), weights(root / "merged1")
+    adapter = load_file(root / "round1" / "adapter_model.safetensors")
+    scale = LORA.lora["lora_alpha"] / LORA.lora["r"]
+    for name, weight in base.items():
+        stem = f"base_model.model.{name.removesuffix('.weight')}"
+        expected = weight
+        if f"{stem}.lora_A.weight" in adapter:
+            update = adapter[f"{stem}.lora_B.weight"].float() @ adapter[f"{stem}.lora_A.weight"].float()
+            assert update.abs().max() > 0
+            expected = (weight + scale * update).bfloat16().float()
+        torch.testing.assert_close(merged[name], expected, rtol=1e-2, atol=1e-4)
+
+
+def test_each_round_starts_from_its_own_model(root: Path) -> None:
+    assert read_manifest(root / "round2").inputs["model"] != read_manifest(root / "round1").inputs["model"]
+    assert read_manifest(root / "round2").facts["examples"] == read_manifest(root / "pairs").rows["pairs.jsonl"]
+
+
+def test_the_answer_alone_is_learned(root: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(root / "base")
+    prompt, whole = encode_pair(tokenizer, "an adder", "module adder;\nendmodule\n")
+    assert whole[: len(prompt)] == prompt
+    assert tokenizer.decode(whole[len(prompt) :]) == f"module adder;\nendmodule\n{END}"
+    assert tokenizer.decode(prompt).endswith(f"{ASSISTANT}\n")
+    assert "expert" not in tokenizer.decode(prompt)
+
+
+def test_a_pair_that_is_too_long_is_dropped_and_named(root: Path, tmp_path: Path) -> None:
+    short = LORA.model_copy(update={"sft": {**LORA.sft, "max_length": 120, "max_steps": 1}})
+    manifest = round2(root / "merged1", root / "pairs", tmp_path / "out", short)
+    dropped = [json.loads(line) for line in (tmp_path / "out" / "dropped.jsonl").read_text().splitlines()]
+    assert dropped
+    assert len(dropped) + manifest.facts["examples"] == read_manifest(root / "pairs").rows["pairs.jsonl"]
+    assert "tokens, the most is 120" in dropped[0]["reason"]
+
+
+def test_an_unknown_lora_key_names_the_nearest(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"lora\.lora_alpa; did you mean 'lora_alpha'"):
+        round1(root / "base", root / "texts", tmp_path / "out", RoundSettings(lora={"lora_alpa": 1}))
+
+
+def test_training_goes_on_after_a_kill(root: Path, tmp_path: Path) -> None:
+    """kill -9 in the middle: the next start resumes from a checkpoint and ends with the same number of steps."""
+    script = (
+        "import sys; from pathlib import Path; from finetune.pretrain import *;"
+        f"pretrain(Path({str(root / 'texts')!r}), Path({str(tmp_path / 'out')!r}),"
+        f" PretrainSettings.model_validate_json({slow().model_dump_json()!r}))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "out" / "checkpoints").glob("checkpoint-*/trainer_state.json")):
+        assert process.poll() is None, "the training ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    facts = pretrain(root / "texts", tmp_path / "out", slow()).facts
+    assert facts["resumed"] is True
+    whole = pretrain(root / "texts", tmp_path / "whole", slow()).facts
+    assert facts["steps"] == whole["steps"]
+    assert facts["last_loss"] == pytest.approx(whole["last_loss"], rel=0.02)
+
+
+def slow() -> PretrainSettings:
+    return TINY.model_copy(update={"epochs": 6.0, "trainer": {"save_steps": 10, "logging_steps": 5}})
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    return train_tokenizer(["assign y = a & b;", "an 8-bit counter with reset"] * 20, 400, 512)
+
+
+@given(text=st.text(max_size=200))
+def test_any_text_survives_the_tokenizer(tokenizer: Any, text: str) -> None:
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    clean = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    if not any(token in text for token in tokenizer.all_special_tokens):
+        assert tokenizer.decode(ids) == clean
+
+
+@given(number=st.integers(0, 10**9))
+def test_digits_stay_single(tokenizer: Any, number: int) -> None:
+    tokens = tokenizer.tokenize(f"[{number}:0]", add_special_tokens=False)
+    assert tokens == ["[", *str(number), ":", "0", "]"]
