@@ -10,8 +10,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from hdl_sim.statement import Agreement, Stated, compare, stated_interface
-
 from autovcoder.errors import InputError
 from autovcoder.models import TextModel
 from autovcoder.prompt import user_text
@@ -19,6 +17,7 @@ from autovcoder.records import Bench, Diagnostic, Language, Record, Sampling, Ve
 from hdl_sim.extract import answer_complete, extract_code
 from hdl_sim.simulator import Simulator, available_cores
 from hdl_sim.slang import read_source, verilog2001_violations
+from hdl_sim.statement import Agreement, Stated, compare, stated_interface
 
 
 class Candidate(Record):
@@ -136,6 +135,8 @@ def read_header(text: str) -> str:
     Raises:
         InputError: there is not exactly one module, or its header is not Verilog.
     """
+    if not text.strip():
+        raise InputError("the header is empty", fix="write it from 'module' to the ';' that closes the port list")
     closed = text if "endmodule" in text else f"{text}\nendmodule\n"
     source = read_source(closed, elaborate=False)
     if source.syntax_errors:

@@ -313,15 +313,23 @@ def replace_folder(made: Path, target: Path) -> None:
 
 
 def hash_input(path: Path) -> str:
-    """The hash that stands for an input: a stage folder's manifest contents, or a plain file's bytes.
+    """The hash that stands for an input: of its bytes for a file, of all files' names and bytes for a folder.
 
-    A manifest's time of writing is left out, so that the same data made twice is the same input.
+    A finished stage folder's manifest knows its files' hashes; the time it was written does not count, so that the same
+    data made twice is the same input.
+
+    Raises:
+        StoreError: the folder is a stage that did not finish. InputError: the input cannot be read.
     """
     path = Path(path)
-    if path.is_dir():
-        manifest = read_manifest(path)
-        return hashlib.sha256(json.dumps(manifest.sha256, sort_keys=True).encode()).hexdigest()
-    return sha256_file(path)
+    if not path.is_dir():
+        return sha256_file(path)
+    if (path / MANIFEST).exists() or (path / STARTED).exists():
+        hashes = read_manifest(path).sha256
+    else:
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        hashes = {file.relative_to(path).as_posix(): sha256_file(file) for file in files}
+    return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
 
 
 def sha256_file(path: Path) -> str:

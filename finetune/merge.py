@@ -8,17 +8,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from autovcoder.store import Manifest, Stage
-from finetune.trainer import half, versions
+from finetune.trainer import half, model_input, versions
 
 
-def merge(model: Path, adapter: Path, out: Path) -> Manifest:
+def merge(model: str, adapter: Path, out: Path) -> Manifest:
     """Add the adapter's update to the weights, in float32, and save as bf16.
 
     Raises:
-        StoreError: ``model`` or ``adapter`` is not a finished stage folder, or ``out`` holds another run's work.
+        StoreError: ``adapter`` is not a finished stage folder, or ``out`` holds another run's work.
     """
-    inputs = {"model": model, "adapter": adapter}
-    with Stage(out, "finetune.merge", config={}, inputs=inputs, versions=versions()) as stage:
+    config, inputs = model_input(model)
+    inputs["adapter"] = adapter
+    with Stage(out, "finetune.merge", config=config, inputs=inputs, versions=versions()) as stage:
         if stage.manifest:
             return stage.manifest
         import torch

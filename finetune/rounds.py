@@ -18,7 +18,7 @@ from autovcoder.config import Settings
 from autovcoder.errors import ConfigError, InputError
 from autovcoder.prompt import chat, plain
 from autovcoder.store import Manifest, Stage, read_jsonl
-from finetune.trainer import sft_defaults, train, versions
+from finetune.trainer import model_input, sft_defaults, train, versions
 
 _PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -48,11 +48,11 @@ class RoundSettings(Settings):
     sft: dict[str, Any] = Field(default_factory=dict)
 
 
-def round1(model: Path, corpus: Path, out: Path, settings: RoundSettings) -> Manifest:
+def round1(model: str, corpus: Path, out: Path, settings: RoundSettings) -> Manifest:
     """Plain language modelling on the ``text`` of ``rtl.jsonl``.
 
     Args:
-        model: a Hugging Face model folder; ``corpus``: a finished stage folder; ``out``: the stage folder to write.
+        model: a Hugging Face id or model folder; ``corpus``: a finished stage folder; ``out``: a stage folder.
 
     Raises:
         StoreError: an input is not finished, or ``out`` holds another run's work.
@@ -62,7 +62,7 @@ def round1(model: Path, corpus: Path, out: Path, settings: RoundSettings) -> Man
     return _train_adapter("finetune.round1", model, corpus, out, settings, rows)
 
 
-def round2(model: Path, pairs: Path, out: Path, settings: RoundSettings) -> Manifest:
+def round2(model: str, pairs: Path, out: Path, settings: RoundSettings) -> Manifest:
     """Problem to answer on ``pairs.jsonl``, with the model's chat template where it has one, loss on the answer only.
 
     Args and raises: as ``round1``.
@@ -75,12 +75,12 @@ def round2(model: Path, pairs: Path, out: Path, settings: RoundSettings) -> Mani
 
 
 def _train_adapter(
-    name: str, model: Path, data: Path, out: Path, settings: RoundSettings, rows: Iterable[dict[str, str]]
+    name: str, model: str, data: Path, out: Path, settings: RoundSettings, rows: Iterable[dict[str, str]]
 ) -> Manifest:
-    inputs = {"model": model, "data": data}
-    with Stage(
-        out, name, config=settings.model_dump(), inputs=inputs, seed=settings.seed, versions=versions()
-    ) as stage:
+    config, inputs = model_input(model)
+    config |= settings.model_dump()
+    inputs["data"] = data
+    with Stage(out, name, config=config, inputs=inputs, seed=settings.seed, versions=versions()) as stage:
         if stage.manifest:
             return stage.manifest
         from datasets import Dataset
@@ -89,7 +89,10 @@ def _train_adapter(
         from trl import SFTConfig, SFTTrainer
 
         lora = _checked(LoraConfig, "lora", LORA_DEFAULTS | settings.lora)
-        sft = _checked(SFTConfig, "sft", {**sft_defaults(out, settings.seed), **settings.sft})
+        defaults = sft_defaults(out, settings.seed)
+        # trl guesses this from the columns of the data set, and guesses wrong for rows that are tokenized already.
+        defaults["completion_only_loss"] = name == "finetune.round2"
+        sft = _checked(SFTConfig, "sft", defaults | settings.sft)
         tokenizer = AutoTokenizer.from_pretrained(model)
         examples = list(_examples(rows, tokenizer, sft.max_length, settings.limit, stage))
         if not examples:

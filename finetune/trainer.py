@@ -22,6 +22,12 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in ("torch", "transformers", "trl", "peft", "datasets", "accelerate")}
 
 
+def model_input(model: str) -> tuple[dict[str, Any], dict[str, Path]]:
+    """How a stage records the model it starts from: (config, inputs), by content or, for a hub's id, by name."""
+    folder = Path(model)
+    return ({}, {"model": folder}) if folder.is_dir() else ({"model": model}, {})
+
+
 def training_arguments(out: Path, *, seed: int, epochs: float, learning_rate: float, batch: int, **more: Any) -> Any:
     """``transformers.TrainingArguments`` with bf16 autocast and a checkpoint every few minutes; ``more`` wins."""
     from transformers import TrainingArguments

@@ -21,6 +21,7 @@ from hdl_sim.testbench import check_names
 
 _RESULTS = "cocotb_results.xml"
 _LAUNCHER = "launch_cocotb.py"
+_TIMESCALE = "timescale_first.sv"
 # cocotb's runner knows which variables and libraries this version of cocotb wants; it finds the program already built.
 _LAUNCH = """\
 import sys
@@ -53,14 +54,16 @@ def cocotb_files(bench: Bench, design_file: str) -> CocotbFiles:
     """
     check_names(bench)
     texts = {**bench.data_files, **bench.sources}
-    taken = texts.keys() & {design_file, _LAUNCHER, _RESULTS}
+    taken = texts.keys() & {design_file, _LAUNCHER, _RESULTS, _TIMESCALE}
     if taken:
         raise InputError("a testbench's file has a name that the run needs", where=", ".join(sorted(taken)))
     modules = tuple(n.removesuffix(".py") for n in sorted(bench.sources) if n.startswith("test_") and n.endswith(".py"))
     if not modules:
         raise InputError("a cocotb testbench needs a test_*.py", where=", ".join(sorted(bench.sources)))
-    compiled = tuple(name for name in bench.sources if name.endswith((".v", ".sv")))
-    return CocotbFiles(compiled, {**texts, _LAUNCHER: _LAUNCH}, modules, bench.top)
+    compiled = (_TIMESCALE, *(name for name in bench.sources if name.endswith((".v", ".sv"))))
+    # Without a timescale of its own a design would count in seconds, and no test could wait for a nanosecond.
+    ours = {_LAUNCHER: _LAUNCH, _TIMESCALE: "`timescale 1ns/1ps\n"}
+    return CocotbFiles(compiled, {**texts, **ours}, modules, bench.top)
 
 
 def run_cocotb(folder: Path, files: CocotbFiles, limits: Limits) -> tuple[Finished, Outcome]:

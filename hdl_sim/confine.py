@@ -7,6 +7,7 @@ Reads jobs from the socket FD and answers each with its outcome; both are JSON b
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
 import os
 import resource
@@ -267,6 +268,8 @@ def _receive(control: socket.socket, count: int) -> bytes:
 
 
 def main() -> None:
+    # A collection would touch, and so copy, memory that forked children share with this process.
+    gc.freeze()
     control = socket.socket(fileno=int(sys.argv[1]))
     landlock = Landlock()
     if sys.platform == "linux":

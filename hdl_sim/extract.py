@@ -12,17 +12,15 @@ from collections.abc import Sequence
 from hdl_sim.spans import Span, module_spans
 from hdl_sim.tokens import is_word, tokens
 
-_THINK = re.compile(r"<(think|thinking|reasoning)>.*?</\1>", re.DOTALL | re.IGNORECASE)
-_THINK_OPEN = re.compile(r"<(?:think|thinking|reasoning)>", re.IGNORECASE)
-_THINK_CLOSE = re.compile(r"</(?:think|thinking|reasoning)>", re.IGNORECASE)
+_THOUGHT_TAG = re.compile(r"<(/?)(?:think|thinking|reasoning)>", re.IGNORECASE)
 # A fence, its language where one follows, and the end of its line where nothing else does.
 _FENCE = re.compile(
     r"```+[ \t]*((?:system)?verilog\b|sv\b|vlog\b|[\w+#.-]*(?=[ \t]*(?:\r?\n|$)))[ \t]*(?:\r?\n)?", re.IGNORECASE
 )
 _LEAD_IN = re.compile(r"\s*(?:`(?!``)|//|/\*|\(\*|$)")
 _WORDS = """
-    assign always always_ff always_comb always_latch reg wire logic input output inout parameter localparam integer 
-    genvar generate initial function task typedef enum and or not nand nor xor xnor buf tri supply0 supply1 bit int 
+    assign always always_ff always_comb always_latch reg wire logic input output inout parameter localparam integer
+    genvar generate initial function task typedef enum and or not nand nor xor xnor buf tri supply0 supply1 bit int
     byte signed unsigned real endmodule case if for begin
 """
 _BODY_STARTS = frozenset(_WORDS.split())
@@ -83,12 +81,17 @@ def _has(spans: Sequence[Span], module: str | None) -> bool:
 
 
 def _without_thoughts(raw: str) -> str:
-    text = _THINK.sub("", raw)
-    closings = list(_THINK_CLOSE.finditer(text))
-    if closings:
-        text = text[closings[-1].end() :]  # the prompt had opened the block
-    opening = _THINK_OPEN.search(text)
-    return text[: opening.start()] if opening else text
+    kept: list[str] = []
+    done, thinking = 0, False
+    for tag in _THOUGHT_TAG.finditer(raw):
+        if tag.group(1):
+            if not thinking:
+                kept.clear()  # the prompt had opened the block
+            done, thinking = tag.end(), False
+        elif not thinking:
+            kept.append(raw[done : tag.start()])
+            thinking = True
+    return "".join(kept) if thinking else "".join([*kept, raw[done:]])
 
 
 def _blocks(text: str) -> list[str]:

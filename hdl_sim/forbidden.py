@@ -41,8 +41,8 @@ def forbidden_constructs(code: str) -> tuple[Diagnostic, ...]:
     """Every forbidden construct in a candidate, with its place; empty when there is none.
 
     Judged on the tokens before preprocessing, so that no conditional compilation hides anything, and no macro may be
-    pasted into a system name. A package ``import pkg::*`` is allowed, a DPI import is not. References into the testbench
-    are not found here: they show when the candidate is compiled alone, which `Icarus` does.
+    pasted into a system name. Importing a package is allowed, a DPI import is not. References into the
+    testbench are not found here: they show when the candidate is compiled alone, which `Icarus` does.
     """
     return tuple(
         Diagnostic(
@@ -66,9 +66,10 @@ def _find(code: str) -> Iterator[tuple[Token, str]]:
             held = None
         if token.kind == "system" and token.text not in ALLOWED_SYSTEM_NAMES:
             yield token, "only functions that compute are"
-        elif token.text == "$" or "``" in code[token.start : token.start + 2]:
-            if code[token.end : token.end + 1] == "`":
-                yield token, "a name pasted together from macros cannot be checked"
+        elif token.kind == "escaped" and token.text.startswith("\\$"):
+            yield token, "Icarus takes it for the system task"
+        elif token.text == "$" and code[token.end : token.end + 1] != "]":
+            yield token, "a name pasted together cannot be checked"
         elif token.text in _DIRECTIVES:
             yield token, _DIRECTIVES[token.text]
         elif previous.text in _CONDITIONS and _TOOL_MACROS.match(token.text):

@@ -67,7 +67,7 @@ class Icarus:
     A design is read by slang first; what slang rejects and Icarus accepts on its own goes on, since Icarus decides. A
     design that Icarus compiles alone but not with the testbench is charged with it (a port or the module's name is
     missing), unless the testbench has a syntax error, lacks its top, or uses a name that nobody declares: that is an
-    InputError.
+    InputError. A testbench that this version of Icarus does not support gives ``no_result``.
 
     Args:
         keep_dumps: leave the testbench's ``$dump...`` calls in.
@@ -124,7 +124,8 @@ def _check_design(run: _Run, design: str | None) -> Verdict | None:
     if design is None or not design.strip():
         return run.verdict("no_code", "extract")
     source = read_source(design)
-    run.diagnostics = forbidden_constructs(design)
+    # What cannot be read within bounds cannot be judged either, and must not reach a compiler.
+    run.diagnostics = source.errors if source.refused else forbidden_constructs(design)
     if run.diagnostics:
         return run.verdict("forbidden", "parse")
     if not source.modules and not source.errors:
@@ -154,8 +155,19 @@ def _compile_with_bench(run: _Run, files: BenchFiles) -> Verdict | None:
     log = _compile(run, [*files.compiled, _DESIGN], files.roots)
     if not log.failed:
         return None
-    if log.bench_fault and not log.in_design:
-        raise InputError("the testbench does not compile", where=log.bench_fault, fix="test it with a working design")
+    fault = log.bench_fault if not log.in_design else ""
+    if log.syntax:
+        # The design reads well by itself, so either Icarus does not know a construct or the testbench does not end.
+        alone = _compile(run, [_DESIGN], ())
+        if alone.failed:
+            return _rejected(run, alone)
+        fault = log.diagnostics[0].message
+    if fault:
+        raise InputError("the testbench does not compile", where=fault, fix="test it with a working design")
+    if log.bench_unsupported:
+        # Nobody can tell what the design does: not its fault, and no reason to end a run over many problems.
+        run.diagnostics = log.diagnostics
+        return run.verdict("no_result", "elaborate")
     return _rejected(run, log)
 
 

@@ -34,6 +34,7 @@ class CompilerLog:
         syntax: the failure is one of form. ``timed_out``: it took too long.
         in_design: an error lies in the design's own file.
         bench_fault: an error that no design can cause, as ``file:line: message``; empty when there is none.
+        bench_unsupported: only the testbench failed, for using what this version of Icarus lacks.
         diagnostics: with lines of the design; what is said about other files has no line.
     """
 
@@ -42,6 +43,7 @@ class CompilerLog:
     timed_out: bool
     in_design: bool
     bench_fault: str
+    bench_unsupported: bool
     diagnostics: tuple[Diagnostic, ...]
 
 
@@ -59,6 +61,7 @@ def read_log(finished: Finished, has_program: bool, design_file: str) -> Compile
         timed_out=finished.reason in ("wall_timeout", "cpu_timeout"),
         in_design=bool(mine) or crash is not None,
         bench_fault=_bench_fault(errors, design_file),
+        bench_unsupported=not mine and any(file and d.message.startswith("sorry") for file, d in errors),
         diagnostics=tuple(_placed(file, d, design_file) for file, d in found) + ((crash,) if crash else ()),
     )
 

@@ -13,7 +13,8 @@ class Limits:
     """What one confined run may use.
 
     Attributes:
-        wall_s: seconds of wall time for the whole run.
+        wall_s: seconds of wall time for the whole run, compilation included. Wider than ``cpu_s``, which is to decide:
+            on a busy machine a run must not fail for having waited.
         cpu_s: seconds of CPU time of each process (RLIMIT_CPU counts by process).
         memory_mb: address space of each process, in MiB.
         file_mb: size of any one file written, in MiB.
@@ -21,7 +22,7 @@ class Limits:
         open_files: file descriptors of each process.
     """
 
-    wall_s: float = 30.0
+    wall_s: float = 300.0
     cpu_s: int = 30
     memory_mb: int = 1024
     file_mb: int = 16

@@ -65,6 +65,11 @@ class Source:
         """True when a diagnostic is about the form of the text, false when it is about its meaning."""
         return diagnostic.code in self._syntax_codes
 
+    @property
+    def refused(self) -> bool:
+        """True when slang was not given the text, or gave up on it."""
+        return any(d.code in (TOO_LARGE, TOO_DEEP) for d in self.diagnostics)
+
     def module(self, name: str) -> Module | None:
         return next((m for m in self.modules if m.name == name), None)
 
@@ -93,7 +98,7 @@ def read_source(code: str, *, elaborate: bool = True) -> Source:
 
 
 def verilog2001_violations(code: str) -> tuple[Diagnostic, ...]:
-    """SystemVerilog constructs in code that was asked to be Verilog-2001, each with its place; empty when there is none.
+    """SystemVerilog constructs in code that was asked to be Verilog-2001, each with its place.
 
     Judged on form alone: a variable that only a procedure may drive there, but that a continuous assignment drives, is
     not noticed. Text that is too large or nested too deep gives nothing here; `read_source` tells.

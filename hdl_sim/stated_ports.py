@@ -24,7 +24,8 @@ _PARTS = {
     "ITEMS": rf"{_ITEM}(?:{_BLANK},{_BLANK}{_ITEM})*",
     "SPOKEN": rf"{_ITEM}(?:\s*(?:,|and)\s*(?:and\s+)?{_ITEM})*",
     # Names joined by commas and "and", up to the "and" before the next "input" or "output".
-    "NAMES": rf"{NAME}(?:\s*,\s*(?:and\s+)?{NAME}|\s+and\s+(?!(?:an?\s+|the\s+)?(?:\d+-bit\s+)?(?:in|out)puts?\b){NAME})*",
+    "NAMES": rf"{NAME}(?:\s*,\s*(?:and\s+)?{NAME}|\s+and\s+(?!<ART>(?:\d+-bit\s+)?(?:in|out)puts?\b){NAME})*",
+    "ART": r"(?:an?\s+|the\s+)?",
     "DIR": r"(?P<dir>input|output|inout)",
     "BULLET": rf"^{_BLANK}(?:[-*\u2022+]|\d+[.)])?{_BLANK}",
     "PLURAL": r"(?:s|\(s\))?(?:[ \t]+(?:ports?|signals?))?",
@@ -35,7 +36,9 @@ _PARTS = {
 
 def _form(text: str) -> re.Pattern[str]:
     """A pattern from words in angle brackets (`_PARTS`) and regular expressions."""
-    return re.compile(re.sub(r"<([A-Z]+|_)>", lambda part: _PARTS[part[1]], text), re.IGNORECASE)
+    while (filled := re.sub(r"<([A-Z]+|_)>", lambda part: _PARTS[part[1]], text)) != text:
+        text = filled
+    return re.compile(text, re.IGNORECASE)
 
 
 # "Inputs: clk, rst[3:0], en (2 bits)."
@@ -52,7 +55,8 @@ _DECLARATION = _form(
 )
 # "- clk: input, 1 bit", "- `q` (output, 8 bits): the count", "clk - 1-bit input"
 _DESCRIBED = _form(
-    r"<BULLET>(?P<name><NAME>)<_>(?P<range><RANGE>)?<_>(?:<DASH>|\()<_>(?:an?[ \t]+)?(?:(?P<bits><BITS>)[ \t]+)?<DIR>\b(?P<rest>.*)$"
+    r"<BULLET>(?P<name><NAME>)<_>(?P<range><RANGE>)?<_>(?:<DASH>|\()<_>(?:an?[ \t]+)?(?:(?P<bits><BITS>)[ \t]+)?"
+    r"<DIR>\b(?P<rest>.*)$"
 )
 # "q  output  8"
 _COLUMNS = _form(r"<BULLET>(?P<name><NAME>)[ \t]+<DIR>[ \t]+(?P<bits>\d{1,6}|<RANGE>)(?:[ \t]*bits?)?<_>$")
@@ -63,7 +67,7 @@ _IN_PARENS = _form(
 )
 # "inputs a, b and output y."
 _SENTENCE = _form(
-    r"\b(?:(?P<in_bits>\d{1,6})-bit\s+)?inputs?\s+(?P<ins><NAMES>)\s*,?\s+and\s+(?:an?\s+|the\s+)?"
+    r"\b(?:(?P<in_bits>\d{1,6})-bit\s+)?inputs?\s+(?P<ins><NAMES>)\s*,?\s+and\s+<ART>"
     r"(?:(?P<out_bits>\d{1,6})-bit\s+)?outputs?\s+(?P<outs><NAMES>)\s*(?=[.;\n]|$)"
 )
 _WORDS = """

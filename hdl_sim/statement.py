@@ -20,7 +20,7 @@ _IS = r"(?:is|must\s+be|should\s+be|shall\s+be|will\s+be)"
 _TOP = r"(?:top[- ]?(?:level)?\s+)?(?:verilog\s+|systemverilog\s+)?module"
 # After a bare name: the end of a phrase. "Name the module counter based on ..." names nothing for certain.
 _END = r"(?=\s*(?:[.,;:()\n]|$)|\s+(?:with|and|that|which|having|in|for|to|whose|where|using)\b)"
-_NAME_FORMS = tuple(
+_NAME_FORMS = [
     re.compile(form.format(IS=_IS, TOP=_TOP) + rf"\s*(?P<name>{NAME})" + _END, re.IGNORECASE)
     for form in (
         r"\bmodule(?:'s)?\s+name\b\s*(?:{IS}\b\s*:?|[:=])?",
@@ -29,7 +29,8 @@ _NAME_FORMS = tuple(
         r"\b(?:name|call)\s+it\b",
         r"\bmodule\s*,?\s*(?:(?:{IS}|that\s+is|which\s+is)\s+)?(?:named|called)\b\s*:?",
     )
-) + (re.compile(rf"\b{_TOP}\s+(?P<name>`[A-Za-z_]\w*`)", re.IGNORECASE),)
+]
+_NAME_FORMS.append(re.compile(rf"\b{_TOP}\s+(?P<name>`[A-Za-z_]\w*`)", re.IGNORECASE))
 # In the same sentence before the name: the text speaks of a module that exists already.
 _OTHER_MODULE = re.compile(
     r"\b(?:given|provided|existing|instan\w+|sub-?modules?|sub-?circuits?|contains?|containing|helpers?|library|each|"

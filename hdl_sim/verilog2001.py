@@ -1,7 +1,7 @@
 """Tells whether code is Verilog-2001: the SystemVerilog constructs in a text that was asked to do without.
 
-Reads source text; writes nothing. Reads it twice, with the reserved words of each language, since a Verilog-2001 text may
-use words such as ``bit`` or ``logic`` as names.
+Reads source text; writes nothing. Reads it with the reserved words of each language, since a Verilog-2001 text may use
+words such as ``bit`` or ``logic`` as names.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _KEYWORDS = """
 """
 _SYSTEMVERILOG_WORDS = frozenset(_KEYWORDS.split())
 _TYPE_NAME = "the type name"
-# Kinds of syntax that Verilog-2001 does not have, and what to call them; `_name_of` decides about those without a name here.
+# Kinds of syntax that Verilog-2001 does not have, and what to call them. `_name_of` decides about those with no name.
 _KINDS = {
     "PostincrementExpression": "'++'",
     "PostdecrementExpression": "'--'",

@@ -73,7 +73,8 @@ install_system_packages() {
 # On Linux pip takes PyTorch's CUDA build from the default index: say so where nothing suggests that it is wanted.
 warn_about_cuda() {
     [ "$(uname -s)" = Linux ] && [ -z "${PIP_ARGS:-}" ] && ! command -v nvidia-smi >/dev/null || return 0
-    .venv/bin/pip config list 2>/dev/null | grep -Eq 'index-url|find-links' && return 0
+    # Not through a pipe into `grep -q`, which would end pip early and so fail under pipefail.
+    case "$(.venv/bin/python -m pip config list 2>/dev/null)" in *index-url* | *find-links*) return 0 ;; esac
     echo "setup: no NVIDIA GPU seen, but PyTorch from the default index brings CUDA along (several GB);" \
         "for the CPU build see 'A smaller PyTorch' in README.md" >&2
 }

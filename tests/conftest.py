@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+# On a busy machine the threads of so small models wait for each other a hundred times longer than they work.
+# Set before anything loads torch; child processes inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 COUNTER_SPEC = "an 8-bit up counter with synchronous active-high reset and enable"
 COUNTER = """module counter (
@@ -94,9 +99,6 @@ def learn(model: Any, tokenizer: Any, steps: int) -> None:
     ids = torch.tensor([t + [tokenizer.pad_token_id] * (width - len(t)) for t, _ in rows])
     labels = torch.tensor([t + [-100] * (width - len(t)) for _, t in rows])
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.0)
-    # On a busy machine the threads of so small a model wait for each other a hundred times longer than they work.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     model.train()
     for _ in range(steps):
         loss = model(input_ids=ids, attention_mask=ids != tokenizer.pad_token_id, labels=labels).loss
@@ -106,7 +108,6 @@ def learn(model: Any, tokenizer: Any, steps: int) -> None:
         if loss.item() < 0.02:
             break
     model.eval()
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
@@ -131,9 +132,10 @@ def learned() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a small model without a chat template and without end tokens to speak of: it writes rubbish."""
+    """A folder with a small model without a chat template or an end token: it writes rubbish and never stops."""
     folder = tmp_path_factory.mktemp("models") / "random"
     tokenizer = make_tokenizer([*LEARNED, *LEARNED.values()], template=None)
+    tokenizer.eos_token = None
     make_llama(tokenizer, initializer_range=0.5, tie_word_embeddings=False).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

@@ -43,7 +43,7 @@ class Machine:
         self.bin.mkdir()
         for name in ("pyproject.toml", "constraints.txt", "scripts/setup.sh"):
             shutil.copy(ROOT / name, self.checkout / name)
-        for name in ("bash", "cat", "cksum", "dirname", "env", "grep"):
+        for name in ("bash", "cat", "cksum", "dirname", "env"):
             program = shutil.which(name)
             assert program, name
             (self.bin / name).symlink_to(program)
@@ -163,6 +163,27 @@ def test_setup_hands_pip_the_pins_and_the_users_arguments(machine: Machine) -> N
     assert machine.setup(PIP_ARGS="--extra-index-url https://example.org/cpu").returncode == 0
     (install,) = (call for call in machine.calls("python") if "pip install" in call)
     assert "-c constraints.txt --extra-index-url https://example.org/cpu -e .[dev]" in install
+
+
+@pytest.mark.parametrize(
+    ("programs", "variables", "said"),
+    [
+        ({}, {}, True),
+        ({"nvidia-smi": "exit 0"}, {}, False),
+        ({"python": "echo \"global.extra-index-url='x'\""}, {}, False),
+        ({}, {"PIP_ARGS": "--extra-index-url https://example.org/cpu"}, False),
+    ],
+    ids=["default", "gpu", "index", "arguments"],
+)
+def test_setup_says_once_that_torch_brings_cuda(
+    machine: Machine, programs: dict[str, str], variables: dict[str, str], said: bool
+) -> None:
+    machine.with_tools()
+    (machine.bin / "nvidia-smi").unlink()
+    for name, does in programs.items():
+        machine.program(name, does, folder=machine.checkout / ".venv" / "bin" if name == "python" else None)
+    assert ("for the CPU build" in machine.setup(**variables).stderr) is said
+    assert "for the CPU build" not in machine.setup(**variables).stderr
 
 
 def test_setup_refuses_an_old_python(machine: Machine) -> None:

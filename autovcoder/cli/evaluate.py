@@ -9,7 +9,7 @@ import hashlib
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +21,7 @@ from autovcoder.cli.report_errors import emit, say
 if TYPE_CHECKING:
     from autovcoder.models import TextModel
     from autovcoder.records import Problem, Sample, Sampling
+    from eval.report import Report
     from eval.run import Progress
 
 # Problems put to the model at once; a kill in the middle of them loses their answers, so not many.
@@ -68,26 +69,51 @@ def run(
         raise typer.BadParameter("--endpoint goes with --model")
 
     from eval.report import to_markdown
-    from eval.run import score
     from eval.suites import load_suite
-    from hdl_sim.icarus import Icarus
 
     problems = load_suite(suite, data)
     asked = problems[:limit]
     if samples is not None:
         source = _recording(samples, n)
+        folder = out or _default_folder(suite, source, asked)
+        report = _evaluate_recording(samples, n, problems, asked, folder)
     else:
         sampling = _sampling(n or 1, temperature, top_p, seed, max_new_tokens)
-        source = _model_source(str(model), endpoint, sampling)
-    folder = out or _default_folder(suite, source, asked)
-    with _progress() as progress:
-        if samples is not None:
-            answers = _recorded(samples, problems, asked, n)
-        else:
-            answers = _fresh(str(model), endpoint, asked, sampling, folder, progress)
-        report = score(asked, answers, Icarus(), folder, source=source, progress=progress)
+        folder = out or _default_folder(suite, _model_source(str(model), endpoint, sampling), asked)
+        report = evaluate_model(asked, str(model), endpoint, sampling, folder)
     emit(report.model_dump_json(indent=2) + "\n" if as_json else to_markdown(report))
     say(f"the run is in {folder}")
+
+
+def evaluate_model(
+    problems: Sequence[Problem], model: str, endpoint: str | None, sampling: Sampling, out: Path
+) -> Report:
+    """Ask a model, simulate its answers, and write the run's folder; resumes one that was interrupted.
+
+    Args:
+        model: ``nano``, a Hugging Face id or a folder; the name at ``endpoint`` when that is given.
+
+    Raises:
+        ModelError: the model cannot be used. StoreError: ``out`` belongs to another run. And `eval.run.score`'s.
+    """
+    from eval.run import score
+    from hdl_sim.icarus import Icarus
+
+    with _progress() as progress:
+        answers = _fresh(model, endpoint, problems, sampling, out, progress)
+        source = _model_source(model, endpoint, sampling)
+        return score(problems, answers, Icarus(), out, source=source, progress=progress)
+
+
+def _evaluate_recording(
+    path: Path, n: int | None, problems: Sequence[Problem], asked: Sequence[Problem], out: Path
+) -> Report:
+    from eval.run import score
+    from hdl_sim.icarus import Icarus
+
+    with _progress() as progress:
+        answers = _recorded(path, problems, asked, n)
+        return score(asked, answers, Icarus(), out, source=_recording(path, n), progress=progress)
 
 
 def _sampling(n: int, temperature: float | None, top_p: float | None, seed: int, max_new_tokens: int) -> Sampling:
@@ -128,7 +154,7 @@ def _recording(path: Path, n: int | None) -> dict[str, Any]:
     return source if n is None else {**source, "n": n}
 
 
-def _default_folder(suite: str, source: dict[str, Any], asked: list[Problem]) -> Path:
+def _default_folder(suite: str, source: dict[str, Any], asked: Sequence[Problem]) -> Path:
     from autovcoder.records import content_id
     from eval.suites import suite_hash
 
@@ -136,14 +162,14 @@ def _default_folder(suite: str, source: dict[str, Any], asked: list[Problem]) ->
     return Path("runs", "eval", f"{suite}-{model[-60:]}-{content_id(source, suite_hash(asked))[:8]}")
 
 
-def _recorded(path: Path, problems: list[Problem], asked: list[Problem], n: int | None) -> Iterator[Sample]:
+def _recorded(path: Path, problems: Sequence[Problem], asked: Sequence[Problem], n: int | None) -> Iterator[Sample]:
     from eval.answers import read_answers
 
     yield from read_answers(path, asked, known={problem.id for problem in problems}, n=n)
 
 
 def _fresh(
-    model: str, endpoint: str | None, asked: list[Problem], sampling: Sampling, folder: Path, progress: Progress
+    model: str, endpoint: str | None, asked: Sequence[Problem], sampling: Sampling, folder: Path, progress: Progress
 ) -> Iterator[Sample]:
     """Answers that the folder lacks, drawn a few problems at a time; the model is loaded when the first is wanted."""
     from autovcoder.models import open_model

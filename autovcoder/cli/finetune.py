@@ -11,7 +11,7 @@ from autovcoder.cli.data import Config, Out, Seed, say_rows
 
 app = typer.Typer(help="Train: a base model, the two LoRA rounds, the merged model.", no_args_is_help=True)
 
-Model = Annotated[Path, typer.Option(help="Folder of the model to start from: a finished stage.")]
+Model = Annotated[str, typer.Option(help="The model to start from: a folder, or a Hugging Face id.")]
 Data = Annotated[Path, typer.Option(help="Folder of the data: a finished stage of `autovcoder data`.")]
 
 

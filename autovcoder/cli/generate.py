@@ -124,7 +124,7 @@ def _read_spec(spec: str | None, file: Path | None) -> str:
         return _read(file, "specification")
     if spec is not None and spec != "-":
         return spec
-    if spec is None and sys.stdin.isatty():
+    if sys.stdin is None or (spec is None and sys.stdin.isatty()):
         raise typer.BadParameter("say what the module shall do, as an argument, with --spec-file, or on stdin")
     try:
         return sys.stdin.read()

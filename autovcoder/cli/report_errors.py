@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 
 import typer
 
@@ -20,6 +21,10 @@ FAILED, DESIGN_FAILED, CLOSED_PIPE = 1, 3, 141
 
 def run_app(app: typer.Typer, name: str) -> None:
     """Run a command line to its end and leave with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character gets its code instead of ending the command.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(prog_name=name)
     except AutoVCoderError as error:
@@ -34,6 +39,8 @@ def emit(text: str) -> None:
         StoreError: stdout cannot be written (a full disk behind a redirection).
         typer.Exit: the reader went away, as in ``| head``; ends the command quietly.
     """
+    if sys.stdout is None:  # closed by the caller, as in >&-
+        raise StoreError("cannot write", where="stdout", fix="it is closed")
     try:
         sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
         sys.stdout.flush()
@@ -47,6 +54,8 @@ def emit(text: str) -> None:
 
 def say(line: str) -> None:
     """Write a line for the person at the terminal to stderr; nothing happens when nobody can read it."""
+    if sys.stderr is None:
+        return
     try:
         sys.stderr.write(printable(line) + "\n")
         sys.stderr.flush()
@@ -62,7 +71,7 @@ def printable(text: str) -> str:
 @contextmanager
 def busy(doing: str) -> Iterator[None]:
     """A spinner on stderr while something takes its time, only when stderr is a terminal."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield
         return
     from rich.console import Console

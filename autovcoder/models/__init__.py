@@ -28,8 +28,8 @@ class TextModel(Protocol):
         Args:
             prompts: what the user asks (`prompt.user_text`); the model puts its chat template around it.
             sampling: the same prompt, seed and index give the same answer, whatever else is asked beside them.
-            stop: true when the answer so far is complete and generation can end. Asked every few tokens; what was
-                generated after the first token that completes the answer is cut off.
+            stop: true when the answer so far is complete and generation can end; asked every few tokens. A local model
+                cuts off what it generated after the token that completes the answer, and nothing else.
 
         Returns:
             ``len(prompts)`` lists of ``sampling.n`` answers, without the prompt.

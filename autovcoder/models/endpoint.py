@@ -29,7 +29,8 @@ class EndpointModel:
     """A `TextModel` behind an OpenAI-compatible server.
 
     Answers are asked for one at a time with seeds ``seed``, ``seed + 1``, ... (not every server knows ``n``), several
-    requests at once, and read as they are written, so that a complete answer is not waited out.
+    requests at once, and read as they are written, so that a complete answer is not waited out (a few characters that
+    follow it may have arrived).
 
     Args:
         url: the server, such as ``http://localhost:8000``; ``/v1`` is added when it has no path.
@@ -51,15 +52,15 @@ class EndpointModel:
         timeout = openai.Timeout(READ_S, connect=CONNECT_S)
         key = os.environ.get("OPENAI_API_KEY") or "none"
         jobs = [(text, index) for text in prompts for index in range(sampling.n)]
-        with (
-            openai.OpenAI(base_url=self.url, api_key=key, timeout=timeout) as client,
-            ThreadPoolExecutor(min(self._concurrency, max(1, len(jobs)))) as pool,
-        ):
+        client = openai.OpenAI(base_url=self.url, api_key=key, timeout=timeout)
+        pool = ThreadPoolExecutor(min(self._concurrency, max(1, len(jobs))))
+        try:
             asked = [pool.submit(self._answer, client, text, sampling, index, stop) for text, index in jobs]
-            try:
-                answers = [one.result() for one in asked]
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+            answers = [one.result() for one in asked]
+        finally:
+            # After a failure or Ctrl-C nobody waits for the other answers: closing breaks off those under way.
+            pool.shutdown(wait=False, cancel_futures=True)
+            client.close()
         return [answers[i : i + sampling.n] for i in range(0, len(answers), sampling.n)]
 
     def _answer(self, client: openai.OpenAI, text: str, sampling: Sampling, index: int, stop: Stop | None) -> str:
@@ -94,12 +95,14 @@ class EndpointModel:
                 if stop is not None and len(answer) - told >= 16:
                     told = len(answer)
                     if stop(answer):
-                        return answer
+                        ended = True
+                        break
         if not ended:
             raise ModelError(
                 "the server's answer is not a whole chat completion", where=self.url, fix="see the server's own log"
             )
-        return answer
+        # JSON may hold halves of characters, which no file can.
+        return answer.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
     def _one_line(self, error: openai.APIError) -> ModelError:
         import openai

@@ -7,7 +7,6 @@ What is common to all of them is here: rows and seeds, the limits of the context
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -39,29 +38,6 @@ class Finished(Protocol):
     def __call__(self, tokens: Sequence[int]) -> bool: ...
 
 
-class Engine(Protocol):
-    """What runs the weights.
-
-    Attributes:
-        context: how many tokens, prompt and answer together, the model can see; None when its config does not say.
-        batch_size: how many rows it runs at once with profit.
-    """
-
-    context: int | None
-    batch_size: int
-
-    def encode(self, user: str) -> list[int]:
-        """The tokens of the whole prompt: the user's text within the model's chat template."""
-
-    def decode(self, tokens: Sequence[int]) -> str:
-        """The text of an answer's tokens, special tokens left out."""
-
-    def generate(
-        self, rows: Sequence[Row], max_new_tokens: int, sampling: Sampling, finished: Finished
-    ) -> list[list[int]]:
-        """The new tokens of each row, the token that ended it left out; ``finished`` is asked every CHECK_EVERY."""
-
-
 class LocalModel:
     """A `TextModel` whose weights are on this machine.
 
@@ -79,7 +55,9 @@ class LocalModel:
     def __init__(self, name: str) -> None:
         self.name = name
         self.new_tokens = 0
-        self._engine = _open_engine(resolve(name), name)
+        from autovcoder.models.transformers_engine import TransformersEngine
+
+        self._engine = TransformersEngine(resolve(name), name)
 
     def complete(self, prompts: Sequence[str], sampling: Sampling, *, stop: Stop | None = None) -> list[list[str]]:
         engine = self._engine
@@ -105,20 +83,22 @@ class LocalModel:
         rows = [row for number, prompt in enumerate(prompts) for row in self._rows(number, prompt, sampling)]
         rows.sort(key=lambda row: len(row.tokens))
         batch: list[Row] = []
-        batch_room = sampling.max_new_tokens
+        batch_room = 0
         for row in rows:
-            context = self._engine.context
-            room = (
-                sampling.max_new_tokens if context is None else min(sampling.max_new_tokens, context - len(row.tokens))
-            )
-            other = room != batch_room or (room < sampling.max_new_tokens and batch and batch[0].prompt != row.prompt)
-            if batch and (other or len(batch) == self._engine.batch_size):
+            room = self._room(row, sampling)
+            joins = room == batch_room and (room == sampling.max_new_tokens or row.prompt == batch[-1].prompt)
+            if batch and (not joins or len(batch) == self._engine.batch_size):
                 yield batch, batch_room
                 batch = []
             batch.append(row)
             batch_room = room
         if batch:
             yield batch, batch_room
+
+    def _room(self, row: Row, sampling: Sampling) -> int:
+        """How many new tokens the context has room for, up to as many as were asked for."""
+        context = self._engine.context
+        return sampling.max_new_tokens if context is None else min(sampling.max_new_tokens, context - len(row.tokens))
 
     def _rows(self, number: int, prompt: str, sampling: Sampling) -> list[Row]:
         tokens = tuple(self._engine.encode(prompt))
@@ -162,32 +142,6 @@ def resolve(name: str) -> Path | str:
     if name.startswith((".", "/", "~")) or name.count("/") > 1 or folder.exists() or any(c.isspace() for c in name):
         raise ModelError("no such model folder", where=name, fix="give 'nano', a folder, or a Hugging Face id")
     return name
-
-
-def _open_engine(where: Path | str, name: str) -> Engine:
-    if isinstance(where, Path):
-        _import_numpy()
-        from autovcoder.models.small_llama import SmallLlama, suits
-
-        if suits(where):
-            return SmallLlama(where, name)
-    from autovcoder.models.transformers_engine import TransformersEngine
-
-    return TransformersEngine(where, name)
-
-
-def _import_numpy() -> None:
-    """Load numpy with one thread for its matrix products, unless it is loaded already or the user chose a number.
-
-    For a small model's products a second thread gains nothing, and on a busy machine waiting for it costs tenfold.
-    """
-    chosen = os.environ.get("OPENBLAS_NUM_THREADS")
-    os.environ["OPENBLAS_NUM_THREADS"] = chosen or "1"
-    import numpy  # noqa: F401
-
-    if chosen is None:
-        # Torch, and programs that are started from here, shall not inherit it.
-        del os.environ["OPENBLAS_NUM_THREADS"]
 
 
 def _cut(tokens: Sequence[int], finished: Finished) -> Sequence[int]:

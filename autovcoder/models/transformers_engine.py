@@ -23,10 +23,14 @@ _FLOAT32_UP_TO = 2_000_000_000
 
 
 class TransformersEngine:
-    """An `Engine` (see `local`) on transformers.
+    """One loaded model: text to tokens, tokens to more tokens, tokens to text.
 
     Args:
         where: a folder, or a Hugging Face id. ``name`` is what messages call it.
+
+    Attributes:
+        context: how many tokens, prompt and answer together, the model can see; None when its config does not say.
+        batch_size: how many rows it runs at once with profit.
 
     Raises:
         ModelError: it cannot be loaded.
@@ -49,6 +53,7 @@ class TransformersEngine:
         self._model.generation_config = type(self._model.generation_config)()
 
     def encode(self, user: str) -> list[int]:
+        """The tokens of the whole prompt: the user's text within the model's chat template."""
         if not self._tokenizer.chat_template:
             return list(self._tokenizer(prompt.plain(user))["input_ids"])
         text = self._in_template(user)
@@ -70,11 +75,13 @@ class TransformersEngine:
             raise ModelError("the model's chat template does not work", fix=str(error)) from None
 
     def decode(self, tokens: Sequence[int]) -> str:
+        """The text of an answer's tokens, special tokens left out."""
         return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
     def generate(
         self, rows: Sequence[Row], max_new_tokens: int, sampling: Sampling, finished: Finished
     ) -> list[list[int]]:
+        """The new tokens of each row, the token that ended it left out; ``finished`` is asked every CHECK_EVERY."""
         import torch
         import transformers
         from transformers import LogitsProcessorList, StoppingCriteriaList
@@ -93,6 +100,7 @@ class TransformersEngine:
             eos_token_id=sorted(ends) or None,
             pad_token_id=pad,
         )
+        stopper = _stopper(width, ends, finished)
         processors = LogitsProcessorList([_sampler(rows, sampling, device)] if sampling.temperature > 0 else [])
         try:
             with quiet(), torch.inference_mode():
@@ -101,11 +109,13 @@ class TransformersEngine:
                     attention_mask=mask,
                     generation_config=config,
                     logits_processor=processors,
-                    stopping_criteria=StoppingCriteriaList([_stopper(width, ends, finished)]),
+                    stopping_criteria=StoppingCriteriaList([stopper]),
                 )
         except torch.OutOfMemoryError:
             raise ModelError("out of GPU memory while generating", fix="ask for fewer answers or tokens") from None
-        return [_until_end(row[width:], ends) for row in output.tolist()]
+        # A row that was stopped before the others is padded from there on.
+        answers = [row[width:][: stopper.length.get(i)] for i, row in enumerate(output.tolist())]
+        return [_until_end(answer, ends) for answer in answers]
 
 
 @contextlib.contextmanager
@@ -143,6 +153,10 @@ def _load(where: Path | str) -> tuple[Any, Any]:
     if report["missing_keys"]:
         # transformers would fill them with random numbers and go on.
         raise ModelError("the checkpoint lacks weights", where=where, fix=", ".join(sorted(report["missing_keys"])[:3]))
+    if torch.cuda.is_available():
+        model = model.to("cuda")
+    elif model.num_parameters() <= _FLOAT32_UP_TO:
+        model = model.float()
     if adapter is not None:
         from peft import PeftModel
 
@@ -150,10 +164,6 @@ def _load(where: Path | str) -> tuple[Any, Any]:
     # Training saves the tokenizer beside the adapter; where it did not, the base's own is the right one.
     words = adapter if adapter is not None and (adapter / "tokenizer_config.json").is_file() else where
     tokenizer = AutoTokenizer.from_pretrained(words, local_files_only=isinstance(words, Path))
-    if torch.cuda.is_available():
-        model = model.to("cuda")
-    elif model.num_parameters() <= _FLOAT32_UP_TO:
-        model = model.float()
     return model.eval(), tokenizer
 
 
@@ -197,16 +207,19 @@ def _stopper(width: int, ends: frozenset[int], finished: Finished) -> Any:
     from transformers import StoppingCriteria
 
     class Stopper(StoppingCriteria):
+        """``length``: row to the number of its new tokens when it was found complete."""
+
         def __init__(self) -> None:
-            self.done: list[bool] = []
+            self.length: dict[int, int] = {}
 
         def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:  # noqa: ARG002
-            self.done = self.done or [False] * len(input_ids)
-            if (input_ids.shape[1] - width) % CHECK_EVERY == 0:
+            new = input_ids.shape[1] - width
+            if new % CHECK_EVERY == 0:
                 for i, tokens in enumerate(input_ids[:, width:].tolist()):
-                    # A row that met its end token is padded from there on, and generate() knows it as done.
-                    self.done[i] = self.done[i] or (ends.isdisjoint(tokens) and finished(tokens))
-            return torch.tensor(self.done, device=input_ids.device)
+                    # generate() itself knows a row that met its end token as done.
+                    if i not in self.length and ends.isdisjoint(tokens) and finished(tokens):
+                        self.length[i] = new
+            return torch.tensor([i in self.length for i in range(len(input_ids))], device=input_ids.device)
 
     return Stopper()
 

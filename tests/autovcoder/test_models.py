@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +34,15 @@ print(json.dumps({"touched": touched, "modules": sorted(sys.modules)}))
 
 @pytest.fixture(scope="module")
 def gpt2(tmp_path_factory: pytest.TempPathFactory, learned_model: Path) -> Path:
-    """A random GPT-2 of 64 positions with the learned model's tokenizer: runs on transformers, positions are absolute."""
+    """A random GPT-2 with the learned model's tokenizer: it runs on transformers, and its positions are absolute."""
     import torch
     from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
     folder = tmp_path_factory.mktemp("models") / "gpt2"
     tokenizer = AutoTokenizer.from_pretrained(learned_model)
     torch.manual_seed(1)
-    ends = {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    tokenizer.eos_token = None
+    ends = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": tokenizer.pad_token_id}
     shape = {"n_embd": 32, "n_layer": 1, "n_head": 2, "n_positions": 200, "initializer_range": 0.5}
     model = GPT2LMHeadModel(GPT2Config(vocab_size=len(tokenizer), **shape, **ends))
     # Penalties in the checkpoint's own defaults must not reach our answers.
@@ -53,46 +53,16 @@ def gpt2(tmp_path_factory: pytest.TempPathFactory, learned_model: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=["small_llama", "transformers"])
+@pytest.fixture(scope="module", params=["llama", "gpt2"])
 def rubbish(request: pytest.FixtureRequest, random_model: Path, gpt2: Path) -> LocalModel:
-    """A model on each of the two engines, neither of which knows when to stop."""
-    return LocalModel(str(random_model if request.param == "small_llama" else gpt2))
+    """Models with rotary and with absolute positions, neither of which knows when to stop."""
+    return LocalModel(str(random_model if request.param == "llama" else gpt2))
 
 
 def test_a_chat_model_answers_through_its_template(learned_model: Path, learned: dict[str, str]) -> None:
     model = open_model(str(learned_model))
     answers = model.complete(list(learned), Sampling(max_new_tokens=300))
     assert answers == [[answer] for answer in learned.values()]
-
-
-def test_both_engines_give_the_same_tokens_and_answers(learned_model: Path, learned: dict[str, str]) -> None:
-    from autovcoder.models.local import Row
-    from autovcoder.models.small_llama import SmallLlama
-    from autovcoder.models.transformers_engine import TransformersEngine
-
-    engines = [SmallLlama(learned_model, "a"), TransformersEngine(learned_model, "b")]
-    texts = ["a", *learned]
-    tokens = [[engine.encode(text) for text in texts] for engine in engines]
-    assert tokens[0] == tokens[1]
-    rows = [Row(i, 0, tuple(t), 0) for i, t in enumerate(tokens[0])]
-    answers = [engine.generate(rows, 60, Sampling(), lambda tokens: False) for engine in engines]
-    assert answers[0] == answers[1]
-
-
-def test_both_engines_give_the_same_logits(random_model: Path) -> None:
-    import numpy as np
-    import torch
-
-    from autovcoder.models.small_llama import SmallLlama
-    from autovcoder.models.transformers_engine import TransformersEngine
-
-    small, large = SmallLlama(random_model, "a"), TransformersEngine(random_model, "b")
-    tokens = small.encode("a module with four words")
-    with torch.no_grad():
-        expected = large._model(torch.tensor([tokens])).logits[0, -1].numpy()
-    found = small._forward([tokens], np.zeros(1, np.int64), small._new_cache(1, len(tokens)))[0]
-    assert np.abs(expected).max() > 1
-    np.testing.assert_allclose(found, expected, atol=2e-4)
 
 
 def test_the_same_seed_gives_the_same_answer_whatever_is_asked_beside_it(rubbish: LocalModel) -> None:
@@ -188,30 +158,27 @@ def test_a_long_prompt_does_not_shorten_the_answer_to_another(rubbish: LocalMode
     assert len(together[0][0]) < len(together[1][0])
 
 
-@pytest.mark.parametrize("engine", ["small_llama", "transformers"])
 def test_a_template_that_refuses_the_system_role_gets_it_within_the_users_message(
-    engine: str, learned_model: Path, tmp_path: Path
+    learned_model: Path, tmp_path: Path
 ) -> None:
     folder = shutil.copytree(learned_model, tmp_path / "refusing")
     template = folder / "chat_template.jinja"
     template.write_text("{% set refuse = true %}" + template.read_text())
-    text = _decode_with_special(_engine(engine, folder), "an adder")
+    text = _prompt_text(folder, "an adder")
     assert text.count(prompt.SYSTEM) == 1
     assert text.startswith("<|user|>" + prompt.SYSTEM)
     assert text.endswith("an adder<|end|><|assistant|>")
 
 
-@pytest.mark.parametrize("engine", ["small_llama", "transformers"])
-def test_a_template_that_always_fails_is_one_clear_line(engine: str, learned_model: Path, tmp_path: Path) -> None:
+def test_a_template_that_always_fails_is_one_clear_line(learned_model: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(learned_model, tmp_path / "failing")
     (folder / "chat_template.jinja").write_text("{{ raise_exception('never') }}")
     with pytest.raises(ModelError, match="chat template does not work; never"):
-        _engine(engine, folder).encode("an adder")
+        LocalModel(str(folder)).complete(["an adder"], Sampling())
 
 
-@pytest.mark.parametrize("engine", ["small_llama", "transformers"])
-def test_a_model_without_a_template_continues_the_plain_prompt(engine: str, random_model: Path) -> None:
-    assert _decode_with_special(_engine(engine, random_model), "an adder") == prompt.plain("an adder")
+def test_a_model_without_a_template_continues_the_plain_prompt(random_model: Path) -> None:
+    assert _prompt_text(random_model, "an adder") == prompt.plain("an adder")
 
 
 def test_a_lora_adapter_folder_loads_and_changes_the_answers(learned_model: Path, tmp_path: Path) -> None:
@@ -219,10 +186,13 @@ def test_a_lora_adapter_folder_loads_and_changes_the_answers(learned_model: Path
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
-    base = AutoModelForCausalLM.from_pretrained(learned_model)
+    from autovcoder.models.transformers_engine import quiet
+
     torch.manual_seed(0)
-    adapted = get_peft_model(base, LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False))
-    adapted.save_pretrained(tmp_path / "adapter")
+    settings = LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
+    with quiet():
+        base = AutoModelForCausalLM.from_pretrained(learned_model)
+        get_peft_model(base, settings).save_pretrained(tmp_path / "adapter")
     asked = Sampling(max_new_tokens=40)
     [[with_adapter]] = LocalModel(str(tmp_path / "adapter")).complete(["an adder"], asked)
     [[without]] = LocalModel(str(learned_model)).complete(["an adder"], asked)
@@ -232,7 +202,7 @@ def test_a_lora_adapter_folder_loads_and_changes_the_answers(learned_model: Path
 def test_an_adapter_whose_base_is_gone_is_one_clear_line(tmp_path: Path) -> None:
     config = {"base_model_name_or_path": "./no-such-base", "peft_type": "LORA"}
     (tmp_path / "adapter_config.json").write_text(json.dumps(config))
-    with pytest.raises(ModelError, match="no such model folder: ./no-such-base"):
+    with pytest.raises(ModelError, match=r"no such model folder: \./no-such-base"):
         LocalModel(str(tmp_path))
 
 
@@ -279,16 +249,9 @@ def _wrong_shape(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [_truncate, _not_json, _bad_tokenizer, _wrong_shape])
-@pytest.mark.parametrize("engine", ["small_llama", "transformers"])
-def test_a_damaged_model_is_one_clear_line(
-    engine: str, damage: Any, learned_model: Path, gpt2: Path, tmp_path: Path
-) -> None:
-    folder = shutil.copytree(learned_model if engine == "small_llama" else gpt2, tmp_path / "damaged")
-    if damage is _wrong_shape and engine == "transformers":
-        config = json.loads((folder / "config.json").read_text())
-        (folder / "config.json").write_text(json.dumps({**config, "n_layer": 3}))
-    else:
-        damage(folder)
+def test_a_damaged_model_is_one_clear_line(damage: Any, learned_model: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(learned_model, tmp_path / "damaged")
+    damage(folder)
     with pytest.raises(ModelError) as caught:
         LocalModel(str(folder))
     assert "\n" not in str(caught.value)
@@ -304,9 +267,8 @@ def test_a_folder_is_loaded_without_touching_the_network(gpt2: Path, learned_mod
     assert _run_child(learned_model)["touched"] == []
 
 
-def test_a_small_llama_needs_neither_torch_nor_transformers(learned_model: Path) -> None:
-    loaded = set(_run_child(learned_model)["modules"])
-    assert loaded.isdisjoint({"torch", "transformers", "openai", "peft", "pyslang"})
+def test_a_model_on_this_machine_needs_neither_a_client_nor_peft(learned_model: Path) -> None:
+    assert set(_run_child(learned_model)["modules"]).isdisjoint({"openai", "peft", "datasets", "trl", "pyslang"})
 
 
 def _run_child(folder: Path) -> dict[str, Any]:
@@ -317,16 +279,7 @@ def _run_child(folder: Path) -> dict[str, Any]:
     return report
 
 
-def _engine(kind: str, folder: Path) -> Any:
-    from autovcoder.models.small_llama import SmallLlama
-    from autovcoder.models.transformers_engine import TransformersEngine
-
-    return {"small_llama": SmallLlama, "transformers": TransformersEngine}[kind](folder, "it")
-
-
-def _decode_with_special(engine: Any, user: str) -> str:
-    tokens: Sequence[int] = engine.encode(user)
-    inner = engine._tokenizer
-    decoder = getattr(inner, "_tokenizer", None)
-    decode = decoder.decode if hasattr(decoder, "encode_batch") else inner.decode
-    return str(decode(list(tokens), skip_special_tokens=False))
+def _prompt_text(folder: Path, user: str) -> str:
+    """The whole prompt, special tokens included, that a model is given."""
+    engine = LocalModel(str(folder))._engine
+    return str(engine._tokenizer.decode(engine.encode(user), skip_special_tokens=False))

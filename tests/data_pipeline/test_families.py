@@ -94,8 +94,8 @@ def test_wordings_are_filled_in_and_headers_open_the_code(name: str) -> None:
 
 @pytest.mark.parametrize(
     "expected",
-    ["an 8-bit adder", "an 11-bit bus", "an 18-bit bus", "a 1-bit bus", "an up counter", "an unsigned adder", "a NOR gate",
-     "an XOR gate", "an LFSR", "an asynchronous reset", "an AND gate", "a universal register"],
+    ["an 8-bit adder", "an 11-bit bus", "an 18-bit bus", "a 1-bit bus", "an up counter", "an unsigned adder",
+     "a NOR gate", "an XOR gate", "an LFSR", "an asynchronous reset", "an AND gate", "a universal register"],
 )  # fmt: skip
 def test_articles_follow_the_sound(expected: str) -> None:
     assert article(expected.split(" ", 1)[1]) == expected

@@ -24,6 +24,7 @@ from hdl_sim.icarus import Icarus
 from hdl_sim.limits import Limits
 from hdl_sim.simulator import DEFAULT_LIMITS
 
+AUTOVCODER = str(Path(sys.executable).with_name("autovcoder"))
 SMALL = PairSettings(seed=3, pairs=40, problems=60)
 
 

@@ -32,7 +32,7 @@ def command(*arguments: object, cwd: Path, env: dict[str, str] | None = None) ->
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=400,
     )
 
 

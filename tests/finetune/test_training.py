@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from autovcoder.errors import ConfigError, StoreError
-from autovcoder.store import read_manifest
+from autovcoder.store import read_jsonl, read_manifest
 from data_pipeline.pairs import PairSettings, make_pairs
 from data_pipeline.texts import TextSettings, make_texts
 from finetune.merge import merge
@@ -26,6 +26,7 @@ from finetune.rounds import RoundSettings, encode_pair, round1, round2
 from finetune.tokenizer import ASSISTANT, END, train_tokenizer
 from hdl_sim.icarus import Icarus
 
+AUTOVCODER = str(Path(sys.executable).with_name("autovcoder"))
 TINY = PretrainSettings(
     vocabulary=512, width=32, layers=2, heads=2, feed_forward=64, context=512, block=128, batch_tokens=1024
 )
@@ -39,10 +40,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_texts(root / "texts", TextSettings(base=150, rtl=40))
     make_pairs(root / "pairs", PairSettings(pairs=24, problems=2), Icarus())
     pretrain(root / "texts", root / "base", TINY)
-    round1(root / "base", root / "texts", root / "round1", LORA)
-    merge(root / "base", root / "round1", root / "merged1")
-    round2(root / "merged1", root / "pairs", root / "round2", LORA)
-    merge(root / "merged1", root / "round2", root / "model")
+    round1(str(root / "base"), root / "texts", root / "round1", LORA)
+    merge(str(root / "base"), root / "round1", root / "merged1")
+    round2(str(root / "merged1"), root / "pairs", root / "round2", LORA)
+    merge(str(root / "merged1"), root / "round2", root / "model")
     return root
 
 
@@ -109,9 +110,30 @@ def test_the_answer_alone_is_learned(root: Path) -> None:
     assert "expert" not in tokenizer.decode(prompt)
 
 
+def test_the_loss_of_round_2_counts_the_answer_and_not_the_problem(root: Path, tmp_path: Path) -> None:
+    """The first loss that the trainer reports is the loss on the answers, computed here by hand."""
+    one_step = {**LORA.sft, "max_steps": 1, "logging_steps": 1, "per_device_train_batch_size": 64, "bf16": False}
+    manifest = round2(
+        str(root / "merged1"), root / "pairs", tmp_path / "out", LORA.model_copy(update={"sft": one_step})
+    )
+    tokenizer = AutoTokenizer.from_pretrained(root / "merged1")
+    model = AutoModelForCausalLM.from_pretrained(root / "merged1", dtype=torch.float32).eval()
+    answers, everything = [], []
+    for row in read_jsonl(root / "pairs" / "pairs.jsonl"):
+        prompt, ids = encode_pair(tokenizer, row["draft"]["problem"], row["draft"]["code"])
+        with torch.no_grad():
+            logits = model(torch.tensor([ids])).logits[0, :-1]
+        losses = torch.nn.functional.cross_entropy(logits, torch.tensor(ids[1:]), reduction="none")
+        everything += losses.tolist()
+        answers += losses[len(prompt) - 1 :].tolist()
+    by_hand = sum(answers) / len(answers)
+    assert abs(by_hand - sum(everything) / len(everything)) > 0.02, "the two losses must differ for this test to tell"
+    assert manifest.facts["first_loss"] == pytest.approx(by_hand, abs=0.005)
+
+
 def test_a_pair_that_is_too_long_is_dropped_and_named(root: Path, tmp_path: Path) -> None:
     short = LORA.model_copy(update={"sft": {**LORA.sft, "max_length": 120, "max_steps": 1}})
-    manifest = round2(root / "merged1", root / "pairs", tmp_path / "out", short)
+    manifest = round2(str(root / "merged1"), root / "pairs", tmp_path / "out", short)
     dropped = [json.loads(line) for line in (tmp_path / "out" / "dropped.jsonl").read_text().splitlines()]
     assert dropped
     assert len(dropped) + manifest.facts["examples"] == read_manifest(root / "pairs").rows["pairs.jsonl"]
@@ -120,7 +142,7 @@ def test_a_pair_that_is_too_long_is_dropped_and_named(root: Path, tmp_path: Path
 
 def test_an_unknown_lora_key_names_the_nearest(root: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"lora\.lora_alpa; did you mean 'lora_alpha'"):
-        round1(root / "base", root / "texts", tmp_path / "out", RoundSettings(lora={"lora_alpa": 1}))
+        round1(str(root / "base"), root / "texts", tmp_path / "out", RoundSettings(lora={"lora_alpa": 1}))
 
 
 def test_training_goes_on_after_a_kill(root: Path, tmp_path: Path) -> None:
@@ -166,3 +188,26 @@ def test_any_text_survives_the_tokenizer(tokenizer: Any, text: str) -> None:
 def test_digits_stay_single(tokenizer: Any, number: int) -> None:
     tokens = tokenizer.tokenize(f"[{number}:0]", add_special_tokens=False)
     assert tokens == ["[", *str(number), ":", "0", "]"]
+
+
+def test_one_command_makes_a_model_and_its_card(tmp_path: Path) -> None:
+    """The whole recipe at a toy size, by the command line, with the card's figures taken from that very run."""
+    sizes = {
+        "texts": {"base": 150, "rtl": 20},
+        "pairs": {"pairs": 12, "problems": 4},
+        "pretrain": {**TINY.model_dump(), "context": 1024},
+        "round1": LORA.model_dump(),
+        "round2": LORA.model_dump(),
+    }
+    config = tmp_path / "nano.yaml"
+    config.write_text(json.dumps(sizes))  # JSON is YAML
+    command = [AUTOVCODER, "finetune", "nano", "--out", str(tmp_path / "run")]
+    done = subprocess.run([*command, "--config", str(config)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "run" / "card.md").read_text()
+    parameters = read_manifest(tmp_path / "run" / "base").facts["parameters"]
+    assert f"{parameters:,} parameters" in text
+    verdicts = list(read_jsonl(tmp_path / "run" / "eval" / "verdicts.jsonl"))
+    assert len(verdicts) == 4
+    assert f"| all | 4 | {sum(v['status'] == 'pass' for v in verdicts) / 4:.3f} |" in text
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "run" / "model").num_parameters() == parameters

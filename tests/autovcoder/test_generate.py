@@ -1,0 +1,196 @@
+"""From a specification to a checked design, as a Python caller sees it, with a real simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from autovcoder.errors import InputError
+from autovcoder.generate import Result, generate, read_header
+from autovcoder.models import Stop
+from autovcoder.models.local import LocalModel
+from autovcoder.records import Bench, Sampling
+from hdl_sim.icarus import Icarus
+from hdl_sim.testbench import bench_from_text
+
+HEADER = "module inverter (input wire [3:0] a, output wire [3:0] y);"
+RIGHT = f"{HEADER}\n    assign y = ~a;\nendmodule\n"
+WRONG = f"{HEADER}\n    assign y = a;\nendmodule\n"
+BROKEN = f"{HEADER}\n    assign y = ~b;\nendmodule\n"
+OTHER_NAME = RIGHT.replace("inverter", "negator")
+TESTBENCH = """
+module tb;
+    reg [3:0] a;
+    wire [3:0] y;
+    integer i, errors;
+    inverter dut (.a(a), .y(y));
+    initial begin
+        errors = 0;
+        for (i = 0; i < 16; i = i + 1) begin
+            a = i; #1;
+            if (y !== ~a) errors = errors + 1;
+        end
+        if (errors == 0) $display("===========Your Design Passed===========");
+        else $display("Test failed with %0d errors", errors);
+        $finish;
+    end
+endmodule
+"""
+
+
+class Recorded:
+    """A `TextModel` that gives answers written down before, and remembers what it was asked."""
+
+    name = "recorded"
+
+    def __init__(self, *answers: str) -> None:
+        self.answers = answers
+        self.prompts: list[str] = []
+        self.stop: Stop | None = None
+
+    def complete(self, prompts: Sequence[str], sampling: Sampling, *, stop: Stop | None = None) -> list[list[str]]:
+        assert sampling.n == len(self.answers)
+        self.prompts += prompts
+        self.stop = stop
+        return [list(self.answers) for _ in prompts]
+
+
+@pytest.fixture(scope="module")
+def bench() -> Bench:
+    return bench_from_text(TESTBENCH)
+
+
+def run(*answers: str, spec: str = "an inverter", header: str | None = None, bench: Bench | None = None) -> Result:
+    return generate(
+        spec,
+        Recorded(*answers),
+        header=header,
+        sampling=Sampling(n=len(answers), temperature=1.0),
+        bench=bench,
+        simulator=Icarus(),
+    )
+
+
+def test_a_design_that_compiles_is_accepted_and_nothing_unstated_is_judged() -> None:
+    result = run(f"Here it is:\n```verilog\n{RIGHT}```")
+    assert result.accepted
+    assert (result.code or "").strip() == RIGHT.strip()
+    assert result.chosen.complete
+    assert result.chosen.compiled.simulator.startswith("Icarus Verilog ")
+    agreement = result.chosen.agreement
+    assert {agreement.name.value, agreement.ports.value, agreement.header.value} == {"not stated"}
+
+
+def test_one_that_passes_is_chosen_before_one_that_only_compiles(bench: Bench) -> None:
+    result = run(BROKEN, WRONG, RIGHT, RIGHT, bench=bench)
+    assert result.best == 2
+    assert result.accepted
+    assert [c.bench and c.bench.status for c in result.candidates] == [None, "no_result", "pass", "pass"]
+
+
+def test_one_that_agrees_is_chosen_before_one_that_only_compiles() -> None:
+    result = run("no code here", BROKEN, OTHER_NAME, RIGHT, header=HEADER)
+    assert result.best == 3
+    assert result.accepted
+
+
+def test_one_that_compiles_is_chosen_before_one_that_does_not_and_code_before_none() -> None:
+    assert run("nothing", BROKEN, OTHER_NAME, header=HEADER).best == 2
+    assert run("nothing", BROKEN).best == 1
+    assert run("nothing", "nothing either").best == 0
+
+
+def test_a_header_that_is_contradicted_is_named_and_not_accepted() -> None:
+    result = run(RIGHT.replace("[3:0] y", "[7:0] y"), header=HEADER)
+    assert result.chosen.compiles
+    assert not result.accepted
+    assert result.chosen.agreement.header.value == "no"
+    assert "y" in result.chosen.agreement.header.which
+
+
+def test_a_name_that_the_specification_states_is_compared() -> None:
+    spec = "Invert all bits. Name the module inverter."
+    assert run(RIGHT, spec=spec).chosen.agreement.name.value == "yes"
+    refused = run(OTHER_NAME, spec=spec)
+    assert refused.chosen.agreement.name.value == "no"
+    assert not refused.accepted
+
+
+def test_a_testbench_that_fails_is_not_accepted(bench: Bench) -> None:
+    result = run(WRONG, bench=bench)
+    assert result.chosen.compiles
+    assert not result.accepted
+
+
+def test_systemverilog_is_found_when_verilog_2001_was_asked_for() -> None:
+    modern = RIGHT.replace("wire", "logic")
+    for language, violated in (("verilog-2001", True), ("systemverilog", False), (None, False)):
+        model = Recorded(modern)
+        result = generate("an inverter", model, language=language, simulator=Icarus())
+        assert bool(result.chosen.language) == violated
+        assert result.accepted != violated
+    assert generate("x", Recorded(RIGHT), language="verilog-2001", simulator=Icarus()).accepted
+
+
+def test_specification_header_and_language_all_reach_the_prompt() -> None:
+    model = Recorded(RIGHT)
+    generate("an inverter", model, header=HEADER, language="verilog-2001", simulator=Icarus())
+    [asked] = model.prompts
+    assert "an inverter" in asked
+    assert HEADER in asked
+    assert "Verilog-2001" in asked
+
+
+def test_generation_is_told_when_the_answer_is_complete() -> None:
+    model = Recorded(RIGHT)
+    generate("an inverter", model, header=HEADER, simulator=Icarus())
+    assert model.stop is not None
+    assert model.stop(RIGHT)
+    assert not model.stop(RIGHT[: len(RIGHT) // 2])
+
+
+def test_an_answer_that_was_cut_off_is_not_called_complete() -> None:
+    assert not run(RIGHT[: len(RIGHT) // 2]).chosen.complete
+
+
+def test_a_real_model_stops_at_the_end_of_its_module(learned_model: Path, learned: dict[str, str]) -> None:
+    model = LocalModel(str(learned_model))
+    result = generate(next(iter(learned)), model, sampling=Sampling(max_new_tokens=400), simulator=Icarus())
+    assert result.accepted
+    assert model.new_tokens < 300
+    assert result.seconds.keys() == {"generate", "check"}
+
+
+def test_an_empty_specification_is_refused() -> None:
+    for spec in ("", " \n\t"):
+        with pytest.raises(InputError, match="the specification is empty"):
+            run(RIGHT, spec=spec)
+
+
+def test_a_specification_that_is_not_text_is_refused() -> None:
+    with pytest.raises(InputError, match="not text in UTF-8"):
+        run(RIGHT, spec="an inverter \udcff")
+
+
+def test_a_header_is_read_with_and_without_its_module() -> None:
+    assert read_header(HEADER) == HEADER
+    assert read_header(RIGHT) == HEADER
+    assert read_header(f"// the interface\n{HEADER}\n") == HEADER
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (" \n", "the header is empty"),
+        ("// nothing\nendmodule", "not Verilog"),
+        ("an inverter", "not Verilog"),
+        ("module inverter (input a", "not Verilog"),
+        (RIGHT + OTHER_NAME, "2 are there"),
+    ],
+)
+def test_a_header_that_is_none_is_refused_in_one_line(text: str, said: str) -> None:
+    with pytest.raises(InputError, match=said) as caught:
+        read_header(text)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,59 @@
+"""cocotb benches: decided from cocotb's results file alone, confined like the simulator."""
+
+from __future__ import annotations
+
+import pytest
+
+from autovcoder.errors import InputError
+from autovcoder.records import Bench, PassRule
+from hdl_sim.icarus import Icarus
+from hdl_sim.limits import Limits
+
+GOOD = "module top(input [3:0] a, output [3:0] y);\n  assign y = a + 1;\nendmodule\n"
+TEST = """
+import cocotb
+from cocotb.triggers import Timer
+
+@cocotb.test()
+async def adds_one(dut):
+    for value in range(16):
+        dut.a.value = value
+        await Timer(1, "ns")
+        assert int(dut.y.value) == (value + 1) % 16
+
+@cocotb.test()
+async def is_confined(dut):
+    for path in ("/etc/passwd", "/tmp/x"):
+        try:
+            open(path, "a").close()
+        except OSError:
+            continue
+        raise AssertionError(path)
+"""
+
+
+def bench(text: str) -> Bench:
+    return Bench(kind="cocotb", sources={"test_top.py": text}, top="top", pass_rule=PassRule(kind="cocotb_results"))
+
+
+def test_right_design_passes() -> None:
+    verdict = Icarus().run(GOOD, bench(TEST), Limits(wall_s=900, memory_mb=2048))
+    assert (verdict.status, verdict.mismatches, verdict.samples) == ("pass", 0, 2), verdict.log_tail
+
+
+def test_wrong_design_is_a_mismatch() -> None:
+    verdict = Icarus().run(GOOD.replace("+ 1", "+ 2"), bench(TEST), Limits(wall_s=900))
+    assert (verdict.status, verdict.mismatches, verdict.samples) == ("mismatch", 1, 2), verdict.log_tail
+
+
+def test_design_that_does_not_compile_is_not_run() -> None:
+    assert Icarus().run("module top(", bench(TEST)).status == "syntax_error"
+
+
+def test_broken_python_does_not_pass() -> None:
+    assert not Icarus().run(GOOD, bench("import nowhere\n"), Limits(wall_s=900)).passed
+
+
+def test_bench_without_tests_is_an_input_error() -> None:
+    with pytest.raises(InputError, match="test_"):
+        Icarus().run(GOOD, bench(TEST).model_copy(update={"sources": {"helper.py": TEST}}))

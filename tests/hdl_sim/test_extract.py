@@ -1,0 +1,146 @@
+"""Finding the Verilog in an answer, and knowing when an answer is complete."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hdl_sim.extract import answer_complete, extract_code
+
+ADD = "module add(input a, input b, output y);\n  assign y = a ^ b;\nendmodule"
+FULL = "module full(input a, input b, output y);\n  wire t;\n  add u0(.a(a), .b(b), .y(t));\n  assign y = t;\nendmodule"
+TB = "module tb;\n  reg a; wire y;\n  full dut(a, a, y);\n  initial $finish;\nendmodule"
+HEADER = "module top (\n  input a,\n  output y\n);"
+
+
+CASES = [
+    ("bare", ADD, ADD),
+    ("fence", f"Sure!\n```verilog\n{ADD}\n```\nThis module adds (badly).", ADD),
+    ("unclosed fence", f"```systemverilog\n{ADD}\n", ADD),
+    ("fence without language", f"Here:\n```\n{ADD}\n```", ADD),
+    ("code on the fence's line", f"```verilog {ADD}```", ADD),
+    ("only the closing fence", f"{ADD}\n```\nIt adds.", ADD),
+    ("prose around", f"The following module adds two bits.\n{ADD}\nHope it helps; this module is small.", ADD),
+    ("reasoning", f"<think>maybe module wrong(input x); endmodule</think>\n{ADD}", ADD),
+    ("reasoning opened by the prompt", f"module wrong(input x); endmodule</think>\n{ADD}", ADD),
+    ("directive above", f"Answer:\n`timescale 1ns/1ps\n{ADD}", f"`timescale 1ns/1ps\n{ADD}"),
+    ("other languages", f"```python\nprint(1)\n```\n```verilog\n{ADD}\n```", ADD),
+    ("word in a comment", f"// endmodule here, module there (\n{ADD}", f"// endmodule here, module there (\n{ADD}"),
+    ("label", "module m(input a);\nendmodule : m", "module m(input a);\nendmodule : m"),
+    ("last version wins", f"```\n{ADD.replace('^', '&')}\n```\nWait, wrong.\n```\n{ADD}\n```", ADD),
+    ("cut-off repeat loses", f"```\n{ADD}\n```\n```\nmodule add(input a,", ADD),
+    ("testbench dropped", f"```\n{ADD}\n\n{FULL}\n```\n```\n{TB}\n```", f"{ADD}\n\n{FULL}"),
+    ("missing endmodule is not invented", "module m(input a);\n  wire x;", "module m(input a);\n  wire x;"),
+]
+
+
+@pytest.mark.parametrize(("answer", "code"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_code_is_found(answer: str, code: str) -> None:
+    assert extract_code(answer) == code + "\n"
+
+
+@pytest.mark.parametrize(
+    "answer", ["", "   \n", "I cannot do that.", "<think>module m(); endmodule", "```python\nx = 1\n```"]
+)
+def test_no_code_is_none(answer: str) -> None:
+    assert extract_code(answer) is None
+    assert extract_code(answer, header=HEADER) is None
+
+
+def test_requested_module_keeps_its_helpers_and_loses_the_rest() -> None:
+    other = "module other(input q); endmodule"
+    answer = f"```\n{ADD}\n```\n```\n{other}\n{FULL}\n{TB}\n```"
+    assert extract_code(answer, module="full") == f"{ADD}\n\n{FULL}\n"
+
+
+def test_absent_requested_module_keeps_all_designs() -> None:
+    assert extract_code(ADD, module="top") == ADD + "\n"
+
+
+BODIES = [
+    "  assign y = ~a;\nendmodule",
+    "assign y = ~a;",
+    "```verilog\nassign y = ~a;\n```",
+    "Just invert it:\nassign y = ~a;\nendmodule\nThat is all.",
+]
+
+
+@pytest.mark.parametrize("answer", BODIES)
+def test_body_goes_behind_the_header(answer: str) -> None:
+    code = extract_code(answer, header=HEADER)
+    assert code is not None
+    assert code.split() == [*HEADER.split(), "assign", "y", "=", "~a;", "endmodule"]
+
+
+def test_full_module_is_not_put_behind_the_header() -> None:
+    assert extract_code(FULL + "\n" + ADD, header="module full(input a, input b, output y);") == f"{FULL}\n\n{ADD}\n"
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.text(max_size=300)
+    | st.lists(
+        st.sampled_from(["module ", "m", "(", ");", "endmodule", "```", "verilog\n", "//", "/*", '"', "<think>",
+                         "</think>",                          "assign y = a;", "\n", "`x", "begin "])
+    ).map("".join)
+)  # fmt: skip
+def test_any_text_gives_code_or_none(text: str) -> None:
+    for header in (None, HEADER, text):
+        code = extract_code(text, header=header)
+        assert code is None or code.strip()
+    answer_complete(text)
+    answer_complete(text, "m")
+
+
+COMPLETE = [
+    (ADD, None),
+    (ADD, "add"),
+    (f"```verilog\n{ADD}\n```", "add"),
+    (f"{ADD}\n```", "add"),  # the prompt had opened the fence
+    (f"{FULL}\n{ADD}", "full"),
+    ("module m(input a); foo u(a);\nendmodule\n```", "m"),  # the fence is closed: no helper will come
+    ("module m; reg a; initial if (a) a = f(a); endmodule", None),
+]
+INCOMPLETE = [
+    ("", None),
+    (ADD.replace("endmodule", ""), None),
+    (ADD.replace("endmodule", "// endmodule"), None),
+    (ADD.replace("endmodule", '"endmodule"'), None),
+    (ADD, "top"),
+    (f"```verilog\n{ADD}\n```", "top"),
+    (FULL, None),  # add is still to come
+    (FULL, "full"),
+    (f"{ADD}\nmodule next(input", None),
+    (f"<think>{ADD}", None),
+    ("Use `endmodule` at the end of a module.", None),
+]
+
+
+@pytest.mark.parametrize(("text", "module"), COMPLETE)
+def test_complete_answers(text: str, module: str | None) -> None:
+    assert answer_complete(text, module)
+
+
+@pytest.mark.parametrize(("text", "module"), INCOMPLETE)
+def test_incomplete_answers(text: str, module: str | None) -> None:
+    assert not answer_complete(text, module)
+
+
+@pytest.mark.parametrize("code", [ADD, f"{FULL}\n{ADD}"])
+def test_completion_comes_with_the_last_endmodule_and_stays(code: str) -> None:
+    done = [answer_complete(code[:end]) for end in range(len(code) + 1)]
+    assert done.index(True) == len(code)
+
+
+@pytest.mark.parametrize(
+    "piece", ["/*", '"', "`", "module m(", "(* ", "```", "<think>", "//\n", "input \n", "module m;"]
+)
+def test_time_is_linear_enough_on_hostile_answers(piece: str) -> None:
+    text = piece * (30_000 // len(piece))
+    started = time.process_time()
+    extract_code(text, header=HEADER)
+    answer_complete(text + "endmodule")
+    assert time.process_time() - started < 10

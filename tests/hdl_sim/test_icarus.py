@@ -1,0 +1,242 @@
+"""Verdicts from Icarus Verilog: every status, hostile designs, and whose fault a failure is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from autovcoder.errors import InputError, ToolMissing
+from autovcoder.records import Bench, PassRule
+from hdl_sim.icarus import Icarus
+from hdl_sim.limits import Limits
+from hdl_sim.simulator import simulate_many
+from hdl_sim.testbench import bench_from_text, strip_dumps
+
+GOOD = "module top(input a, input b, output y);\n  assign y = a & b;\nendmodule\n"
+WRONG = GOOD.replace("&", "|")
+TB = """`timescale 1ns/1ps
+`define SECRET 1
+module tb;
+  reg a, b; wire y; integer errors = 0, n = 0, i;
+  top dut(.a(a), .b(b), .y(y));
+  initial begin
+    $dumpfile("wave.vcd"); $dumpvars(0, tb);
+    for (i = 0; i < 4; i = i + 1) begin
+      {a, b} = i; #5; n = n + 1;
+      if (y !== (a & b)) errors = errors + 1;
+    end
+    #1 $finish;
+  end
+  final $display("Mismatches: %1d in %1d samples", errors, n);
+endmodule
+"""
+COUNTED = Bench(
+    kind="verilog", sources={"tb.sv": TB}, top="tb", pass_rule=PassRule(kind="mismatch_count", expected_samples=4)
+)
+
+
+def said(ending: str, line: str = "Your Design Passed") -> Bench:
+    """A user's own testbench that prints the line when the design is right, and ends in the given way."""
+    return bench_from_text(
+        "module tb; reg a, b; wire y; top dut(a, b, y);\n"
+        f'initial begin {{a, b}} = 1; #5; if (y === 0) $display("{line}"); {ending} end endmodule\n'
+    )
+
+
+@pytest.fixture(scope="module")
+def icarus() -> Icarus:
+    return Icarus()
+
+
+def test_right_design_passes(icarus: Icarus) -> None:
+    verdict = icarus.run(GOOD, COUNTED)
+    assert (verdict.status, verdict.stage, verdict.mismatches, verdict.samples) == ("pass", "simulate", 0, 4)
+    assert verdict.simulator.startswith("Icarus Verilog 1")
+    assert 0 < verdict.seconds < 60
+
+
+def test_wrong_design_is_a_mismatch(icarus: Icarus) -> None:
+    verdict = icarus.run(WRONG, COUNTED)
+    assert (verdict.status, verdict.mismatches, verdict.samples) == ("mismatch", 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("design", "status", "line"),
+    [
+        (None, "no_code", None),
+        ("  \n", "no_code", None),
+        ("// only a comment\n", "no_code", None),
+        ("module top(input a, input b, output y);\n  assign y = ;\nendmodule\n", "syntax_error", 2),
+        ("module top(input a, input b, output y);\n\n  assign y = nothing;\nendmodule\n", "elaboration_error", 3),
+        ("module top(input a, input b, output y);\n  sub s(a, b, y);\nendmodule\n", "elaboration_error", 2),
+    ],
+)
+def test_broken_designs_with_their_lines(icarus: Icarus, design: str | None, status: str, line: int | None) -> None:
+    for verdict in (icarus.run(design, COUNTED), icarus.compile_only(design)):
+        assert verdict.status == status
+        assert line is None or line in {d.line for d in verdict.diagnostics}
+
+
+@pytest.mark.parametrize(
+    "design", [GOOD.replace("top", "other"), GOOD.replace("input b", "input c").replace("& b", "& c")]
+)
+def test_design_with_another_interface_is_an_elaboration_error(icarus: Icarus, design: str) -> None:
+    assert icarus.compile_only(design).status == "pass"
+    verdict = icarus.run(design, COUNTED)
+    assert verdict.status == "elaboration_error"
+    assert any("in the testbench" in d.message for d in verdict.diagnostics)
+
+
+def test_compile_only_passes_what_compiles(icarus: Icarus) -> None:
+    verdict = icarus.compile_only(WRONG)
+    assert (verdict.status, verdict.stage, verdict.diagnostics) == ("pass", "elaborate", ())
+
+
+@pytest.mark.parametrize(
+    "bench",
+    [
+        TB.replace("integer", "integre integer"),
+        TB.replace("errors = errors + 1", "erors = 1"),
+        TB.replace("module tb", "module bt"),
+        TB.replace("#1 $finish", "$no_such_task; #1 $finish"),
+    ],
+)
+def test_broken_testbench_is_an_input_error(icarus: Icarus, bench: str) -> None:
+    with pytest.raises(InputError):
+        icarus.run(GOOD, COUNTED.model_copy(update={"sources": {"tb.sv": bench}}))
+
+
+@pytest.mark.parametrize("name", ["../tb.sv", "/tmp/tb.sv", "a/b.sv", "", ".", "a..b.sv", "tb.sv\n", "-o.sv"])
+def test_file_names_that_could_leave_the_folder_are_refused(icarus: Icarus, name: str) -> None:
+    with pytest.raises(InputError):
+        icarus.run(GOOD, COUNTED.model_copy(update={"sources": {name: TB}}))
+    with pytest.raises(InputError):
+        icarus.run(GOOD, COUNTED.model_copy(update={"data_files": {name: "x"}}))
+
+
+def test_data_files_lie_beside_the_simulation(icarus: Icarus) -> None:
+    text = TB.replace("{a, b} = i;", "{a, b} = mem[i];").replace(
+        "integer errors", "reg [1:0] mem [0:3]; integer errors"
+    )
+    text = text.replace("$dumpfile", '$readmemh("vectors.hex", mem); $dumpfile')
+    bench = COUNTED.model_copy(update={"sources": {"tb.sv": text}, "data_files": {"vectors.hex": "3\n3\n3\n3\n"}})
+    assert icarus.run(WRONG, bench).status == "pass"
+    assert icarus.run(WRONG, COUNTED).status == "mismatch"
+
+
+def test_header_files_are_found(icarus: Icarus) -> None:
+    bench = COUNTED.model_copy(update={"sources": {"tb.sv": '`include "defs.vh"\n' + TB, "defs.vh": "`define X 1\n"}})
+    assert icarus.run(GOOD, bench).status == "pass"
+
+
+@pytest.mark.parametrize(
+    ("bench", "design", "status"),
+    [
+        (said("$finish;"), GOOD, "pass"),
+        (said("$finish;", "Mismatches: 0 in 4 samples"), GOOD, "pass"),
+        (said("$finish;"), WRONG, "no_result"),
+        (said(""), GOOD, "no_result"),  # it ended for want of anything to do
+        (said("$stop;"), GOOD, "no_result"),
+        (said('$error("bad"); $finish;'), GOOD, "mismatch"),
+        (said('$fatal(1, "bad");'), GOOD, "mismatch"),
+        (said('$warning("hm"); $finish;'), GOOD, "pass"),
+        (said('$display("Your Design Passed"); $finish;'), GOOD, "no_result"),  # twice
+        (said("$finish;", "Test is OK!"), GOOD, "no_result"),
+    ],
+)
+def test_pass_line_benches(icarus: Icarus, bench: Bench, design: str, status: str) -> None:
+    assert icarus.run(design, bench).status == status
+
+
+def test_own_pass_line(icarus: Icarus) -> None:
+    text = said("$finish;", "Test is OK!").sources["testbench.sv"]
+    assert icarus.run(GOOD, bench_from_text(text, pass_line="is OK!$")).passed  # noqa: S106 - no password
+
+
+def test_top_of_a_users_testbench_is_found() -> None:
+    helper = "module clock(output reg c); initial c = 0; endmodule\n"
+    assert bench_from_text(helper + "module my_tb; wire c; clock k(c); top dut(); endmodule").top == "my_tb"
+    with pytest.raises(InputError, match="one top"):
+        bench_from_text("module a; endmodule module b; endmodule")
+    with pytest.raises(InputError, match="line 2"):
+        bench_from_text("module a;\n wire = ;\nendmodule")
+
+
+INITIAL = GOOD.replace("endmodule", "  {}\nendmodule")
+HOSTILE = {
+    "finish": (INITIAL.format("initial $finish;"), "forbidden"),
+    "stop": (INITIAL.format("initial #1 $stop;"), "forbidden"),
+    "prints the pass line": (INITIAL.format('initial $display("Mismatches: 0 in 4 samples");'), "forbidden"),
+    "prints at the end": (INITIAL.format('final $write("Your Design Passed");'), "forbidden"),
+    "reads a file": (INITIAL.format('integer f; initial f = $fopen("/etc/passwd", "r");'), "forbidden"),
+    "includes a file": ('`include "/etc/passwd"\n' + GOOD, "forbidden"),
+    "forces the testbench": (INITIAL.format("initial force tb.errors = 0;"), "forbidden"),
+    "looks into the testbench": (GOOD.replace("a & b", "tb.dut.b & tb.a"), "elaboration_error"),
+    "resets the counter": (INITIAL.format("always @* tb.errors = 0;"), "elaboration_error"),
+    "looks upwards": (GOOD.replace("a & b", "dut.a & b"), "elaboration_error"),
+    "hides behind the simulator": (INITIAL.format("`ifdef __ICARUS__\n initial $finish;\n`endif"), "forbidden"),
+    "hides behind the front end": (INITIAL.format("`ifndef SV_COV_START\n assign tb.a = 0;\n`endif"), "forbidden"),
+    "hides behind a bench's macro": (INITIAL.format("`ifdef SECRET\n initial tb.errors = -9;\n`endif"), "mismatch"),
+    "pastes a name": ("`define F finish\n" + INITIAL.format("initial $`F;"), "forbidden"),
+    "pastes a name around a comment": (INITIAL.format("initial $/**/finish;"), "forbidden"),
+    "escapes a name": (INITIAL.format("initial \\$finish ;"), "forbidden"),
+    "defines the reference": (GOOD + "module tb; endmodule", "elaboration_error"),
+    "foreign code": (INITIAL.format('import "DPI-C" function int system(string s);'), "forbidden"),
+    "binds": (GOOD + "module x; endmodule bind tb x y();", "forbidden"),
+    "macro bomb": ("`define A0 1+1\n" + "\n".join(f"`define A{i+1} `A{i}+`A{i}" for i in range(40))
+                   + "\n" + GOOD.replace("a & b", "`A40"), "forbidden"),
+    "endless constant function": (INITIAL.format("function integer f(input integer x); begin f = 0; while (1) f = ~f;"
+                                  " end endfunction localparam A = f(1);"), "timeout"),
+    "endless loop": (INITIAL.format("initial forever ;"), "timeout"),
+    "endless delta cycles": (INITIAL.format("reg q = 0; initial forever #0 q = ~q;"), "timeout"),
+    "huge replication": (INITIAL.format("wire [268435455:0] w = {268435456{a}};"), "not pass"),
+    "huge memory": (INITIAL.format("reg [63:0] m [0:99999999]; always @* m[a] = b;"), "not pass"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_design_does_not_pass_and_is_stopped(icarus: Icarus, name: str) -> None:
+    design, status = HOSTILE[name]
+    wrong = design.replace("a & b", "a | b")
+    verdict = icarus.run(wrong, COUNTED, Limits(wall_s=300, cpu_s=1, memory_mb=256))
+    assert verdict.status == status if status != "not pass" else not verdict.passed
+
+
+def test_limits_of_the_design_are_verdicts_not_errors(icarus: Icarus) -> None:
+    verdict = icarus.run(INITIAL.format("initial forever ;"), COUNTED, Limits(wall_s=300, cpu_s=1))
+    assert (verdict.status, verdict.stage) == ("timeout", "simulate")
+    assert icarus.run(GOOD, COUNTED, Limits(wall_s=0.001)).status == "timeout"
+
+
+def test_folders_are_gone_afterwards(icarus: Icarus) -> None:
+    with icarus._new_run(Limits()) as run:
+        (run.folder / "x").write_text("x")
+        assert run.folder.stat().st_mode & 0o077 == 0
+    assert not run.folder.exists()
+
+
+def test_missing_simulator_is_tool_missing(icarus: Icarus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ToolMissing, match="apt install iverilog"):
+        icarus.run(GOOD, COUNTED)
+
+
+def test_many_verdicts_come_in_order(icarus: Icarus) -> None:
+    designs = [GOOD, WRONG, None, "module top("] * 5
+    jobs = ((design, COUNTED) for design in designs)
+    statuses = [verdict.status for verdict in simulate_many(icarus, jobs, workers=4)]
+    assert statuses == ["pass", "mismatch", "no_code", "syntax_error"] * 5
+
+
+def test_an_error_of_ours_comes_out_of_many(icarus: Icarus) -> None:
+    bad = COUNTED.model_copy(update={"sources": {"tb.sv": "module"}})
+    verdicts = simulate_many(icarus, [(GOOD, COUNTED), (GOOD, bad)], workers=2)
+    assert next(verdicts).status == "pass"
+    with pytest.raises(InputError):
+        next(verdicts)
+
+
+def test_dump_calls_are_stripped_in_place() -> None:
+    text = 'initial begin\n$dumpfile("a);b");\n  $dumpvars(0,\n tb); x = 1; // $dumpon;\nend'
+    assert strip_dumps(text) == "initial begin\n;\n  ;\n x = 1; // $dumpon;\nend"

@@ -1,0 +1,172 @@
+"""slang behind our API: modules, ports, diagnostics, and bounds on hostile text."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autovcoder.records import Port
+from hdl_sim.slang import read_source, verilog2001_violations
+
+TWO = """// first
+module top #(parameter W = 8) (input clk, input [W-1:0] a, output reg signed [3:0] q /* é */);
+  helper h(.x(clk));
+  missing m();
+endmodule
+module helper(x, y);
+  input x;
+  output [1:0] y;
+endmodule
+"""
+
+
+def test_modules_have_ports_headers_lines_and_instances() -> None:
+    top, helper = read_source(TWO).modules
+    assert top.ports == (
+        Port(name="clk", direction="input", width=1),
+        Port(name="a", direction="input", width=8),
+        Port(name="q", direction="output", width=4),
+    )
+    assert top.header.startswith("module top #(")
+    assert top.header.endswith("/* é */);")
+    assert (top.first_line, top.last_line, top.instances) == (2, 5, ("helper", "missing"))
+    # Only tops are instantiated by themselves; the ports of a helper are known all the same.
+    assert helper.ports == (Port(name="x", direction="input"), Port(name="y", direction="output", width=2))
+
+
+def test_undefined_module_is_an_elaboration_error() -> None:
+    source = read_source(TWO)
+    assert [(d.code, d.line) for d in source.errors] == [("UnknownModule", 4)]
+    assert source.syntax_errors == ()
+    assert read_source(TWO, elaborate=False).errors == ()
+
+
+def test_syntax_error_is_told_from_elaboration_error() -> None:
+    source = read_source("module m(input a, output b);\n  assign b = ;\nendmodule\n")
+    assert [(source.is_syntax(d), d.line) for d in source.errors] == [(True, 2)]
+
+
+def test_self_instantiating_module_has_ports() -> None:
+    code = (
+        "module m #(parameter N = 4)(input [N-1:0] a); generate if (N > 1) m #(N-1) x(a[N-2:0]); endgenerate endmodule"
+    )
+    [module] = read_source(code).modules
+    assert module.ports == (Port(name="a", direction="input", width=4),)
+
+
+def test_soft_errors_are_warnings() -> None:
+    source = read_source("module m(input [3:0] a, output b); reg [4] x; assign b = a[0]; endmodule")
+    assert source.errors == ()
+    assert "PackedDimsRequireFullRange" in {d.code for d in source.diagnostics}
+
+
+def test_include_reads_no_file(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    secret = tmp_path / "secret.v"
+    secret.write_text("module secret; endmodule")
+    source = read_source(f'`include "{secret}"\nmodule m; endmodule')
+    assert [m.name for m in source.modules] == ["m"]
+    assert [d.code for d in source.errors] == ["ExceededMaxIncludeDepth"]
+
+
+DOUBLING = "`define A0 1+1\n" + "\n".join(f"`define A{i + 1} `A{i}+`A{i}" for i in range(40))
+HOSTILE = {
+    "macro bomb": DOUBLING + "\nmodule m; wire [3:0] x = `A40; endmodule",
+    "nested macro calls": "`define D(x) x x\nmodule m; " + "`D(" * 40 + "wire" + ")" * 40 + " endmodule",
+    "too large": "module m; endmodule\n" * 60_000,
+    "deep parentheses": "module m; wire x = " + "(" * 200_000,
+    "deep blocks": "module m; initial " + "begin " * 20_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_is_refused_quickly(name: str) -> None:
+    started = time.process_time()
+    source = read_source(HOSTILE[name])
+    assert time.process_time() - started < 5
+    assert source.modules == ()
+    assert [d.code in ("TooLarge", "TooDeep") and source.is_syntax(d) for d in source.errors] == [True]
+
+
+BOUNDED = {
+    "doubling instances": "\n".join(f"module m{i}; m{i + 1} x(); m{i + 1} y(); endmodule" for i in range(60))
+    + "\nmodule m60; endmodule",
+    "doubling recursion": "module m #(parameter N=100); generate if (N) begin m #(N-1) x(); m #(N-1) y(); end "
+    "endgenerate endmodule",
+    "endless constant function": "module m; function integer f(input integer x); begin f=0; while (1) f=f+1; end "
+    "endfunction localparam A = f(1); endmodule",
+    "endless generate": "module m; genvar i; for (i=0; i>=0; i=i+1) wire x; endmodule",
+    "huge replication": "module m; parameter Y = {268435456{1'b1}}; endmodule",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+def test_elaboration_is_bounded(name: str) -> None:
+    started = time.process_time()
+    read_source(BOUNDED[name])
+    assert time.process_time() - started < 5
+
+
+def test_ordinary_macros_are_not_refused() -> None:
+    code = "`define W 8\n`define MAX(a,b) ((a)>(b)?(a):(b))\n"
+    code += "module m(output [`W-1:0] y); assign y = `MAX(`MAX(1,2),3); endmodule"
+    assert read_source(code).errors == ()
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=200) | st.text(alphabet="module();`\"'/*#begin \n", max_size=200))
+def test_no_text_crashes_the_front_end(text: str) -> None:
+    read_source(text)
+    read_source(f"module m(input a);\n{text}\nendmodule")
+    verilog2001_violations(text)
+
+
+SYSTEMVERILOG = {
+    "logic": "module m(input logic a, output b); assign b = a; endmodule",
+    "always_comb": "module m(input a, output reg b); always_comb b = a; endmodule",
+    "always_ff": "module m(input c, input a, output reg b); always_ff @(posedge c) b <= a; endmodule",
+    "enum": "module m; typedef enum {A, B} t; endmodule",
+    "struct": "module m; struct packed {reg a;} s; endmodule",
+    "interface": "interface i; endinterface",
+    "'++'": "module m; integer i; initial for (i = 0; i < 3; i++) ; endmodule",
+    "'+='": "module m; integer i; initial i += 1; endmodule",
+    "unsized": "module m(output [3:0] a); assign a = '0; endmodule",
+    "declared in a for loop": "module m; initial for (int i = 0; i < 3; i = i + 1) ; endmodule",
+    "behind an end": "module m; endmodule : m",
+    "without parentheses": "module n(input a); endmodule module m(input a); n x(.a); endmodule",
+    "'.*'": "module n(input a); endmodule module m(input a); n x(.*); endmodule",
+    "cast": "module m(output [3:0] a); assign a = 4'(3); endmodule",
+    "packed dimension": "module m(input [1:0][3:0] a); endmodule",
+    "unique": "module m(input a, output reg b); always @* unique case (a) default: b = a; endcase endmodule",
+    "import": "module m; import p::x; endmodule",
+}
+
+
+@pytest.mark.parametrize("what", SYSTEMVERILOG)
+def test_systemverilog_is_found(what: str) -> None:
+    assert any(what in d.message for d in verilog2001_violations(SYSTEMVERILOG[what]))
+
+
+VERILOG_2001 = [
+    "module m(input a, output reg b = 0); integer i; always @* begin : x b = 1'b0; for (i=0; i<3; i=i+1) b = a; "
+    "end endmodule",
+    "module m(input bit, output logic); assign logic = bit; endmodule",
+    "module m #(parameter W = 8)(input signed [W-1:0] a, output [W-1:0] y); genvar i; generate for (i=0;i<W;i=i+1) "
+    "begin : g assign y[i] = a[i]; end endgenerate function [3:0] f; input [3:0] x; f = x; endfunction endmodule",
+    "module m(a, b); input a; output b; reg [7:0] mem [0:15]; // logic ++ in a comment\nassign b = a; endmodule",
+    "(* keep *) module m(input wire signed [3:0] a, output y); assign y = a >>> 1; localparam X = 4'b1x0z; endmodule",
+    "module m(input a output b); endmodule",  # broken, but not for being SystemVerilog
+    "",
+]
+
+
+@pytest.mark.parametrize("code", VERILOG_2001)
+def test_verilog_2001_is_clean(code: str) -> None:
+    assert verilog2001_violations(code) == ()
+
+
+def test_violations_have_their_place() -> None:
+    [found] = verilog2001_violations("module m(input a,\n  output b);\n  always_comb;\nendmodule")
+    assert (found.line, found.column, found.severity) == (3, 3, "error")
