@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field
 
@@ -92,6 +92,7 @@ def test_a_free_section_passes_any_key_through(tmp_path: Path) -> None:
     assert load_settings(Train, write(tmp_path, "sft:\n  anything: 1\n")).sft == {"anything": 1}
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6), st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126), min_size=1))
 def test_flags_arrive_as_given(steps: int, model: str) -> None:
     assert load_settings(Train, None, {"steps": steps, "model": model}) == Train(steps=steps, model=model)

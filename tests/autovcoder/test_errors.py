@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autovcoder import errors
@@ -20,6 +20,7 @@ def test_the_line_says_what_where_and_what_to_do() -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1), st.text(), st.text())
 def test_whatever_a_tool_says_the_message_is_one_line(what: str, where: str, fix: str) -> None:
     assert len(str(ToolFailed(what, where=where, fix=fix)).splitlines()) <= 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autovcoder.prompt import SYSTEM, chat, plain, user_text
@@ -21,6 +21,7 @@ def test_context_comes_first_then_the_problem_then_the_header_then_the_language(
     assert places == sorted(places)
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1).filter(str.strip), st.sampled_from([None, HEADER]))
 def test_no_word_of_the_specification_is_lost(spec: str, header: str | None) -> None:
     text = user_text(spec, header)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -31,12 +31,14 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), json_values, max_size=6))
 def test_content_id_does_not_depend_on_the_order_of_keys(value: dict[str, object]) -> None:
     assert content_id(value) == content_id(dict(reversed(value.items())))
     assert re.fullmatch(r"[0-9a-f]{64}", content_id(value))
 
 
+@settings(deadline=None)
 @given(json_values, json_values)
 def test_content_id_tells_different_content_apart(a: object, b: object) -> None:
     # JSON knows no difference between True and 1 only in Python's own comparison.
@@ -83,6 +85,7 @@ def test_values_out_of_range_are_refused(kind: type[Sampling], fields: dict[str,
         kind.model_validate(fields)
 
 
+@settings(deadline=None)
 @given(st.text(), st.text() | st.none(), st.integers(0, 9))
 def test_a_sample_survives_json_whatever_the_model_wrote(raw: str, code: str | None, index: int) -> None:
     sample = Sample(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autovcoder.errors import InputError, StoreError
@@ -155,6 +155,7 @@ def test_the_same_data_made_twice_is_the_same_input(tmp_path: Path) -> None:
         hash_input(tmp_path / "absent")
 
 
+@settings(deadline=None)
 @given(rows=st.lists(json_rows, max_size=5), zipped=st.booleans())
 def test_rows_survive_the_file(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], zipped: bool
@@ -184,6 +185,7 @@ def test_a_line_that_is_no_json_object_is_named(tmp_path: Path, line: str) -> No
         list(read_jsonl(path))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 60), st.integers(1, 255))
 def test_a_damaged_gzip_is_an_input_error_or_harmless(
     tmp_path_factory: pytest.TempPathFactory, place: int, flip: int

@@ -7,7 +7,7 @@ import random
 from itertools import combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eval.metrics import bootstrap_interval, mean_pass_at_k, pass_at_k
@@ -19,6 +19,7 @@ def counts(draw: st.DrawFn) -> tuple[int, int, int]:
     return n, draw(st.integers(0, n)), draw(st.integers(1, n))
 
 
+@settings(deadline=None)
 @given(counts())
 def test_pass_at_k_is_the_share_of_all_draws_of_k_answers_that_hold_a_pass(nck: tuple[int, int, int]) -> None:
     n, c, k = nck
@@ -26,6 +27,7 @@ def test_pass_at_k_is_the_share_of_all_draws_of_k_answers_that_hold_a_pass(nck: 
     assert pass_at_k(n, c, k) == pytest.approx(sum(any(i < c for i in draw) for draw in draws) / len(draws))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 2000), st.data())
 def test_pass_at_1_is_the_share_of_passing_answers(n: int, data: st.DataObject) -> None:
     c = data.draw(st.integers(0, n))
@@ -49,6 +51,7 @@ def test_mean_is_over_problems_not_over_answers() -> None:
         mean_pass_at_k([], 1)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=60), st.integers(0, 5))
 def test_interval_lies_within_the_values_and_is_the_same_for_the_same_seed(values: list[float], seed: int) -> None:
     low, high = bootstrap_interval(values, seed=seed)
