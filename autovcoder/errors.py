@@ -7,12 +7,16 @@
     ├── ToolMissing     a program or package that the work needs and this machine lacks
     ├── ToolFailed      such a program broke in a way that says nothing about the candidate
     └── ModelError      a language model that cannot be loaded, reached or used
+        └── ContextTooLong  a prompt that the model cannot even read
 
 None of these is ever a verdict on a candidate: a verdict says what a design did, an error says that we could not
 find out.
 """
 
 from __future__ import annotations
+
+import functools
+from typing import Any
 
 
 class AutoVCoderError(Exception):
@@ -29,6 +33,10 @@ class AutoVCoderError(Exception):
         self.where = str(where)
         self.fix = fix
         super().__init__(what, self.where, fix)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception is pickled by its positional arguments; ours are mostly given by name.
+        return functools.partial(type(self), where=self.where, fix=self.fix), (self.what,)
 
     def __str__(self) -> str:
         line = f"{self.what}: {self.where}" if self.where else self.what
@@ -59,3 +67,7 @@ class ToolFailed(AutoVCoderError):
 
 class ModelError(AutoVCoderError):
     """A language model cannot be loaded, reached or used."""
+
+
+class ContextTooLong(ModelError):
+    """A prompt is longer than the model's context."""

@@ -3,12 +3,14 @@
 A stage folder holds the data, ``dropped.jsonl`` (id, stage, reason: nothing vanishes silently), ``stage.json`` while
 the work is under way (what it was started with), and ``manifest.json``, written last. A folder with a manifest is
 complete. A stage that was interrupted resumes from the rows it had written; one that is complete is not done again; a
-folder that was started with other settings or inputs is refused, never mixed.
+folder that was started with other settings, inputs or versions, or that another process is writing, is refused, never
+mixed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gzip
 import hashlib
 import json
@@ -31,6 +33,8 @@ from autovcoder.errors import InputError, StoreError
 MANIFEST = "manifest.json"
 STARTED = "stage.json"
 DROPPED = "dropped.jsonl"
+_PARTIAL = ".partial"
+"""The end of a temporary file's name; it begins with a dot."""
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -62,16 +66,21 @@ class Stage:
     """A stage folder being written.
 
     Use as a context manager; rows appended are on disk line by line, so that a kill loses at most the torn last line,
-    which the next start removes.
+    which the next start removes. From the opening to ``finish`` or the end of the ``with`` block no other process can
+    open the folder; the lock goes with the process, however that ends.
+
+    Nothing is on disk before the first row or ``start``, so that a mistake found until then costs no folder.
 
     Args:
         folder: created when missing.
         name: the stage's name, such as ``data.pairs``.
         config: the resolved settings, JSON-like; ``inputs``: name to the file or complete stage folder read.
-        versions: tools that shaped the result, beyond this package and Python.
+        versions: tools that shape the result, beyond this package and Python. Unfinished work is not continued under
+            other versions; finished work stays finished.
 
     Raises:
-        StoreError: the folder was started with other settings or inputs, or cannot be written.
+        StoreError: the folder was started with other settings, inputs or versions, is being written by another run, or
+            cannot be written.
     """
 
     def __init__(
@@ -91,9 +100,11 @@ class Stage:
             "config": json.loads(json.dumps(dict(config))),
             "inputs": {key: hash_input(path) for key, path in (inputs or {}).items()},
             "seed": seed,
+            "versions": {"autovcoder": __version__, "python": platform.python_version(), **(versions or {})},
         }
-        self._versions = {"autovcoder": __version__, "python": platform.python_version(), **(versions or {})}
         self._files: dict[str, Any] = {}
+        self._lock: int | None = None
+        self._is_new = not self.folder.exists()
         self.manifest = self._open()
 
     @property
@@ -101,15 +112,34 @@ class Stage:
         """True when the folder is complete for these very settings and inputs."""
         return self.manifest is not None
 
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Input's name to its hash, as the manifest will hold it."""
+        return dict(self._started["inputs"])
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for file in self._files.values():
-            file.close()
-        self._files.clear()
+        try:
+            self._close_files()
+        finally:
+            if self._is_new and not self.done:
+                # Fails, as it should, when the folder holds anything.
+                with contextlib.suppress(OSError):
+                    self.folder.rmdir()
+            self._unlock()
+
+    def start(self) -> None:
+        """Mark the folder as this run's; a stage calls it before it writes anything else than rows.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        if not (self.folder / STARTED).exists():
+            write_atomic(self.folder / STARTED, json.dumps(self._started, indent=2) + "\n")
 
     def rows(self, file: str) -> Iterator[dict[str, Any]]:
         """The rows already in ``file``, none when it does not exist."""
@@ -124,6 +154,7 @@ class Stage:
         """
         try:
             if file not in self._files:
+                self.start()
                 self._files[file] = (self.folder / file).open("a", encoding="utf-8")
             self._files[file].write(to_json_line(row))
             self._files[file].flush()
@@ -142,51 +173,85 @@ class Stage:
 
         The stage may have put files of any kind into the folder; all of them are hashed, at any depth.
         """
-        self.__exit__(None, None, None)
-        files = sorted(p for p in self.folder.rglob("*") if p.is_file() and p.name not in (MANIFEST, STARTED))
+        self._close_files()
+        files = [path for path in _files_below(self.folder) if path.name not in (MANIFEST, STARTED)]
         names = {path: path.relative_to(self.folder).as_posix() for path in files}
         manifest = Manifest(
             **self._started,
             rows={names[p]: _count_lines(p) for p in files if p.suffix == ".jsonl"},
             sha256={names[p]: sha256_file(p) for p in files},
-            versions=self._versions,
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             facts=facts,
         )
         write_atomic(self.folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
         (self.folder / STARTED).unlink(missing_ok=True)
         self.manifest = manifest
+        self._unlock()
         return manifest
 
     def _open(self) -> Manifest | None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            if not (self.folder / MANIFEST).exists():
+                self._take_lock()
+            # Asked anew: the run that held the lock until now may have finished.
             if (self.folder / MANIFEST).exists():
+                self._unlock()
                 manifest = read_manifest(self.folder)
-                self._refuse_other(manifest.model_dump())
+                self._refuse_other(manifest.model_dump(), ("stage", "seed", "inputs", "config"))
                 return manifest
             if (self.folder / STARTED).exists():
-                self._refuse_other(json.loads((self.folder / STARTED).read_text(encoding="utf-8")))
+                found = json.loads((self.folder / STARTED).read_text(encoding="utf-8"))
+                self._refuse_other(found, ("stage", "seed", "inputs", "config", "versions"))
                 for path in self.folder.glob("*.jsonl"):
                     _cut_torn_line(path)
-            else:
-                write_atomic(self.folder / STARTED, json.dumps(self._started, indent=2) + "\n")
+            for path in self.folder.glob(f".*{_PARTIAL}"):
+                path.unlink()
         except (OSError, ValueError) as error:
+            self._unlock()
             fix = getattr(error, "strerror", None) or str(error)
             raise StoreError("cannot use the folder", where=self.folder, fix=fix) from None
+        except BaseException:
+            self._unlock()
+            raise
         return None
 
-    def _refuse_other(self, found: Any) -> None:
+    def _take_lock(self) -> None:
+        self._lock = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(
+                "another run is writing here", where=self.folder, fix="wait for it or choose another folder"
+            ) from None
+        except OSError:
+            # Some network file systems lock no folders; there, as without locks, the user keeps runs apart.
+            self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            # Closing alone would leave the lock with a forked child, such as a data loader's worker.
+            with contextlib.suppress(OSError):
+                fcntl.flock(self._lock, fcntl.LOCK_UN)
+            os.close(self._lock)
+            self._lock = None
+
+    def _close_files(self) -> None:
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
+    def _refuse_other(self, found: Any, keys: Iterable[str]) -> None:
         if not isinstance(found, dict):
             raise StoreError(f"{STARTED} is damaged", where=self.folder, fix="delete the folder")
-        for key in ("stage", "seed", "inputs", "config"):
+        for key in keys:
             ours, theirs = self._started[key], found.get(key)
             if ours == theirs:
                 continue
             what = key
             if isinstance(ours, dict) and isinstance(theirs, dict):
                 changed = sorted(k for k in {*ours, *theirs} if ours.get(k) != theirs.get(k))
-                what = f"{key} ({', '.join(changed)})"
+                what = f"{key.removesuffix('s') if key == 'versions' else key} ({', '.join(changed)})"
             raise StoreError(
                 f"the folder was made with another {what}",
                 where=self.folder,
@@ -286,7 +351,7 @@ def write_atomic(path: Path, text: str) -> None:
         if path.exists() and not path.is_file() and not path.is_dir():
             path.write_text(text, encoding="utf-8")
             return
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PARTIAL)
         temporary = Path(name)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
@@ -327,8 +392,7 @@ def hash_input(path: Path) -> str:
     if (path / MANIFEST).exists() or (path / STARTED).exists():
         hashes = read_manifest(path).sha256
     else:
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        hashes = {file.relative_to(path).as_posix(): sha256_file(file) for file in files}
+        hashes = {file.relative_to(path).as_posix(): sha256_file(file) for file in _files_below(path)}
     return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
 
 
@@ -343,6 +407,12 @@ def sha256_file(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError("cannot read the file", where=path, fix=error.strerror or "") from None
+
+
+def _files_below(folder: Path) -> list[Path]:
+    """All files at any depth, in order, without what an atomic write that was killed left behind."""
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in paths if not (path.name.startswith(".") and path.name.endswith(_PARTIAL)))
 
 
 def _count_lines(path: Path) -> int:

@@ -16,6 +16,7 @@ from data_pipeline.circuit import Circuit, Clocked, Combinational, Outputs, Rese
 
 VECTORS = "vectors.hex"
 EXHAUSTIVE_BITS = 8
+_PULSE_GAP = 6  # cycles
 
 
 def make_bench(circuit: Circuit, module: str, names: Mapping[str, str], seed: str) -> Bench:
@@ -42,18 +43,24 @@ def _combinational_rows(circuit: Circuit, model: Combinational, rng: random.Rand
     if width <= EXHAUSTIVE_BITS:
         stimuli = [_split(circuit.inputs, value) for value in range(1 << width)]
     else:
-        stimuli = [{p.name: _corner_or_random(p, rng) for p in circuit.inputs} for _ in range(circuit.cycles)]
+        stimuli = [_vector(circuit, rng) for _ in range(circuit.cycles)]
     for values in stimuli:
         yield _row(circuit, values, [model.function(values)])
 
 
 def _clocked_rows(circuit: Circuit, model: Clocked, rng: random.Random) -> Iterator[str]:
-    pulses = {0, 1, *(rng.randrange(8, circuit.cycles) for _ in range(3))} if circuit.reset else set()
     state: Any = model.start
+    last_pulse = 0
     for cycle in range(circuit.cycles):
-        values = {p.name: _draw(circuit, p, rng) for p in circuit.inputs if p.name != "clk"}
+        values = _vector(circuit, rng)
         if circuit.reset:
-            values[circuit.reset.port] = int((cycle in pulses) != circuit.reset.active_low)
+            # The first half runs undisturbed, so that long counts come to their end. Then the reset is asserted where
+            # it shows: a reset of a state that looks like the reset state tells nothing.
+            shows = _outputs(circuit, model, state, values) != _outputs(circuit, model, model.reset_state, values)
+            late = cycle > circuit.cycles // 2 and cycle - last_pulse > _PULSE_GAP
+            pulse = cycle < 2 or (late and shows and rng.random() < 0.7)
+            last_pulse = cycle if pulse else last_pulse
+            values[circuit.reset.port] = int(pulse != circuit.reset.active_low)
         if circuit.reset and circuit.reset.asynchronous and _asserted(circuit.reset, values):
             state = model.reset_state
         before = _outputs(circuit, model, state, values)
@@ -81,17 +88,34 @@ def _asserted(reset: Reset, values: Values) -> bool:
     return bool(values[reset.port]) != reset.active_low
 
 
-def _draw(circuit: Circuit, port: Port, rng: random.Random) -> int:
-    if port.width == 1:
-        return int(rng.random() < circuit.busy.get(port.name, 0.5))
-    return _corner_or_random(port, rng)
+def _vector(circuit: Circuit, rng: random.Random) -> Values:
+    """Values for all inputs but the clock; now and then two of one width are equal or neighbours."""
+    values: Values = {}
+    drawn: dict[int, list[int]] = {}
+    for port in _driven(circuit):
+        width = port.width or 1
+        if width == 1:
+            values[port.name] = int(rng.random() < circuit.busy.get(port.name, 0.5))
+            continue
+        before = drawn.setdefault(width, [])
+        related = bool(before) and rng.random() < 0.3
+        value = rng.choice(before) + rng.choice((-1, 0, 0, 1)) if related else _number(width, rng)
+        values[port.name] = value & mask(width)
+        before.append(values[port.name])
+    return values
 
 
-def _corner_or_random(port: Port, rng: random.Random) -> int:
-    top = mask(port.width or 1)
-    if rng.random() < 0.25:
-        return rng.choice((0, 1, top, top - 1, (top >> 1) + 1, top >> 1)) & top
-    return rng.randint(0, top)
+def _number(width: int, rng: random.Random) -> int:
+    """A corner, a uniform number, or one whose highest or lowest set bit is uniform."""
+    top = mask(width)
+    kind = rng.random()
+    if kind < 0.2:
+        return rng.choice((0, 1, top, top - 1, (top >> 1) + 1, top >> 1))
+    if kind < 0.6:
+        return rng.randint(0, top)
+    return (
+        rng.getrandbits(width) >> rng.randrange(width) if kind < 0.8 else rng.getrandbits(width) << rng.randrange(width)
+    )
 
 
 def _split(ports: tuple[Port, ...], value: int) -> Values:

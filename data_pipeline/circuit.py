@@ -155,6 +155,11 @@ def article(noun: str) -> str:
     return f"{'an' if an else 'a'} {noun}"
 
 
+def a_bit(width: int) -> str:
+    """The words "a 4-bit", "an 8-bit"."""
+    return article(f"{width}-bit")
+
+
 def always_clocked(
     lines: Sequence[str],
     reset: Reset | None,

@@ -7,16 +7,18 @@ and checked here.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from autovcoder.config import Settings
-from autovcoder.errors import ToolFailed
+from autovcoder.errors import StoreError, ToolFailed
+from autovcoder.prompt import user_text
 from autovcoder.records import Bench, Draft, Problem, VerifiedPair, content_id
-from autovcoder.store import DROPPED, Manifest, Stage, read_records
-from data_pipeline.parametric import ParametricTeacher
+from autovcoder.store import DROPPED, Manifest, Stage
+from data_pipeline.parametric import ParametricTeacher, code_key, is_held_out
 from hdl_sim.simulator import Simulator, simulate_many
+
+OVERLAP = "overlaps with a held-out problem"
 
 
 class PairSettings(Settings):
@@ -41,23 +43,27 @@ def make_pairs(out: Path, settings: PairSettings, simulator: Simulator) -> Manif
             return stage.manifest
         teacher = ParametricTeacher()
         problems = _held_out(stage, teacher, settings, simulator)
-        forbidden = {_text_key(p.spec) for p in problems} | {code_key(p.reference or "") for p in problems}
+        forbidden = {_problem_key(problem) for problem in problems}
         done = sum(1 for _ in stage.rows("pairs.jsonl")) + sum(1 for _ in stage.rows(DROPPED))
         drafts = (teacher.draft(settings.seed, index) for index in range(done, settings.pairs))
         for draft, pair in _verify(drafts, simulator):
-            if {_text_key(draft.problem), code_key(draft.code)} & forbidden:
-                stage.drop(draft.id, "overlaps with a held-out problem")
+            # The teacher draws no such draft by its construction; this does not rest on it.
+            if is_held_out(code_key(draft.code)) or _text_key(draft.problem) in forbidden:
+                stage.drop(draft.id, OVERLAP)
             elif not pair.verdict.passed:
                 stage.drop(draft.id, f"the design fails its bench: {pair.verdict.status}")
             else:
                 stage.append("pairs.jsonl", pair)
-        return stage.finish(**_overlap(out, problems))
+        dropped = sum(1 for row in stage.rows(DROPPED) if row["reason"] == OVERLAP)
+        return stage.finish(**_overlap(stage, problems), pairs_dropped_for_overlap=dropped)
 
 
 def _held_out(stage: Stage, teacher: ParametricTeacher, settings: PairSettings, simulator: Simulator) -> list[Problem]:
     problems = list(teacher.problems(settings.seed, settings.problems))
-    done = sum(1 for _ in stage.rows("problems.jsonl"))
-    waiting = problems[done:]
+    written = [Problem.model_validate(row) for row in stage.rows("problems.jsonl")]
+    if written != problems[: len(written)]:
+        raise StoreError("the folder was begun with other circuit families", where=stage.folder, fix="delete it")
+    waiting = problems[len(written) :]
     for problem, verdict in zip(
         waiting, simulate_many(simulator, ((p.reference, p.bench) for p in waiting)), strict=True
     ):
@@ -80,26 +86,24 @@ def _verify(drafts: Iterable[Draft], simulator: Simulator) -> Iterator[tuple[Dra
         yield draft, VerifiedPair(draft=draft, verdict=verdict)
 
 
-def _overlap(out: Path, problems: list[Problem]) -> dict[str, int]:
+def _overlap(stage: Stage, problems: list[Problem]) -> dict[str, int]:
     """How many held-out problems share their text or their design with a pair that was kept."""
-    texts, codes = set(), set()
-    for pair in read_records(out / "pairs.jsonl", VerifiedPair):
-        texts.add(_text_key(pair.draft.problem))
-        codes.add(code_key(pair.draft.code))
+    texts: set[str] = set()
+    codes: set[str] = set()
+    for row in stage.rows("pairs.jsonl"):
+        texts.add(_text_key(row["draft"]["problem"]))
+        codes.add(code_key(row["draft"]["code"]))
     return {
         "held_out_problems": len(problems),
-        "held_out_texts_in_training": sum(_text_key(p.spec) in texts for p in problems),
+        "held_out_texts_in_training": sum(_problem_key(p) in texts for p in problems),
         "held_out_designs_in_training": sum(code_key(p.reference or "") in codes for p in problems),
         "distinct_training_designs": len(codes),
     }
 
 
+def _problem_key(problem: Problem) -> str:
+    return _text_key(user_text(problem.spec, problem.interface))
+
+
 def _text_key(text: str) -> str:
     return content_id("text", " ".join(text.lower().split()))
-
-
-def code_key(code: str) -> str:
-    """What is left of RTL when layout and names are taken away: identifiers are numbered in order of appearance."""
-    numbers: dict[str, str] = {}
-    tokens = re.findall(r"\d*'[bdh][0-9a-fxz_]+|\$?[A-Za-z_]\w*|\d+|\S", re.sub(r"//.*", "", code))
-    return content_id("code", [numbers.setdefault(t, f"n{len(numbers)}") if t[0].isalpha() else t for t in tokens])

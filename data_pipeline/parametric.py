@@ -1,14 +1,17 @@
 """The offline teacher: problems with proven answers from parametric circuit families, deterministic from a seed.
 
 Reads nothing but its seed; writes drafts (for training) and problems (held out). A design is held out by the hash of
-its RTL with canonical names, so no held-out function is ever trained on under other names; every held-out problem is
-also worded in a frame that training never uses, and half of them with a headline that it never uses either.
+its RTL with all names numbered, so no held-out RTL is ever trained on under other names, nor in the other language;
+every held-out problem is also worded in a frame that training never uses, and half of them with a headline that it
+never uses either.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +25,7 @@ from data_pipeline.phrasing import Wording, word
 
 HELD_OUT_SHARE = 10
 """One design in so many is held out."""
+_SPLIT = 13  # chosen so that every family has at least two designs held out
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,8 @@ class Design:
 
     @property
     def key(self) -> str:
-        """What identifies the function: the RTL under canonical names."""
-        return content_id(render(self.circuit, "m", {}))
+        """What identifies the design whatever its names are; two families that write the same RTL share it."""
+        return code_key(render(self.circuit, "m", {}))
 
     @property
     def reference_model(self) -> str:
@@ -43,9 +47,31 @@ class Design:
         return f"data_pipeline.families.FAMILIES[{self.family.name!r}].build(**{json.dumps(self.parameters)})"
 
 
+_KEYWORDS = frozenset(
+    ["always", "and", "assign", "begin", "case", "default", "else", "end", "endcase", "endgenerate", "endmodule", "for",
+     "generate", "genvar", "if", "initial", "input", "integer", "localparam", "module", "negedge", "or", "output",
+     "parameter", "posedge"]
+)  # fmt: skip
+
+
+def code_key(code: str) -> str:
+    """What is left of RTL when layout, names and the choice of language are taken away.
+
+    Names are numbered in order of appearance; keywords stay, so that ``posedge`` is not ``negedge``.
+    """
+    numbers: dict[str, str] = {}
+    text = re.sub(r"//.*", "", code).replace("always_comb", "always @(*)").replace("always_ff", "always")
+    tokens = re.findall(r"\d*'[bdh][0-9a-fxz_]+|\$?[A-Za-z_]\w*|\d+|\S", text)
+    kept = [token for token in tokens if token not in ("reg", "wire", "logic")]
+    is_name = re.compile(r"[A-Za-z_]")
+    return content_id(
+        [numbers.setdefault(t, f"n{len(numbers)}") if is_name.match(t) and t not in _KEYWORDS else t for t in kept]
+    )
+
+
 def is_held_out(key: str) -> bool:
     """Whether the design of this key is kept from training."""
-    return int(key[:8], 16) % HELD_OUT_SHARE == 0
+    return int(content_id(_SPLIT, key)[:8], 16) % HELD_OUT_SHARE == 0
 
 
 class ParametricTeacher:
@@ -64,26 +90,22 @@ class ParametricTeacher:
                 seen.setdefault(design.key, design)
             self.train[family.name] = [d for key, d in seen.items() if not is_held_out(key)]
             self.held_out[family.name] = [d for key, d in seen.items() if is_held_out(key)]
+        self._cumulative = list(itertools.accumulate(len(designs) ** 0.35 for designs in self.train.values()))
 
     def draw_design(self, rng: random.Random) -> Design:
         """A training design. Larger families are drawn more often, though far less than in proportion."""
-        weights = [len(designs) ** 0.35 for designs in self.train.values()]
-        name = rng.choices(list(self.train), weights=weights)[0]
+        name = rng.choices(list(self.train), cum_weights=self._cumulative)[0]
         return rng.choice(self.train[name])
 
-    def _draw(self, seed: int, index: int) -> tuple[Design, Wording]:
-        rng = random.Random(f"draft {seed} {index}")
+    def draw(self, rng: random.Random) -> tuple[Design, Wording]:
+        """A training design and one wording of it."""
         design = self.draw_design(rng)
         return design, word(design.circuit, rng)
 
-    def problem_text(self, seed: int, index: int) -> str:
-        """The problem of ``draft(seed, index)`` alone."""
-        return _as_prompt(self._draw(seed, index)[1])
-
     def draft(self, seed: int, index: int) -> Draft:
         """The ``index``-th training draft of ``seed``."""
-        design, wording = self._draw(seed, index)
-        problem = _as_prompt(wording)
+        design, wording = self.draw(random.Random(f"draft {seed} {index}"))
+        problem = as_prompt(wording)
         code = answer(design.circuit, wording)
         return Draft(
             id=content_id(problem, code),
@@ -98,27 +120,38 @@ class ParametricTeacher:
         )
 
     def problems(self, seed: int, count: int) -> Iterator[Problem]:
-        """``count`` held-out problems, families in turn, alternately with a seen and an unseen headline."""
+        """``count`` different held-out problems, families in turn, alternately with a seen and an unseen headline."""
         families = [name for name, designs in self.held_out.items() if designs]
-        for index in range(count):
-            rng = random.Random(f"held out {seed} {index}")
-            design = rng.choice(self.held_out[families[index % len(families)]])
-            unseen = bool(index // len(families) % 2)
-            wording = word(design.circuit, rng, held_out_frame=True, held_out_headline=unseen)
-            code = answer(design.circuit, wording)
-            spec = wording.text + ("\n\nWrite it in SystemVerilog." if wording.asked_language else "")
-            yield Problem(
-                id=f"{'headline' if unseen else 'frame'}.{design.family.name}.{content_id(spec, code)[:12]}",
-                suite="parametric",
-                category=design.family.name,
-                spec=spec,
-                interface=wording.header,
-                bench=make_bench(design.circuit, wording.module, wording.names, f"held-out bench {seed} {index}"),
-                reference=code,
-            )
+        found: set[str] = set()
+        index = 0
+        while len(found) < count:
+            unseen = bool((index + index // len(families)) % 2)
+            problem = self._problem(families[index % len(families)], unseen, f"{seed} {index}")
+            index += 1
+            # A family with few held-out designs comes to the same problem again.
+            if problem.id not in found:
+                found.add(problem.id)
+                yield problem
+
+    def _problem(self, family: str, unseen_headline: bool, seed: str) -> Problem:
+        rng = random.Random(f"held out {seed}")
+        design = rng.choice(self.held_out[family])
+        wording = word(design.circuit, rng, held_out_frame=True, held_out_headline=unseen_headline)
+        code = answer(design.circuit, wording)
+        spec = wording.text + ("\n\nWrite it in SystemVerilog." if wording.asked_language else "")
+        return Problem(
+            id=f"{'headline' if unseen_headline else 'frame'}.{family}.{content_id(spec, wording.header, code)[:12]}",
+            suite="parametric",
+            category=family,
+            spec=spec,
+            interface=wording.header,
+            bench=make_bench(design.circuit, wording.module, wording.names, f"held-out bench {seed}"),
+            reference=code,
+        )
 
 
-def _as_prompt(wording: Wording) -> str:
+def as_prompt(wording: Wording) -> str:
+    """The problem as a model is asked it."""
     return user_text(wording.text, wording.header, language=wording.language if wording.asked_language else None)
 
 

@@ -38,11 +38,11 @@ HELD_OUT_FRAMES = (
     "We want {a}{with}.{say}",
 )
 
-# Other names for the canonical ports. Bodies use no identifier of these lists as an internal name.
+# Other names for the canonical ports. A body uses no other name of its own ports as an internal name (tested).
 _SYNONYMS: dict[str, tuple[str, ...]] = {
     "clk": ("clock", "i_clk", "CLK", "sys_clk", "clk_in"),
-    "rst": ("reset", "i_rst", "RST", "srst", "clear", "areset"),
-    "rst_n": ("reset_n", "resetn", "nrst", "rstn", "RST_N", "aresetn"),
+    "rst": ("reset", "i_rst", "RST", "reset_i"),
+    "rst_n": ("reset_n", "resetn", "nrst", "rstn", "RST_N"),
     "en": ("enable", "ce", "ena", "i_en", "EN"),
     "a": ("in_a", "x", "op1", "A", "lhs", "in", "src"),
     "b": ("in_b", "z", "op2", "B", "rhs"),
@@ -69,22 +69,18 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     "zero": ("zero_flag", "is_zero", "zf"),
     "amount": ("shamt", "n", "shift", "count"),
 }
+# Names that tell how a reset works; never given to one that works otherwise.
+_RESET_SYNONYMS: dict[tuple[str, bool], tuple[str, ...]] = {
+    ("rst", False): ("srst", "sync_rst"),
+    ("rst", True): ("areset", "arst"),
+    ("rst_n", False): ("srst_n", "sync_rst_n"),
+    ("rst_n", True): ("aresetn", "arst_n"),
+}
 _MODULE_WORDS = (
-    "my",
-    "fast",
-    "core",
-    "unit",
-    "top",
-    "block",
-    "u",
-    "simple",
-    "main",
-    "basic",
-    "rtl",
-    "ip",
-    "dut",
-    "soc",
-)
+    "my", "fast", "core", "unit", "top", "block", "u", "simple", "main", "basic", "rtl", "ip", "dut", "soc", "lab",
+    "test", "demo", "chip", "stage", "node", "part", "new", "old", "left", "right", "small", "big", "alpha", "beta",
+    "zeta", "inner", "outer", "north", "south", "red", "blue", "hw", "io", "bus", "path", "prim", "wrap",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -108,7 +104,9 @@ def word(
         held_out_frame: take a frame that training never sees; ``held_out_headline`` the same for the headline.
     """
     language: Language = "systemverilog" if rng.random() < 0.12 else "verilog-2001"
-    form = rng.choices(("none", "name", "ports", "header"), weights=(35, 15, 25, 25))[0]
+    # A held-out problem states its whole interface, so that what is measured is not which names we like.
+    weights = (0, 0, 55, 45) if held_out_frame else (30, 15, 30, 25)
+    form = rng.choices(("none", "name", "ports", "header"), weights)[0]
     module = circuit.name if form == "none" else _module_name(circuit, rng)
     names = (
         _port_names(circuit, rng) if form in ("ports", "header") else {port.name: port.name for port in circuit.ports}
@@ -173,9 +171,16 @@ def _module_name(circuit: Circuit, rng: random.Random) -> str:
         return circuit.name
     if draw < 0.55:
         return "TopModule"
-    if draw < 0.8:
+    if draw < 0.7:
         return f"{circuit.name}_{rng.choice((*_MODULE_WORDS, str(rng.randrange(100))))}"
-    return f"{rng.choice(_MODULE_WORDS)}_{rng.choice(_MODULE_WORDS)}{rng.choice(('', str(rng.randrange(1000))))}"
+    if draw < 0.85:
+        return f"{rng.choice(_MODULE_WORDS)}_{rng.choice(_MODULE_WORDS)}{rng.choice(('', str(rng.randrange(1000))))}"
+    return f"{_letters(rng)}_{rng.choice((circuit.name, _letters(rng)))}"
+
+
+def _letters(rng: random.Random) -> str:
+    """A few letters that mean nothing: a name that can only be copied."""
+    return "".join(rng.choice("bcdfghjkmnpqrtvwxz") for _ in range(rng.randint(2, 4)))
 
 
 def _port_names(circuit: Circuit, rng: random.Random) -> dict[str, str]:
@@ -183,7 +188,12 @@ def _port_names(circuit: Circuit, rng: random.Random) -> dict[str, str]:
     canonical = {port.name for port in circuit.ports}
     names: dict[str, str] = {}
     for port in circuit.ports:
-        free = [s for s in _SYNONYMS.get(port.name, ()) if s not in canonical and s not in names.values()]
+        known = _SYNONYMS.get(port.name, ())
+        if circuit.reset and port.name == circuit.reset.port:
+            known += _RESET_SYNONYMS[port.name, circuit.reset.asynchronous]
+        elif port.name != "clk" and rng.random() < 0.15:
+            known = (f"{_letters(rng)}_{port.name}", f"{port.name}{rng.randrange(10)}", _letters(rng))
+        free = [s for s in known if s not in canonical and s not in names.values()]
         names[port.name] = rng.choice(free) if free and rng.random() < 0.5 else port.name
     return names
 
@@ -195,7 +205,8 @@ def _ports_text(circuit: Circuit, module: str, names: Mapping[str, str], rng: ra
 
     def role(port: Port) -> str:
         common = {"clk": "clock", "rst": "reset, active high", "rst_n": "reset, active low", "en": "enable"}
-        return circuit.roles.get(port.name) or common.get(port.name, port.name)
+        text = circuit.roles.get(port.name) or common.get(port.name, port.name)
+        return text.format_map(names)
 
     def bus(port: Port) -> str:
         return f"{names[port.name]}{vec(port.width or 1).strip()}"

@@ -30,10 +30,15 @@ _EXCHANGES = (
 
 
 def slip(code: str, rng: random.Random) -> str:
-    """``code`` with one mistake: an exchange of tokens at one place, a width off by one, or a line lost.
+    """``code`` with one mistake. The result may by chance still be right, as careless code may be."""
+    changed = code
+    while changed == code:
+        changed = _one_slip(code, rng)
+    return changed
 
-    The result may by chance still be right, as careless code may be.
-    """
+
+def _one_slip(code: str, rng: random.Random) -> str:
+    """An exchange of tokens at one place, a width or constant off by one, or a line lost; or no change."""
     kind = rng.random()
     if kind < 0.2:
         return _replace_one(r"\[(\d+):0\]", lambda m: f"[{int(m[1]) + rng.choice((-1, 1))}:0]", code, rng)

@@ -13,8 +13,7 @@ from typing import Any
 from autovcoder.config import Settings
 from autovcoder.records import content_id
 from autovcoder.store import DROPPED, Manifest, Stage
-from data_pipeline.parametric import ParametricTeacher, answer
-from data_pipeline.phrasing import word
+from data_pipeline.parametric import ParametricTeacher, answer, as_prompt
 from data_pipeline.slips import slip
 from hdl_sim.slang import read_source
 
@@ -47,7 +46,7 @@ def make_texts(out: Path, settings: TextSettings) -> Manifest:
 
 def _base_text(teacher: ParametricTeacher, settings: TextSettings, index: int) -> dict[str, Any]:
     if index % 2:
-        text, kind = teacher.problem_text(settings.seed + 1, index), "problem"
+        text, kind = as_prompt(teacher.draw(random.Random(f"text {settings.seed} {index}"))[1]), "problem"
     else:
         rng = random.Random(f"base {settings.seed} {index}")
         text, kind = _draw_rtl(teacher, rng), "rtl"
@@ -68,5 +67,5 @@ def _write_rtl(stage: Stage, teacher: ParametricTeacher, settings: TextSettings)
 
 
 def _draw_rtl(teacher: ParametricTeacher, rng: random.Random) -> str:
-    design = teacher.draw_design(rng)
-    return answer(design.circuit, word(design.circuit, rng))
+    design, wording = teacher.draw(rng)
+    return answer(design.circuit, wording)

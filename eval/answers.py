@@ -6,7 +6,7 @@ Reads JSONL rows ``task_id`` (or ``problem_id``), ``completion`` and optionally 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -67,8 +67,10 @@ def read_answers(path: Path, problems: Sequence[Problem], *, known: set[str], n:
         if (task, index) in seen:
             raise InputError("the same answer index comes twice", where=f"{where}: {task}, index {index}")
         seen.add((task, index))
-        if task in asked and (n is None or index < n):
+        if task in asked:
             found.append((asked[task], index, raw))
+    if n is not None:
+        found = _first(found, n)
     if not found:
         raise InputError("no answers to the suite's problems", where=path)
     sampling = Sampling(n=max(Counter(problem.id for problem, _, _ in found).values()))
@@ -77,6 +79,15 @@ def read_answers(path: Path, problems: Sequence[Problem], *, known: set[str], n:
         to_sample(problem, index, raw, model=name, sampling=sampling).model_copy(update={"prompt_sha256": ""})
         for problem, index, raw in found
     ]
+
+
+def _first(found: list[tuple[Problem, int, str]], n: int) -> list[tuple[Problem, int, str]]:
+    """The answers with the ``n`` lowest indices of each problem, from whatever number they count."""
+    indices: dict[str, list[int]] = defaultdict(list)
+    for problem, index, _ in found:
+        indices[problem.id].append(index)
+    kept = {name: set(sorted(some)[:n]) for name, some in indices.items()}
+    return [item for item in found if item[1] in kept[item[0].id]]
 
 
 def _fields(row: dict[str, Any], where: str) -> tuple[str, int | None, str]:

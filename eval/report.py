@@ -37,7 +37,7 @@ class Report(Record):
         by_status: share of answers with each verdict. Every share is the mean over problems of a problem's share.
         by_category: pass@1 of each category, empty where there is only one.
         not_scored: problem id to why this machine cannot score it; such problems are in none of the rates.
-        floor: pass@1 if the answers to the ``not_scored`` problems counted as failures.
+        floor: pass@1 if the ``not_scored`` and the ``unanswered`` problems counted as failures.
         unanswered: problems without any answer; in none of the rates.
     """
 
@@ -73,7 +73,7 @@ def make_report(
     counts = [_counts(of_problem[problem.id]) for problem in scored]
     first = [pass_at_k(n, c, 1) for n, c in counts]
     statuses = Counter(verdict.status for verdict in verdicts.values())
-    lost = len(not_scored.keys() - set(unanswered))
+    lost = len({*not_scored, *unanswered})
     return Report(
         suite=problems[0].suite,
         suite_hash=suite_hash(problems),
@@ -125,10 +125,11 @@ def _notes(report: Report) -> list[str]:
     if report.not_scored:
         notes.append(f"Not scored ({len(report.not_scored)}), because this machine cannot decide them:")
         notes += [f"- {name}: {reason}" for name, reason in report.not_scored.items()]
-        notes.append(f"Counted as failures, they would make pass@1 {report.floor:.4f}.")
     if report.unanswered:
         shown = ", ".join(report.unanswered[:10]) + (", ..." if len(report.unanswered) > 10 else "")
         notes.append(f"Without an answer, and in none of the rates ({len(report.unanswered)}): {shown}")
+    if notes:
+        notes.append(f"Counted as failures, they would make pass@1 {report.floor:.4f}.")
     return notes
 
 

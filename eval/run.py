@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from autovcoder.errors import InputError, StoreError, ToolFailed
 from autovcoder.prompt import chat
-from autovcoder.records import Problem, Sample, Verdict, content_id
+from autovcoder.records import Bench, Problem, Sample, Verdict, content_id
 from autovcoder.store import DROPPED, STARTED, Stage, read_records, write_atomic
 from eval.answers import prompt_of
 from eval.report import Key, Report, make_report, to_markdown
@@ -119,8 +119,11 @@ def _run(
 ) -> Report:
     kept = _keep(problems, samples, stage)
     answered = {sample.problem_id for sample in kept}
-    not_scored = _check_references([p for p in problems if p.id in answered], simulator, stage, progress)
-    verdicts = _decide(problems, [s for s in kept if s.problem_id not in not_scored], simulator, stage, progress)
+    asked = {problem.id: problem for problem in problems if problem.id in answered}
+    references = _check_references(list(asked.values()), simulator, stage, progress)
+    not_scored = {name: row["fault"] for name, row in references.items() if row["fault"] is not None}
+    scored = [sample for sample in kept if sample.problem_id not in not_scored]
+    verdicts = _decide(asked, scored, references, simulator, stage, progress)
     if not verdicts:
         raise InputError("no answer could be scored", where=stage.folder, fix="; ".join(sorted({*not_scored.values()})))
     unanswered = [problem.id for problem in problems if problem.id not in answered]
@@ -166,53 +169,90 @@ def _drop(reasons: Mapping[str, str], stage: Stage) -> None:
 
 def _check_references(
     problems: Sequence[Problem], simulator: Simulator, stage: Stage, progress: Progress
-) -> dict[str, str]:
-    """The problems whose own reference does not pass here, with the reason: they say nothing about an answer.
+) -> dict[str, dict[str, Any]]:
+    """What each problem's own reference does here: ``fault`` (None when it passes) and its number of ``samples``.
 
     A bench may use what this simulator lacks; its answers would all fail, and not by the model's fault.
     """
-    faults: dict[str, str | None] = {row["problem_id"]: row["fault"] for row in stage.rows(REFERENCES)}
-    todo = [p for p in problems if p.reference is not None and p.id not in faults]
-    done = 0
+    references = {row["problem_id"]: row for row in stage.rows(REFERENCES)}
+    todo = [p for p in problems if p.reference is not None and p.id not in references]
     with ThreadPoolExecutor(available_cores()) as pool:
-        for problem, fault in zip(todo, pool.map(lambda p: _reference_fault(p, simulator), todo), strict=True):
-            stage.append(REFERENCES, {"problem_id": problem.id, "fault": fault})
-            faults[problem.id] = fault
-            done += 1
+        found = pool.map(lambda problem: _check_reference(problem, simulator), todo)
+        for done, (problem, row) in enumerate(zip(todo, found, strict=True), start=1):
+            references[problem.id] = {"problem_id": problem.id, **row}
+            stage.append(REFERENCES, references[problem.id])
             progress("checking the references", done, len(todo))
-    return {name: fault for name, fault in faults.items() if fault is not None}
+    return references
 
 
-def _reference_fault(problem: Problem, simulator: Simulator) -> str | None:
+def _check_reference(problem: Problem, simulator: Simulator) -> dict[str, Any]:
     try:
         verdict = simulator.run(problem.reference, problem.bench, LIMITS)
     except InputError as error:
-        return str(error)
+        return {"fault": str(error), "samples": None}
     if verdict.passed:
-        return None
+        return {"fault": None, "samples": verdict.samples}
     message = next((d.message for d in verdict.diagnostics if d.severity == "error"), "")
-    return f"its own reference fails: {verdict.status}" + (f" ({message})" if message else "")
+    fault = f"its own reference fails: {verdict.status}" + (f" ({message})" if message else "")
+    return {"fault": fault, "samples": verdict.samples}
+
+
+def _bench(problem: Problem, reference: Mapping[str, Any]) -> Bench:
+    """The problem's bench; an answer must be tested on as many samples as the reference was, not on fewer."""
+    rule = problem.bench.pass_rule
+    if rule.kind != "mismatch_count" or rule.expected_samples is not None or not reference.get("samples"):
+        return problem.bench
+    rule = rule.model_copy(update={"expected_samples": reference["samples"]})
+    return problem.bench.model_copy(update={"pass_rule": rule})
+
+
+class _WithProvenBenches:
+    """A simulator for benches on which a reference passed: what such a bench cannot digest is the answer's doing."""
+
+    def __init__(self, inner: Simulator) -> None:
+        self._inner = inner
+
+    @property
+    def name(self) -> str:
+        return self._inner.name
+
+    def run(self, design: str | None, bench: Bench, limits: Limits = LIMITS) -> Verdict:
+        try:
+            return self._inner.run(design, bench, limits)
+        except InputError as error:
+            return Verdict(status="no_result", stage="simulate", log_tail=str(error), simulator=self.name)
+
+    def compile_only(self, design: str | None, limits: Limits = LIMITS) -> Verdict:
+        return self._inner.compile_only(design, limits)
 
 
 def _decide(
-    problems: Sequence[Problem], samples: Sequence[Sample], simulator: Simulator, stage: Stage, progress: Progress
+    problems: Mapping[str, Problem],
+    samples: Sequence[Sample],
+    references: Mapping[str, Mapping[str, Any]],
+    simulator: Simulator,
+    stage: Stage,
+    progress: Progress,
 ) -> dict[Key, Verdict]:
     """A verdict for every sample, those on disk included, in the order of the samples."""
-    bench = {problem.id: problem.bench for problem in problems}
+    benches = {name: _bench(problem, references.get(name, {})) for name, problem in problems.items()}
     verdicts = dict(_from_row(row) for row in stage.rows(VERDICTS))
     todo = [sample for sample in samples if (sample.problem_id, sample.index) not in verdicts]
-    jobs = ((sample.code, bench[sample.problem_id]) for sample in todo)
-    decided = simulate_many(simulator, jobs, limits=LIMITS)
-    for done, sample in enumerate(todo, start=1):
-        try:
-            verdict = next(decided)
-        except (ToolFailed, InputError) as error:
-            where = f"{sample.problem_id}, answer {sample.index}" + (f": {error.where}" if error.where else "")
-            raise type(error)(error.what, where=where, fix=error.fix) from None
-        row = {"problem_id": sample.problem_id, "index": sample.index, **verdict.model_dump(mode="json")}
-        stage.append(VERDICTS, row)
-        verdicts[sample.problem_id, sample.index] = verdict
-        progress("simulating", done, len(todo))
+    # Answers to problems without a reference are not mixed in: there a fault of the bench must end the run.
+    for proven in (True, False):
+        some = [sample for sample in todo if (sample.problem_id in references) is proven]
+        judge = _WithProvenBenches(simulator) if proven else simulator
+        decided = simulate_many(judge, ((s.code, benches[s.problem_id]) for s in some), limits=LIMITS)
+        for sample in some:
+            try:
+                verdict = next(decided)
+            except (ToolFailed, InputError) as error:
+                where = f"{sample.problem_id}, answer {sample.index}" + (f": {error.where}" if error.where else "")
+                raise type(error)(error.what, where=where, fix=error.fix) from None
+            row = {"problem_id": sample.problem_id, "index": sample.index, **verdict.model_dump(mode="json")}
+            stage.append(VERDICTS, row)
+            verdicts[sample.problem_id, sample.index] = verdict
+            progress("simulating", len(verdicts), len(samples))
     return verdicts
 
 

@@ -1,46 +1,70 @@
 """A base model from nothing: tokenizer and a small Llama, trained on texts one after another.
 
 Reads ``base.jsonl`` (a text and its kind a row); writes a Hugging Face model folder. Problems and RTL are marked by the
-role tokens of the chat template, so that these tokens are trained too, but a problem never stands with its answer.
+role tokens of the chat template, so that these tokens are trained too, but the two never share a sequence: which
+answer belongs to which problem is for round 2 to teach.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat, PositiveInt, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from autovcoder.config import Settings
-from autovcoder.store import Manifest, Stage, read_jsonl
+from autovcoder.errors import InputError
+from autovcoder.store import Manifest, Stage, read_jsonl, read_manifest, replace_folder
 from finetune.tokenizer import ASSISTANT, END, USER, train_tokenizer
-from finetune.trainer import half, run_trainer, training_arguments, versions
+from finetune.trainer import CHECKPOINTS, checked, common_arguments, drop_checkpoints, in_bfloat16, train, versions
+
+T = TypeVar("T")
 
 
 class PretrainSettings(Settings):
     """The model's shape and the training.
 
     Attributes:
-        block: tokens a training sequence; ``long_share`` of the batches hold sequences of ``context`` tokens instead.
-        batch_tokens: tokens an optimizer step; a multiple of ``context``.
+        width: a multiple of twice ``heads``, since rotary positions turn pairs of a head's numbers.
+        block: tokens a training sequence; ``long_share`` of the text is cut into ``context`` tokens instead.
+        batch_tokens: tokens an optimizer step; a multiple of ``context`` and of ``block``.
         trainer: further arguments of ``transformers.TrainingArguments``.
     """
 
     seed: int = 0
-    vocabulary: int = 2048
-    width: int = 256
-    layers: int = 8
-    heads: int = 8
-    feed_forward: int = 688
-    context: int = 2048
-    block: int = 512
-    long_share: float = 0.05
-    batch_tokens: int = 4096
-    epochs: float = 1.0
-    learning_rate: float = 2e-3
+    vocabulary: PositiveInt = 2048
+    width: PositiveInt = 256
+    layers: PositiveInt = 8
+    heads: PositiveInt = 8
+    feed_forward: PositiveInt = 688
+    context: PositiveInt = 2048
+    block: PositiveInt = 512
+    long_share: float = Field(default=0.05, ge=0, le=1)
+    batch_tokens: PositiveInt = 4096
+    epochs: PositiveFloat = 1.0
+    learning_rate: PositiveFloat = 2e-3
     trainer: dict[str, Any] = Field(default_factory=dict)
+
+    # A field that is itself wrong is missing from info.data: its own message is the one to show.
+    @field_validator("heads")
+    @classmethod
+    def _heads_share_the_width(cls, heads: int, info: ValidationInfo) -> int:
+        width = info.data.get("width", 2 * heads)
+        if width % (2 * heads):
+            raise PydanticCustomError("width", f"width ({width}) must be a multiple of twice heads ({heads})")
+        return heads
+
+    @field_validator("batch_tokens")
+    @classmethod
+    def _batches_hold_whole_sequences(cls, tokens: int, info: ValidationInfo) -> int:
+        for name in ("context", "block"):
+            length = info.data.get(name, tokens)
+            if tokens % length:
+                raise PydanticCustomError("batch", f"batch_tokens ({tokens}) must be a multiple of {name} ({length})")
+        return tokens
 
 
 def pretrain(texts: Path, out: Path, settings: PretrainSettings) -> Manifest:
@@ -50,50 +74,38 @@ def pretrain(texts: Path, out: Path, settings: PretrainSettings) -> Manifest:
 
     Raises:
         StoreError: ``texts`` is not a finished stage, or ``out`` holds another run's work.
+        ConfigError: a key of ``trainer`` is unknown, or a value is refused.
+        InputError: the texts are fewer than one batch.
     """
+    read_manifest(texts)
     with Stage(
         out, "finetune.pretrain", config=settings.model_dump(), inputs={"texts": texts}, seed=settings.seed,
         versions=versions(),
     ) as stage:  # fmt: skip
         if stage.manifest:
             return stage.manifest
-        import torch
-        from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+        from transformers import AutoTokenizer, Trainer, TrainingArguments
 
-        if not (out / "tokenizer_config.json").exists():
-            trained = train_tokenizer(
-                (row["text"] for row in read_jsonl(texts / "base.jsonl")), settings.vocabulary, settings.context
-            )
-            trained.save_pretrained(out)
-        tokenizer = AutoTokenizer.from_pretrained(out)
-        torch.manual_seed(settings.seed)
-        model = LlamaForCausalLM(
-            LlamaConfig(
-                vocab_size=len(tokenizer),
-                hidden_size=settings.width,
-                num_hidden_layers=settings.layers,
-                num_attention_heads=settings.heads,
-                num_key_value_heads=settings.heads,
-                intermediate_size=settings.feed_forward,
-                max_position_embeddings=settings.context,
-                tie_word_embeddings=True,
-                pad_token_id=tokenizer.pad_token_id,
-                bos_token_id=None,
-                eos_token_id=tokenizer.eos_token_id,
-            )
+        common = common_arguments(
+            out, seed=settings.seed, epochs=settings.epochs, learning_rate=settings.learning_rate, batch=1
         )
-        batches = list(_batches(texts / "base.jsonl", tokenizer, settings))
-        arguments = training_arguments(
-            out,
-            seed=settings.seed,
-            epochs=settings.epochs,
-            learning_rate=settings.learning_rate,
-            batch=1,
-            weight_decay=0.1,
-            **settings.trainer,
-        )
-        facts = run_trainer(model, arguments, batches, _collate)
-        half(model).save_pretrained(out)
+        arguments = checked(TrainingArguments, "trainer", common | {"weight_decay": 0.1} | settings.trainer)
+        saved = out / CHECKPOINTS / "tokenizer"
+        tokenizer = AutoTokenizer.from_pretrained(saved) if saved.is_dir() else _new_tokenizer(texts, settings)
+        batches = make_batches(read_jsonl(texts / "base.jsonl"), tokenizer, settings)
+        if not batches:
+            fix = f"make more texts or lower batch_tokens ({settings.batch_tokens})"
+            raise InputError("the texts are fewer than one batch", where=texts, fix=fix)
+        stage.start()
+        if not saved.is_dir():
+            tokenizer.save_pretrained(saved.with_suffix(".partial"))
+            replace_folder(saved.with_suffix(".partial"), saved)
+        model = _new_model(tokenizer, settings)
+        trainer = Trainer(model=model, args=arguments, train_dataset=batches, data_collator=_collate)
+        facts = train(trainer)
+        in_bfloat16(model).save_pretrained(out)
+        AutoTokenizer.from_pretrained(saved).save_pretrained(out)
+        drop_checkpoints(out)
         return stage.finish(parameters=model.num_parameters(), tokens=len(batches) * settings.batch_tokens, **facts)
 
 
@@ -102,15 +114,62 @@ def marked(row: dict[str, Any]) -> str:
     return f"{USER if row['kind'] == 'problem' else ASSISTANT}\n{row['text']}{END}"
 
 
-def _batches(path: Path, tokenizer: Any, settings: PretrainSettings) -> Iterator[dict[str, Any]]:
-    """One row an optimizer step: ``batch_tokens`` token ids and the length of the sequences they are cut into."""
+def make_batches(rows: Iterable[dict[str, Any]], tokenizer: Any, settings: PretrainSettings) -> list[dict[str, Any]]:
+    """One row an optimizer step: ``batch_tokens`` token ids and the length of the sequences they are cut into.
+
+    Every sequence is cut from texts of one kind; a batch holds sequences of both. What fills no sequence or no batch at
+    the end is left out.
+    """
     rng = random.Random(settings.seed)
-    texts = [marked(row) for row in read_jsonl(path)]
-    rng.shuffle(texts)
-    ids = [token for encoded in tokenizer(texts)["input_ids"] for token in encoded]
-    for start in range(0, len(ids) - settings.batch_tokens + 1, settings.batch_tokens):
-        length = settings.context if rng.random() < settings.long_share else settings.block
-        yield {"ids": ids[start : start + settings.batch_tokens], "length": length}
+    problems: list[str] = []
+    others: list[str] = []
+    for row in rows:
+        (problems if row["kind"] == "problem" else others).append(marked(row))
+    sequences: dict[int, list[list[int]]] = {settings.context: [], settings.block: []}
+    for texts in (problems, others):
+        rng.shuffle(texts)
+        ids = [token for encoded in tokenizer(texts)["input_ids"] for token in encoded] if texts else []
+        long = int(settings.long_share * len(ids)) // settings.context * settings.context
+        sequences[settings.context] += _cut(ids[:long], settings.context)
+        sequences[settings.block] += _cut(ids[long:], settings.block)
+    batches = []
+    for length, cut in sequences.items():
+        rng.shuffle(cut)
+        for batch in _cut(cut, settings.batch_tokens // length):
+            batches.append({"ids": [token for sequence in batch for token in sequence], "length": length})
+    rng.shuffle(batches)
+    return batches
+
+
+def _cut(items: list[T], size: int) -> list[list[T]]:
+    return [items[start : start + size] for start in range(0, len(items) - size + 1, size)]
+
+
+def _new_tokenizer(texts: Path, settings: PretrainSettings) -> Any:
+    rows = read_jsonl(texts / "base.jsonl")
+    return train_tokenizer((row["text"] for row in rows), settings.vocabulary, settings.context)
+
+
+def _new_model(tokenizer: Any, settings: PretrainSettings) -> Any:
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(settings.seed)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=settings.width,
+            num_hidden_layers=settings.layers,
+            num_attention_heads=settings.heads,
+            num_key_value_heads=settings.heads,
+            intermediate_size=settings.feed_forward,
+            max_position_embeddings=settings.context,
+            tie_word_embeddings=True,
+            pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
 
 
 def _collate(rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -6,19 +6,17 @@ writes a PEFT adapter folder with the tokenizer; ``finetune.merge`` joins it wit
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
 from autovcoder.config import Settings
-from autovcoder.errors import ConfigError, InputError
+from autovcoder.errors import InputError
 from autovcoder.prompt import chat, plain
-from autovcoder.store import Manifest, Stage, read_jsonl
-from finetune.trainer import model_input, sft_defaults, train, versions
+from autovcoder.store import Manifest, Stage, read_jsonl, read_manifest
+from finetune.trainer import checked, drop_checkpoints, model_input, sft_defaults, train, versions
 
 _PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -39,6 +37,7 @@ class RoundSettings(Settings):
         prefix: text put before every round-1 document, for models that mark RTL by a role token.
         limit: the most rows read; None reads all.
         lora: arguments of ``peft.LoraConfig``; ``sft`` those of ``trl.SFTConfig``. Both win over the defaults here.
+            A row longer than ``sft.max_length`` tokens is dropped; None drops none.
     """
 
     seed: int = 0
@@ -56,7 +55,8 @@ def round1(model: str, corpus: Path, out: Path, settings: RoundSettings) -> Mani
 
     Raises:
         StoreError: an input is not finished, or ``out`` holds another run's work.
-        ConfigError: a key of ``lora`` or ``sft`` is unknown.
+        ConfigError: a key of ``lora`` or ``sft`` is unknown, or a value is refused.
+        InputError: no row can be used.
     """
     rows = ({"id": row["id"], "text": settings.prefix + row["text"]} for row in read_jsonl(corpus / "rtl.jsonl"))
     return _train_adapter("finetune.round1", model, corpus, out, settings, rows)
@@ -79,6 +79,7 @@ def _train_adapter(
 ) -> Manifest:
     config, inputs = model_input(model)
     config |= settings.model_dump()
+    read_manifest(data)
     inputs["data"] = data
     with Stage(out, name, config=config, inputs=inputs, seed=settings.seed, versions=versions()) as stage:
         if stage.manifest:
@@ -88,11 +89,11 @@ def _train_adapter(
         from transformers import AutoModelForCausalLM, AutoTokenizer
         from trl import SFTConfig, SFTTrainer
 
-        lora = _checked(LoraConfig, "lora", LORA_DEFAULTS | settings.lora)
+        lora = checked(LoraConfig, "lora", LORA_DEFAULTS | settings.lora)
         defaults = sft_defaults(out, settings.seed)
         # trl guesses this from the columns of the data set, and guesses wrong for rows that are tokenized already.
         defaults["completion_only_loss"] = name == "finetune.round2"
-        sft = _checked(SFTConfig, "sft", defaults | settings.sft)
+        sft = checked(SFTConfig, "sft", defaults | settings.sft)
         tokenizer = AutoTokenizer.from_pretrained(model)
         examples = list(_examples(rows, tokenizer, sft.max_length, settings.limit, stage))
         if not examples:
@@ -105,15 +106,17 @@ def _train_adapter(
             peft_config=lora,
         )
         adapted: Any = trainer.model
+        stage.start()
         facts = train(trainer)
         adapted.save_pretrained(out)
         tokenizer.save_pretrained(out)
+        drop_checkpoints(out)
         trainable = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
         return stage.finish(examples=len(examples), trainable_parameters=trainable, **facts)
 
 
 def _examples(
-    rows: Iterable[dict[str, str]], tokenizer: Any, most: int, limit: int | None, stage: Stage
+    rows: Iterable[dict[str, str]], tokenizer: Any, most: int | None, limit: int | None, stage: Stage
 ) -> Iterable[dict[str, Any]]:
     """Rows as token ids for the trainer; one that is too long is dropped with its length, never cut."""
     already = {row["id"] for row in stage.rows("dropped.jsonl")}
@@ -126,7 +129,7 @@ def _examples(
         else:
             prompt, ids = encode_pair(tokenizer, row["problem"], row["code"])
             example = {"input_ids": ids, "completion_mask": [0] * len(prompt) + [1] * (len(ids) - len(prompt))}
-        if len(ids) <= most:
+        if most is None or len(ids) <= most:
             yield example
         elif row["id"] not in already:
             stage.drop(row["id"], f"{len(ids)} tokens, the most is {most}")
@@ -145,15 +148,3 @@ def encode_pair(tokenizer: Any, problem: str, code: str) -> tuple[list[int], lis
         prompt, answer = plain(problem), f"{code}```{tokenizer.eos_token}"
     head = tokenizer(prompt, add_special_tokens=not tokenizer.chat_template)["input_ids"]
     return head, head + tokenizer(answer, add_special_tokens=False)["input_ids"]
-
-
-def _checked(kind: Any, section: str, values: Mapping[str, Any]) -> Any:
-    """``kind(**values)``, with an unknown key named together with the nearest known one."""
-    known = [field.name for field in dataclasses.fields(kind) if field.init]
-    for key in values:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
-            raise ConfigError(
-                f"unknown setting of {kind.__name__}", where=f"{section}.{key}", fix=f"did you mean '{near}'?"
-            )
-    return kind(**values)

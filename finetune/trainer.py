@@ -1,16 +1,21 @@
 """What all trainings share: arguments for this machine, resume from the last checkpoint, facts for the manifest.
 
-Reads and writes checkpoints below ``<out>/checkpoints``, which are removed when the training is finished.
+Reads and writes checkpoints below ``<out>/checkpoints``; a stage drops them when its model is saved.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
+import json
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from autovcoder.errors import ConfigError, StoreError
 
 CHECKPOINTS = "checkpoints"
 
@@ -28,17 +33,8 @@ def model_input(model: str) -> tuple[dict[str, Any], dict[str, Path]]:
     return ({}, {"model": folder}) if folder.is_dir() else ({"model": model}, {})
 
 
-def training_arguments(out: Path, *, seed: int, epochs: float, learning_rate: float, batch: int, **more: Any) -> Any:
-    """``transformers.TrainingArguments`` with bf16 autocast and a checkpoint every few minutes; ``more`` wins."""
-    from transformers import TrainingArguments
-
-    return TrainingArguments(
-        **arguments(out, seed=seed, epochs=epochs, learning_rate=learning_rate, batch=batch) | more
-    )
-
-
-def arguments(out: Path, *, seed: int, epochs: float, learning_rate: float, batch: int) -> dict[str, Any]:
-    """The arguments that every training here starts from."""
+def common_arguments(out: Path, *, seed: int, epochs: float, learning_rate: float, batch: int) -> dict[str, Any]:
+    """The arguments that every training here starts from: bf16 autocast and a checkpoint every few minutes."""
     import torch
 
     return {
@@ -65,42 +61,46 @@ def arguments(out: Path, *, seed: int, epochs: float, learning_rate: float, batc
     }
 
 
-def half(model: Any) -> Any:
-    """The model with its weights in bf16, the form in which all models are saved here."""
-    import torch
-
-    return model.to(torch.bfloat16)
-
-
 def sft_defaults(out: Path, seed: int) -> dict[str, Any]:
     """Where ``trl.SFTConfig`` starts from: rows of like length together, so that little is spent on padding.
 
     Packing needs attention kernels that a CPU lacks to keep the packed examples apart, so it is off here.
     """
-    return arguments(out, seed=seed, epochs=1, learning_rate=1e-3, batch=16) | {
+    return common_arguments(out, seed=seed, epochs=1, learning_rate=1e-3, batch=16) | {
         "max_length": 2048,
         "packing": False,
         "train_sampling_strategy": "group_by_length",
     }
 
 
-def run_trainer(model: Any, arguments: Any, rows: list[dict[str, Any]], collate: Callable[..., Any]) -> dict[str, Any]:
-    """Train ``model`` in place with ``transformers.Trainer``; returns loss and time."""
-    from transformers import Trainer
+def checked(kind: Any, section: str, values: Mapping[str, Any]) -> Any:
+    """``kind(**values)`` for a settings class of a library.
 
-    return train(Trainer(model=model, args=arguments, train_dataset=rows, data_collator=collate))
+    Raises:
+        ConfigError: a key is unknown, with the nearest known one, or the library refuses a value.
+    """
+    known = [field.name for field in dataclasses.fields(kind) if field.init]
+    for key in values:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
+            raise ConfigError(
+                f"unknown setting of {kind.__name__}", where=f"{section}.{key}", fix=f"did you mean '{near}'?"
+            )
+    try:
+        return kind(**values)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{kind.__name__} refuses the settings", where=section, fix=str(error)) from None
 
 
 def train(trainer: Any) -> dict[str, Any]:
-    """Run a trainer from its last checkpoint, or from the start; drops the checkpoints when it is finished."""
-    from transformers.trainer_utils import get_last_checkpoint
+    """Run a ``transformers.Trainer`` from its last whole checkpoint, or from the start; returns loss and time.
 
-    folder = Path(trainer.args.output_dir)
-    last = get_last_checkpoint(str(folder)) if folder.is_dir() else None
+    The checkpoints stay until the caller has saved the model: a kill before that costs nothing.
+    """
+    last = last_checkpoint(Path(trainer.args.output_dir))
     start = time.monotonic()
-    trainer.train(resume_from_checkpoint=last)
+    trainer.train(resume_from_checkpoint=last and str(last))
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    shutil.rmtree(folder, ignore_errors=True)
     return {
         "steps": trainer.state.global_step,
         "first_loss": losses[0] if losses else None,
@@ -108,3 +108,42 @@ def train(trainer: Any) -> dict[str, Any]:
         "resumed": last is not None,
         "seconds": round(time.monotonic() - start, 1),
     }
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint that was written to its end; those that a kill cut short are removed."""
+    from transformers.trainer_utils import get_last_checkpoint
+
+    while folder.is_dir() and (last := get_last_checkpoint(str(folder))):
+        try:
+            # The trainer writes this file last.
+            json.loads((Path(last) / "trainer_state.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            _remove(Path(last))
+        else:
+            return Path(last)
+    return None
+
+
+def drop_checkpoints(out: Path) -> None:
+    """Remove what a training kept for its resumption; called when the model is saved.
+
+    Raises:
+        StoreError: it cannot be removed, and would become part of the model's folder.
+    """
+    if (out / CHECKPOINTS).exists():
+        _remove(out / CHECKPOINTS)
+
+
+def _remove(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise StoreError("cannot remove the folder", where=folder, fix=error.strerror or str(error)) from None
+
+
+def in_bfloat16(model: Any) -> Any:
+    """The model with its weights in bf16, the form in which all models are saved here."""
+    import torch
+
+    return model.to(torch.bfloat16)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from hdl_sim.slang import MAX_CODE_BYTES
 from hdl_sim.spans import Span, module_spans
 from hdl_sim.tokens import is_word, tokens
 
 _THOUGHT_TAG = re.compile(r"<(/?)(?:think|thinking|reasoning)>", re.IGNORECASE)
 # A fence, its language where one follows, and the end of its line where nothing else does.
 _FENCE = re.compile(
-    r"```+[ \t]*((?:system)?verilog\b|sv\b|vlog\b|[\w+#.-]*(?=[ \t]*(?:\r?\n|$)))[ \t]*(?:\r?\n)?", re.IGNORECASE
+    r"(?<!`)`{3,}+[ \t]*((?:system)?verilog\b|sv\b|vlog\b|[\w+#.-]*(?=[ \t]*(?:\r?\n|$)))[ \t]*(?:\r?\n)?", re.IGNORECASE
 )
 _LEAD_IN = re.compile(r"\s*(?:`(?!``)|//|/\*|\(\*|$)")
 _WORDS = """
@@ -41,6 +42,8 @@ def extract_code(raw: str, *, header: str | None = None, module: str | None = No
         module: the name of the requested module; the header's when not given.
     """
     wanted = module or (_header_name(header) if header else None)
+    if len(raw) > MAX_CODE_BYTES:
+        return None  # no answer; nothing would be given it to read
     text = _without_thoughts(raw)
     blocks = _blocks(text)
     with_modules = [(block, spans) for block in blocks if (spans := module_spans(block))]
@@ -161,7 +164,7 @@ def _select(blocks: list[tuple[str, list[Span]]], wanted: str | None) -> str | N
 def _with_helpers(wanted: str, spans: dict[str, Span]) -> set[str]:
     keep, queue = {wanted}, [wanted]
     while queue:
-        for word in spans[queue.pop()].words & spans.keys() - keep:
+        for word in spans[queue.pop()].instances & spans.keys() - keep:
             keep.add(word)
             queue.append(word)
     return keep

@@ -6,11 +6,12 @@ Reads a design's text and a `Bench`; writes into a folder of its own, in memory 
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,11 +22,13 @@ from hdl_sim import cocotb_bench
 from hdl_sim.forbidden import forbidden_constructs
 from hdl_sim.icarus_log import CompilerLog, read_log
 from hdl_sim.limits import Limits
+from hdl_sim.references import driven_inputs, outside_references
 from hdl_sim.rules import Outcome, judge
 from hdl_sim.sandbox import Finished, run_confined
 from hdl_sim.simulator import DEFAULT_LIMITS
 from hdl_sim.slang import read_source
 from hdl_sim.testbench import BenchFiles, bench_files
+from hdl_sim.tokens import plain_lines, tokens
 from hdl_sim.tools import find_tool, tool_version
 
 _LOG_TAIL = 4000  # characters
@@ -46,7 +49,7 @@ class _Run:
 
     def left(self) -> Limits:
         """The limits with the wall time that is left: compiling and running share it."""
-        return replace(self.limits, wall_s=max(0.01, self.limits.wall_s - (time.monotonic() - self.started)))
+        return replace(self.limits, wall_s=max(0.001, self.limits.wall_s - (time.monotonic() - self.started)))
 
     def verdict(self, status: Status, stage: SimStage, outcome: Outcome | None = None) -> Verdict:
         return Verdict(
@@ -83,7 +86,8 @@ class Icarus:
     def run(self, design: str | None, bench: Bench, limits: Limits = DEFAULT_LIMITS) -> Verdict:
         """What ``design`` does on ``bench``: see `hdl_sim.simulator.Simulator.run`."""
         with self._new_run(limits) as run:
-            early = _check_design(run, design)
+            design = design if design is None else plain_lines(design)
+            early = _check_design(run, design, _names(bench))
             if early is not None:
                 return early
             if bench.kind == "cocotb":
@@ -96,6 +100,7 @@ class Icarus:
     def compile_only(self, design: str | None, limits: Limits = DEFAULT_LIMITS) -> Verdict:
         """Whether ``design`` compiles by itself: ``pass`` at stage ``elaborate``, or why not."""
         with self._new_run(limits) as run:
+            design = design if design is None else plain_lines(design)
             early = _check_design(run, design)
             if early is not None:
                 return early
@@ -119,13 +124,25 @@ class Icarus:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _check_design(run: _Run, design: str | None) -> Verdict | None:
-    """Everything that can be said about a design alone, or None when it may be simulated."""
+def _names(bench: Bench) -> frozenset[str]:
+    """The names in a testbench, its design's among them."""
+    if bench.kind == "cocotb":
+        return frozenset({bench.top})
+    return frozenset(token.text for text in bench.sources.values() for token in tokens(text) if token.kind == "word")
+
+
+def _check_design(run: _Run, design: str | None, used: Collection[str] = ()) -> Verdict | None:
+    """Everything that can be said about a design alone, or None when it may be simulated.
+
+    Args:
+        used: names of the modules that a testbench may instantiate, among other words. They are elaborated by
+            themselves too: a candidate that instantiates them could give each other surroundings.
+    """
     if design is None or not design.strip():
         return run.verdict("no_code", "extract")
-    source = read_source(design)
+    source = read_source(design, tops=used)
     # What cannot be read within bounds cannot be judged either, and must not reach a compiler.
-    run.diagnostics = source.errors if source.refused else forbidden_constructs(design)
+    run.diagnostics = source.errors if source.refused else _not_allowed(design, used, bool(source.syntax_errors))
     if run.diagnostics:
         return run.verdict("forbidden", "parse")
     if not source.modules and not source.errors:
@@ -134,11 +151,19 @@ def _check_design(run: _Run, design: str | None) -> Verdict | None:
     if source.errors:
         # Also the guard against looking into the testbench: such a name is unknown here.
         run.diagnostics = source.errors
-        log = _compile(run, [_DESIGN], ())
+        log = _compile(run, [_DESIGN], sorted({module.name for module in source.modules} & set(used)))
         if log.failed:
             return _rejected(run, log, syntax=bool(source.syntax_errors))
-        run.diagnostics = ()
+        run.diagnostics = _not_allowed(design, used, broken=False)
+        if run.diagnostics:
+            return run.verdict("forbidden", "parse")
     return None
+
+
+def _not_allowed(design: str, used: Collection[str], broken: bool) -> tuple[Diagnostic, ...]:
+    """What a design must not do; names that a syntax error may have made count only if Icarus sees none."""
+    found = forbidden_constructs(design)
+    return found if found or broken else outside_references(design) or driven_inputs(design, used)
 
 
 def _compile(run: _Run, files: Sequence[str], roots: Sequence[str]) -> CompilerLog:
@@ -186,18 +211,25 @@ def _simulate(run: _Run, bench: Bench, files: BenchFiles) -> Verdict:
         (run.folder / name).unlink()
     # -N: like -n, it never waits for a user, and a $stop can be told from a $finish.
     finished = run_confined([str(find_tool("vvp")), "-N", _PROGRAM], cwd=run.folder, limits=run.left())
-    _refuse_broken_run(finished)
     run.log = finished.stdout + finished.stderr
+    if _broken_by_design(run, finished):
+        return run.verdict("elaboration_error", "elaborate")
     outcome = judge(bench.pass_rule, finished, idle_line=files.idle_line, bench_files=files.compiled)
     return run.verdict(outcome.status, "simulate", outcome)
 
 
-def _refuse_broken_run(finished: Finished) -> None:
+def _broken_by_design(run: _Run, finished: Finished) -> bool:
+    """True when the program could not start for what the design calls; raises when that is not the design's fault."""
     said = finished.stderr + finished.stdout[-2000:]
     if "Program not runnable" in said:
+        mine = re.search(rf"^{re.escape(_DESIGN)}:(\d+): Error: (.*)$", said, re.MULTILINE)
+        if mine:
+            run.diagnostics = (Diagnostic(severity="error", message=mine[2], line=int(mine[1])),)
+            return True
         raise InputError("the testbench calls a system task that Icarus lacks", fix=said.strip()[:300])
     if "Unable to open input file" in said or "error while loading shared libraries" in said:
         raise ToolFailed("vvp could not run the compiled design", fix=said.strip()[:300])
+    return False
 
 
 def _run_cocotb(run: _Run, bench: Bench) -> Verdict:

@@ -6,12 +6,14 @@ slang bounds its own recursion and constant evaluation, and ``include`` reaches 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from autovcoder.records import Diagnostic, Direction, Port
+from hdl_sim.instances import MAX_ARRAY, MAX_INSTANCES, MAX_STEPS, instances_bound
 from hdl_sim.macros import MAX_EXPANSION, expanded_size
+from hdl_sim.tokens import plain_lines
 
 if TYPE_CHECKING:
     import pyslang
@@ -74,13 +76,16 @@ class Source:
         return next((m for m in self.modules if m.name == name), None)
 
 
-def read_source(code: str, *, elaborate: bool = True) -> Source:
+def read_source(code: str, *, elaborate: bool = True, tops: Collection[str] = ()) -> Source:
     """Parse RTL text, and elaborate it when asked.
 
     Widths of ports, undefined modules and names, and all else that needs meaning come from elaboration. Text above
     `MAX_CODE_BYTES` or `MAX_EXPANSION`, or nested too deep for slang, gives no module and one syntax error.
+
+    Args:
+        tops: modules to elaborate as tops too, with their defaults, whatever in the text instantiates them.
     """
-    code = code.encode(errors="replace").decode()  # lone surrogates cannot be handed to slang
+    code = plain_lines(code.encode(errors="replace").decode())  # lone surrogates cannot be handed to slang
     refusal = _refusal(code)
     if refusal:
         return _refused(refusal)
@@ -88,10 +93,15 @@ def read_source(code: str, *, elaborate: bool = True) -> Source:
         tree = parse(code)
         found = list(tree.diagnostics)
         syntax_codes = frozenset(code_name(d) for d in found)
-        compilation = compile_tree(tree) if elaborate else None
-        if compilation is not None:
-            found = list(compilation.getAllDiagnostics())
-        return Source(tuple(_read_modules(tree, compilation)), tuple(_diagnostics(found, tree)), syntax_codes)
+        if instances_bound(_module_nodes(tree)) > MAX_INSTANCES:
+            return _refused(_error("the text makes too many instances", TOO_LARGE))
+        compilations = list(compile_tops(tree, tops)) if elaborate else []
+        if compilations:
+            found = [item for compilation in compilations for item in compilation.getAllDiagnostics()]
+        modules = tuple(_read_modules(tree, compilations[0] if compilations else None))
+        return Source(modules, tuple(dict.fromkeys(_diagnostics(found, tree))), syntax_codes)
+    except MemoryError:
+        return _refused(_error("the text needs too much memory", TOO_LARGE))
     except RuntimeError:
         # slang gives up on text whose parentheses or statements nest about a thousand deep.
         return _refused(_error("the text nests too deep", TOO_DEEP))
@@ -129,6 +139,20 @@ def compile_tree(tree: syntax.SyntaxTree, options: pyslang.Bag | None = None) ->
     return compilation
 
 
+def compile_tops(tree: syntax.SyntaxTree, tops: Collection[str]) -> Iterator[ast.Compilation]:
+    """A compilation of the tree, and one more with ``tops`` at the top where something instantiates one of them."""
+    compilation = compile_tree(tree)
+    yield compilation
+    defined = {node.header.name.valueText for node in _module_nodes(tree)}
+    forced = set(tops) & defined
+    if forced - {top.name for top in compilation.getRoot().topInstances}:
+        options = _options()
+        compiled = options.compilationOptions
+        compiled.topModules = forced
+        options.compilationOptions = compiled
+        yield compile_tree(tree, options)
+
+
 def code_name(diagnostic: pyslang.Diagnostic) -> str:
     """The front end's name of a kind of diagnostic, such as ``ExpectedToken``."""
     return str(diagnostic.code).removeprefix("DiagCode(").removesuffix(")")
@@ -150,6 +174,10 @@ def _options() -> pyslang.Bag:
     compilation = ast.CompilationOptions()
     # A constant function may take this many steps; simulators accept more, designs need far fewer.
     compilation.maxConstexprSteps = 200_000
+    # Each is below what a design needs by far; `instances_bound` sees to their products.
+    compilation.maxInstanceArray = MAX_ARRAY
+    compilation.maxGenerateSteps = MAX_STEPS
+    compilation.maxInstanceDepth = 64
     bag.preprocessorOptions = preprocessor
     bag.compilationOptions = compilation
     return bag
@@ -190,11 +218,7 @@ def _diagnostics(found: Iterable[pyslang.Diagnostic], tree: syntax.SyntaxTree) -
 
 
 def _read_modules(tree: syntax.SyntaxTree, compilation: ast.Compilation | None) -> Iterable[Module]:
-    from pyslang import syntax
-
-    found: list[Any] = []
-    tree.root.visit(lookup_table={syntax.SyntaxKind.ModuleDeclaration: found.append})
-    named = [node for node in found if node.header.name.valueText]
+    named = [node for node in _module_nodes(tree) if node.header.name.valueText]
     ports = _elaborated_ports(tree, compilation, {n.header.name.valueText for n in named}) if compilation else {}
     manager = tree.sourceManager
     for node in named:
@@ -207,6 +231,14 @@ def _read_modules(tree: syntax.SyntaxTree, compilation: ast.Compilation | None) 
             last_line=manager.getLineNumber(manager.getFullyExpandedLoc(node.endmodule.location)),
             instances=_instances(node),
         )
+
+
+def _module_nodes(tree: syntax.SyntaxTree) -> list[Any]:
+    from pyslang import syntax
+
+    found: list[Any] = []
+    tree.root.visit(lookup_table={syntax.SyntaxKind.ModuleDeclaration: found.append})
+    return found
 
 
 def _header_text(header: Any, manager: pyslang.SourceManager) -> str:

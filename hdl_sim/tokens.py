@@ -40,6 +40,11 @@ def tokens(text: str, start: int = 0) -> Iterator[Token]:
             yield Token(match.lastgroup or "symbol", match.group(), match.start(), match.end())
 
 
+def plain_lines(text: str) -> str:
+    """The text with "\\n" for every line end: to some tools a lone "\\r" ends a comment, to others it does not."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def statement_end(text: str, start: int) -> int:
     """Where the statement at ``start`` ends: behind the first ``;`` outside parentheses, or the end of the text."""
     depth = 0

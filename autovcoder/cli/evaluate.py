@@ -5,7 +5,6 @@ Reads the benchmark's files and a model or a file of answers; writes a run's fol
 
 from __future__ import annotations
 
-import hashlib
 import re
 import sys
 from collections import Counter
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from autovcoder.cli.report_errors import emit, say
+from autovcoder.cli.sampling import sampling_from
 
 if TYPE_CHECKING:
     from autovcoder.models import TextModel
@@ -78,7 +78,7 @@ def run(
         folder = out or _default_folder(suite, source, asked)
         report = _evaluate_recording(samples, n, problems, asked, folder)
     else:
-        sampling = _sampling(n or 1, temperature, top_p, seed, max_new_tokens)
+        sampling = sampling_from(n or 1, temperature, top_p, seed, max_new_tokens)
         folder = out or _default_folder(suite, _model_source(str(model), endpoint, sampling), asked)
         report = evaluate_model(asked, str(model), endpoint, sampling, folder)
     emit(report.model_dump_json(indent=2) + "\n" if as_json else to_markdown(report))
@@ -116,35 +116,16 @@ def _evaluate_recording(
         return score(asked, answers, Icarus(), out, source=_recording(path, n), progress=progress)
 
 
-def _sampling(n: int, temperature: float | None, top_p: float | None, seed: int, max_new_tokens: int) -> Sampling:
-    """The sampling asked for; the defaults for several answers are VerilogEval's (temperature 0.8, top-p 0.95)."""
-    from autovcoder.records import Sampling
-
-    if top_p is not None and not 0 < top_p <= 1:
-        raise typer.BadParameter("--top-p must be above 0 and at most 1")
-    return Sampling(
-        n=n,
-        temperature=temperature if temperature is not None else (0.0 if n == 1 else 0.8),
-        top_p=top_p if top_p is not None else (1.0 if n == 1 else 0.95),
-        seed=seed,
-        max_new_tokens=max_new_tokens,
-    )
-
-
 def _model_source(model: str, endpoint: str | None, sampling: Sampling) -> dict[str, Any]:
     """What identifies a model's answers. The weights of a local model count, its folder's name does not say them."""
     source: dict[str, Any] = {"model": model, **sampling.model_dump()}
     if endpoint is not None:
         return {**source, "endpoint": endpoint}
     from autovcoder.models.local import resolve
-    from autovcoder.store import sha256_file
+    from autovcoder.store import hash_input
 
     where = resolve(model)
-    if isinstance(where, Path):
-        files = sorted(path for path in where.rglob("*") if path.is_file())
-        hashes = [f"{path.relative_to(where).as_posix()} {sha256_file(path)}" for path in files]
-        source["weights"] = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
-    return source
+    return {**source, "weights": hash_input(where)} if isinstance(where, Path) else source
 
 
 def _recording(path: Path, n: int | None) -> dict[str, Any]:
@@ -173,7 +154,7 @@ def _fresh(
 ) -> Iterator[Sample]:
     """Answers that the folder lacks, drawn a few problems at a time; the model is loaded when the first is wanted."""
     from autovcoder.models import open_model
-    from eval.answers import prompt_of, to_sample
+    from eval.answers import to_sample
     from eval.run import samples_in
 
     have = Counter(sample.problem_id for sample in samples_in(folder))
@@ -184,26 +165,32 @@ def _fresh(
     for start in range(0, len(todo), BATCH):
         progress("asking the model", start, len(todo))
         batch = todo[start : start + BATCH]
-        answers = _complete(opened, [prompt_of(problem) for problem in batch], sampling)
+        answers = _complete(opened, batch, sampling)
         for problem, raws in zip(batch, answers, strict=True):
             for index, raw in enumerate(raws):
                 yield to_sample(problem, index, raw, model=model, sampling=sampling)
     progress("asking the model", len(todo), len(todo))
 
 
-def _complete(model: TextModel, prompts: list[str], sampling: Sampling) -> list[list[str]]:
+def _complete(model: TextModel, problems: Sequence[Problem], sampling: Sampling) -> list[list[str]]:
     """The model's answers; a prompt longer than its context has empty ones, which score as no code."""
-    from autovcoder.errors import ModelError
+    from autovcoder.errors import ContextTooLong
+    from eval.answers import prompt_of
     from hdl_sim.extract import answer_complete
+    from hdl_sim.statement import stated_interface
+
+    # A model may write helpers first: an answer is complete when the module that was asked for is closed.
+    names = [stated_interface(problem.spec, problem.interface).name for problem in problems]
+
+    def stop(number: int, text: str) -> bool:
+        return answer_complete(text, names[number])
 
     try:
-        return model.complete(prompts, sampling, stop=answer_complete)
-    except ModelError as error:
+        return model.complete([prompt_of(problem) for problem in problems], sampling, stop=stop)
+    except ContextTooLong as error:
         # A problem that a model cannot even read is one that it does not solve, not a reason to end the run.
-        if "context" not in str(error):
-            raise
-        if len(prompts) > 1:
-            return [answers for prompt in prompts for answers in _complete(model, [prompt], sampling)]
+        if len(problems) > 1:
+            return [answers for problem in problems for answers in _complete(model, [problem], sampling)]
         say(f"counted as no answer: {error}")
         return [[""] * sampling.n]
 

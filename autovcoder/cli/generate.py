@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autovcoder.cli.report_errors import DESIGN_FAILED, busy, emit, say
+from autovcoder.cli.sampling import sampling_from
 from autovcoder.cli.show_result import as_document, report
 from autovcoder.errors import InputError, StoreError
-from autovcoder.records import Bench, Language, Sampling
+from autovcoder.records import Bench, Language
 
 if TYPE_CHECKING:
     from autovcoder.generate import Result
@@ -64,7 +65,7 @@ def generate(
     specification states, and passed the testbench if one was given; 3: it did not, and the best is printed all the
     same; 1: one line says what went wrong; 2: usage.
     """
-    sampling = _sampling(n, temperature, top_p, seed, max_new_tokens)
+    sampling = sampling_from(n, temperature, top_p, seed, max_new_tokens)
     if endpoint is not None and model is None:
         raise typer.BadParameter("--endpoint needs --model NAME, the model's name on that server")
     if pass_line is not None and (testbench is None or not _is_regex(pass_line)):
@@ -97,24 +98,6 @@ def generate(
     report(result, language, seconds)
     if not result.accepted:
         raise typer.Exit(DESIGN_FAILED)
-
-
-def _sampling(n: int, temperature: float | None, top_p: float | None, seed: int, max_new_tokens: int) -> Sampling:
-    """Sampling as asked for; one answer is greedy, several are drawn with what VerilogEval's authors use."""
-    from pydantic import ValidationError
-
-    several = n > 1
-    try:
-        return Sampling(
-            n=n,
-            temperature=(0.8 if several else 0.0) if temperature is None else temperature,
-            top_p=(0.95 if several else 1.0) if top_p is None else top_p,
-            seed=seed,
-            max_new_tokens=max_new_tokens,
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise typer.BadParameter(f"{first['loc'][0]}: {first['msg']}") from None
 
 
 def _read_spec(spec: str | None, file: Path | None) -> str:

@@ -12,7 +12,8 @@ from autovcoder import prompt
 from autovcoder.errors import ModelError
 from autovcoder.records import Sampling
 
-Stop = Callable[[str], bool]
+Stop = Callable[[int, str], bool]
+"""Given the index of a prompt and an answer to it so far, whether that is complete."""
 
 
 class TextModel(Protocol):
@@ -28,7 +29,7 @@ class TextModel(Protocol):
         Args:
             prompts: what the user asks (`prompt.user_text`); the model puts its chat template around it.
             sampling: the same prompt, seed and index give the same answer, whatever else is asked beside them.
-            stop: true when the answer so far is complete and generation can end; asked every few tokens. A local model
+            stop: whether an answer is complete and its generation can end; asked every few tokens. A local model
                 cuts off what it generated after the token that completes the answer, and nothing else.
 
         Returns:

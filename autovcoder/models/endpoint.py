@@ -6,8 +6,9 @@ Writes nothing.
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ from autovcoder.records import Sampling
 
 if TYPE_CHECKING:
     import openai
+
+_Ends = Callable[[str], bool] | None
 
 CONNECT_S = 10.0
 # A large model on a small machine may think for minutes between two pieces of its answer.
@@ -51,11 +54,15 @@ class EndpointModel:
 
         timeout = openai.Timeout(READ_S, connect=CONNECT_S)
         key = os.environ.get("OPENAI_API_KEY") or "none"
-        jobs = [(text, index) for text in prompts for index in range(sampling.n)]
+        jobs = [
+            (text, index, None if stop is None else functools.partial(stop, number))
+            for number, text in enumerate(prompts)
+            for index in range(sampling.n)
+        ]
         client = openai.OpenAI(base_url=self.url, api_key=key, timeout=timeout)
         pool = ThreadPoolExecutor(min(self._concurrency, max(1, len(jobs))))
         try:
-            asked = [pool.submit(self._answer, client, text, sampling, index, stop) for text, index in jobs]
+            asked = [pool.submit(self._answer, client, text, sampling, index, ends) for text, index, ends in jobs]
             answers = [one.result() for one in asked]
         finally:
             # After a failure or Ctrl-C nobody waits for the other answers: closing breaks off those under way.
@@ -63,17 +70,17 @@ class EndpointModel:
             client.close()
         return [answers[i : i + sampling.n] for i in range(0, len(answers), sampling.n)]
 
-    def _answer(self, client: openai.OpenAI, text: str, sampling: Sampling, index: int, stop: Stop | None) -> str:
+    def _answer(self, client: openai.OpenAI, text: str, sampling: Sampling, index: int, ends: _Ends) -> str:
         import openai
 
         try:
             try:
-                return self._stream(client, prompt.chat(text), sampling, index, stop)
+                return self._stream(client, prompt.chat(text), sampling, index, ends)
             except (openai.BadRequestError, openai.InternalServerError) as error:
                 # Templates that refuse the system role make servers answer with either.
                 if "system" not in str(error).lower():
                     raise
-                return self._stream(client, folded(text), sampling, index, stop)
+                return self._stream(client, folded(text), sampling, index, ends)
         except openai.APIError as error:
             raise self._one_line(error) from None
         except (ValueError, AttributeError, TypeError) as error:
@@ -81,7 +88,7 @@ class EndpointModel:
             raise ModelError("the server's answer is not a chat completion", where=self.url, fix=str(error)) from None
 
     def _stream(
-        self, client: openai.OpenAI, messages: list[prompt.Message], sampling: Sampling, index: int, stop: Stop | None
+        self, client: openai.OpenAI, messages: list[prompt.Message], sampling: Sampling, index: int, ends: _Ends
     ) -> str:
         answer, ended, told = "", False, 0
         request: dict[str, Any] = {"model": self.name, "messages": messages, "seed": sampling.seed + index}
@@ -92,9 +99,9 @@ class EndpointModel:
                     answer += choice.delta.content or ""
                     ended = ended or choice.finish_reason is not None
                 # The same step as for local models, by a rough four characters a token.
-                if stop is not None and len(answer) - told >= 16:
+                if ends is not None and len(answer) - told >= 16:
                     told = len(answer)
-                    if stop(answer):
+                    if ends(answer):
                         ended = True
                         break
         if not ended:

@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Protocol
 
-from autovcoder.errors import ModelError
+from autovcoder.errors import ContextTooLong, ModelError
 from autovcoder.models import Stop
 from autovcoder.records import Sampling
 
@@ -35,7 +35,7 @@ class Row:
 class Finished(Protocol):
     """Says whether the tokens generated so far for a row complete its answer."""
 
-    def __call__(self, tokens: Sequence[int]) -> bool: ...
+    def __call__(self, row: Row, tokens: Sequence[int]) -> bool: ...
 
 
 class LocalModel:
@@ -62,14 +62,14 @@ class LocalModel:
     def complete(self, prompts: Sequence[str], sampling: Sampling, *, stop: Stop | None = None) -> list[list[str]]:
         engine = self._engine
 
-        def finished(tokens: Sequence[int]) -> bool:
-            return stop is not None and stop(engine.decode(tokens))
+        def finished(row: Row, tokens: Sequence[int]) -> bool:
+            return stop is not None and stop(row.prompt, engine.decode(tokens))
 
         answers: list[dict[int, str]] = [{} for _ in prompts]
         for batch, max_new in self._batches(prompts, sampling):
             for row, tokens in zip(batch, engine.generate(batch, max_new, sampling, finished), strict=True):
                 self.new_tokens += len(tokens)
-                answers[row.prompt][row.index] = engine.decode(_cut(tokens, finished))
+                answers[row.prompt][row.index] = engine.decode(_cut(row, tokens, finished))
         if sampling.temperature == 0:
             return [[found[0]] * sampling.n for found in answers]
         return [[found[i] for i in range(sampling.n)] for found in answers]
@@ -104,7 +104,7 @@ class LocalModel:
         tokens = tuple(self._engine.encode(prompt))
         context = self._engine.context
         if context is not None and len(tokens) >= context:
-            raise ModelError(
+            raise ContextTooLong(
                 f"the prompt has {len(tokens)} tokens and the model's context holds {context}",
                 where=self.name,
                 fix="shorten the specification or use a model with a longer context",
@@ -144,9 +144,9 @@ def resolve(name: str) -> Path | str:
     return name
 
 
-def _cut(tokens: Sequence[int], finished: Finished) -> Sequence[int]:
+def _cut(row: Row, tokens: Sequence[int], finished: Finished) -> Sequence[int]:
     """The answer up to the first token that completes it; earlier ones were put to ``finished`` on the way."""
     for end in range(max(1, len(tokens) - CHECK_EVERY + 1), len(tokens)):
-        if finished(tokens[:end]):
+        if finished(row, tokens[:end]):
             return tokens[:end]
     return tokens

@@ -100,7 +100,7 @@ class TransformersEngine:
             eos_token_id=sorted(ends) or None,
             pad_token_id=pad,
         )
-        stopper = _stopper(width, ends, finished)
+        stopper = _stopper(rows, width, ends, finished)
         processors = LogitsProcessorList([_sampler(rows, sampling, device)] if sampling.temperature > 0 else [])
         try:
             with quiet(), torch.inference_mode():
@@ -201,7 +201,7 @@ def _until_end(tokens: list[int], ends: frozenset[int]) -> list[int]:
     return next((tokens[:i] for i, token in enumerate(tokens) if token in ends), tokens)
 
 
-def _stopper(width: int, ends: frozenset[int], finished: Finished) -> Any:
+def _stopper(rows: Sequence[Row], width: int, ends: frozenset[int], finished: Finished) -> Any:
     """A stopping criterion with a verdict for each row; ``width`` is the padded prompts' length."""
     import torch
     from transformers import StoppingCriteria
@@ -217,7 +217,7 @@ def _stopper(width: int, ends: frozenset[int], finished: Finished) -> Any:
             if new % CHECK_EVERY == 0:
                 for i, tokens in enumerate(input_ids[:, width:].tolist()):
                     # generate() itself knows a row that met its end token as done.
-                    if i not in self.length and ends.isdisjoint(tokens) and finished(tokens):
+                    if i not in self.length and ends.isdisjoint(tokens) and finished(rows[i], tokens):
                         self.length[i] = new
             return torch.tensor([i in self.length for i in range(len(input_ids))], device=input_ids.device)
 

@@ -121,7 +121,7 @@ def comparator(width: int, tests: str, sign: str) -> Circuit:
             )
             for name in chosen
         ),
-        roles={"a": "first number", "b": "second number", **{n: f"a is {_TESTS[n][1]} b" for n in chosen}},
+        roles={"a": "first number", "b": "second number", **{n: f"{{a}} is {_TESTS[n][1]} {{b}}" for n in chosen}},
     )
 
 

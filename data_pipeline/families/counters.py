@@ -22,6 +22,19 @@ _ENABLE = Fact(
     ("enable", "an enable input", "count enable"),
     ("It counts only when {en} is high.", "When {en} is 0 the count holds.", "{en} enables counting."),
 )
+_ENABLE_BESIDE_LOAD = Fact(("enable", "count enable"), ("It counts only when {en} is high.", "{en} enables counting."))
+_LOAD = Fact(
+    ("parallel load", "a synchronous load", "load"),
+    ("When {load} is 1 it takes {d} instead of counting.", "{load} loads {d} and has priority over counting."),
+)
+_LOAD_OVER_ENABLE = Fact(
+    ("a load that needs no enable", "a synchronous load that ignores the enable"),
+    ("When {load} is 1 it takes {d}, whatever {en} is.", "{load} loads {d} and has priority over {en}."),
+)
+_DIRECTION = Fact(
+    ("a direction input {up} (1 is up)",),
+    ("It counts up when {up} is 1, else down.", "{up} selects the direction: 1 is up, 0 is down."),
+)
 
 
 def counter(width: int, direction: str, reset: str, enable: bool, load: bool) -> Circuit:
@@ -70,30 +83,9 @@ def counter(width: int, direction: str, reset: str, enable: bool, load: bool) ->
         model=Clocked(reset_state=0, step=lambda q, v: None if q is None else step(q, v), out=lambda q, v: {"q": q}),
         facts=(
             *reset_fact(chosen, "sets {q} to 0"),
-            *((_ENABLE,) if enable else ()),
-            *(
-                (
-                    Fact(
-                        ("parallel load", "a synchronous load", "load"),
-                        (
-                            "When {load} is 1 it takes {d} instead of counting.",
-                            "{load} loads {d} and has priority over counting.",
-                        ),
-                    ),
-                )
-                if load
-                else ()
-            ),
-            *(
-                (
-                    Fact(
-                        ("a direction input {up}",),
-                        ("It counts up when {up} is 1, else down.", "{up} selects the direction."),
-                    ),
-                )
-                if both
-                else ()
-            ),
+            *((_ENABLE,) if enable and not load else (_ENABLE_BESIDE_LOAD,) if enable else ()),
+            *((_LOAD_OVER_ENABLE if enable else _LOAD,) if load else ()),
+            *((_DIRECTION,) if both else ()),
         ),
         reset=chosen,
         roles={"q": "count", "load": "load", "d": "value to load", "up": "count up when 1"},
@@ -133,8 +125,11 @@ def modulo_counter(modulus: int, reset: str, enable: bool, terminal: bool) -> Ci
             *(
                 (
                     Fact(
-                        ("a terminal count output", "terminal count"),
-                        (f"{{tc}} is 1 while the count is {modulus - 1}.", "{tc} marks the last count."),
+                        ("a terminal count output that is 1 during the last count",),
+                        (
+                            f"{{tc}} is 1 while the count is {modulus - 1}.",
+                            "{tc} is 1 during the last count and 0 otherwise.",
+                        ),
                     ),
                 )
                 if terminal
@@ -244,7 +239,7 @@ def lfsr(width: int, reset: str, seed: int) -> Circuit:
         model=Clocked(reset_state=seed, step=step, out=lambda q, v: {"q": q}),
         facts=(
             Fact(
-                (f"taps at bits {listed}",),
+                (),
                 (
                     f"It shifts left; the new bit 0 is the XOR of bits {listed}.",
                     f"Bits {listed} are XORed and shifted into bit 0.",
@@ -298,7 +293,7 @@ def clock_divider(ratio: int, reset: str) -> Circuit:
                 ("50% duty cycle", "a 50% duty cycle"),
                 ("The output is high for half of the period.", "The duty cycle is 50%."),
             ),
-            *reset_fact(chosen, "sets {clk_out} to 0"),
+            *reset_fact(chosen, "sets {clk_out} to 0 and restarts the period"),
         ),
         reset=chosen,
         roles={"clk_out": "divided clock"},
@@ -337,6 +332,7 @@ def pwm(width: int, reset: str) -> Circuit:
         ),
         reset=chosen,
         roles={"duty": "duty cycle", "pwm_out": "modulated output"},
+        cycles=64 + (3 << width),
     )
 
 
@@ -349,7 +345,7 @@ FAMILIES = (
     ),
     Family(
         "modulo_counter", "modulo counters", "medium", "sequential",
-        {"modulus": range(3, 101), "reset": WITH_RESET, "enable": (False, True), "terminal": (False, True)}, modulo_counter,
+        {"modulus": [n for n in range(3, 101) if n & (n - 1)], "reset": WITH_RESET, "enable": (False, True), "terminal": (False, True)}, modulo_counter,
     ),
     Family(
         "ring_counter", "ring counters", "easy", "sequential",
@@ -361,5 +357,5 @@ FAMILIES = (
     ),
     Family("lfsr", "LFSRs", "medium", "sequential", {"width": tuple(_TAPS), "reset": WITH_RESET, "seed": (1, 2, 3, 5, 7)}, lfsr),
     Family("clock_divider", "clock dividers", "medium", "sequential", {"ratio": range(2, 65, 2), "reset": WITH_RESET}, clock_divider),
-    Family("pwm", "pulse-width modulation", "medium", "sequential", {"width": range(3, 17), "reset": WITH_RESET}, pwm),
+    Family("pwm", "pulse-width modulation", "medium", "sequential", {"width": range(3, 11), "reset": WITH_RESET}, pwm),
 )  # fmt: skip

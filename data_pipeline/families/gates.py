@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from data_pipeline.circuit import Circuit, Combinational, Fact, Family, article, inp, mask, outp
+from data_pipeline.circuit import Circuit, Combinational, Fact, Family, a_bit, article, inp, mask, outp
 
 _TWO = {"and": "a & b", "or": "a | b", "xor": "a ^ b", "nand": "~(a & b)", "nor": "~(a | b)", "xnor": "~(a ^ b)"}
 _REDUCE = {"and": "&a", "or": "|a", "xor": "^a", "nand": "~&a", "nor": "~|a", "xnor": "~^a"}
@@ -54,8 +54,8 @@ def reduction(op: str, width: int) -> Circuit:
         headlines=(
             article(f"{width}-bit {upper} reduction"),
             article(f"{width}-input {upper} gate with the inputs in one vector"),
-            f"the {upper} of all bits of a {width}-bit vector",
-            article(f"reduction {upper} of a {width}-bit input"),
+            f"the {upper} of all bits of {a_bit(width)} vector",
+            article(f"reduction {upper} of {a_bit(width)} input"),
         ),
         inputs=(inp("a", width),),
         outputs=(outp("y"),),
@@ -78,7 +78,7 @@ def parity(width: int, kind: str) -> Circuit:
         headlines=(
             article(f"{kind} parity generator for {width} bits"),
             article(f"{width}-bit {kind} parity generator"),
-            f"the {kind} parity bit of a {width}-bit word",
+            f"the {kind} parity bit of {a_bit(width)} word",
             article(f"generator of the {kind} parity bit over {width} data bits"),
         ),
         inputs=(inp("d", width),),
@@ -128,7 +128,7 @@ def gray(width: int, direction: str) -> Circuit:
             article(f"{width}-bit {source} to {target} converter"),
             article(f"converter from {width}-bit {source} to {target}"),
             article(f"{width}-bit {'Gray code encoder' if to_gray else 'Gray code decoder'}"),
-            article(f"circuit that turns a {width}-bit {source} word into {target}"),
+            article(f"circuit that turns {a_bit(width)} {source} word into {target}"),
         ),
         inputs=(inp(names[0], width),),
         outputs=(outp(names[1], width),),
@@ -138,8 +138,12 @@ def gray(width: int, direction: str) -> Circuit:
     )
 
 
-def reverse(width: int, unit: str) -> Circuit:
-    size = {"bit": 1, "nibble": 4, "byte": 8}[unit]
+_UNITS = {"bit": 1, "nibble": 4, "byte": 8}
+
+
+def reverse(shape: tuple[int, str]) -> Circuit:
+    width, unit = shape
+    size = _UNITS[unit]
     count = width // size
     parts = [f"a[{i}]" if size == 1 else f"a[{i * size + size - 1}:{i * size}]" for i in range(count)]
     if size == 1:
@@ -159,10 +163,10 @@ def reverse(width: int, unit: str) -> Circuit:
     return Circuit(
         name=f"reverse_{unit}s",
         headlines=(
-            f"a circuit that reverses the {unit}s of a {width}-bit word",
+            f"a circuit that reverses the {unit}s of {a_bit(width)} word",
             article(f"{width}-bit {unit} reverser"),
-            f"{unit} order reversal for a {width}-bit vector",
-            f"a module that outputs a {width}-bit input with its {unit}s in reverse order",
+            f"{unit} order reversal for {a_bit(width)} vector",
+            f"a module that outputs {a_bit(width)} input with its {unit}s in reverse order",
         ),
         inputs=(inp("a", width),),
         outputs=(outp("y", width),),
@@ -178,9 +182,8 @@ def reverse(width: int, unit: str) -> Circuit:
     )
 
 
-def extend(narrow: int, wide: int, kind: str) -> Circuit:
-    if wide <= narrow:
-        wide = narrow * 2
+def extend(widths: tuple[int, int], kind: str) -> Circuit:
+    narrow, wide = widths
     extra = wide - narrow
     fill = f"{extra}'b0" if kind == "zero" else f"{{{extra}{{a[{narrow - 1}]}}}}"
 
@@ -194,7 +197,7 @@ def extend(narrow: int, wide: int, kind: str) -> Circuit:
             article(f"{kind} extension from {narrow} to {wide} bits"),
             article(f"{kind} extender from {narrow} bits to {wide} bits"),
             article(f"{narrow}-bit to {wide}-bit {kind} extender"),
-            f"a module that {kind}-extends a {narrow}-bit value to {wide} bits",
+            f"a module that {kind}-extends {a_bit(narrow)} value to {wide} bits",
         ),
         inputs=(inp("a", narrow),),
         outputs=(outp("y", wide),),
@@ -210,8 +213,8 @@ def popcount(width: int, what: str) -> Circuit:
     return Circuit(
         name="popcount" if what == "ones" else "count_zeros",
         headlines=(
-            f"a population count that counts the {what} in a {width}-bit word",
-            f"a circuit that counts the {what} in a {width}-bit input",
+            f"a population count that counts the {what} in {a_bit(width)} word",
+            f"a circuit that counts the {what} in {a_bit(width)} input",
             article(f"{width}-bit counter of {what}, combinational"),
             f"a module that gives the number of {what} among {width} bits",
         ),
@@ -244,11 +247,11 @@ FAMILIES = (
     Family("gray", "Gray code", "easy", "combinational", {"width": range(2, 33), "direction": ("bin2gray", "gray2bin")}, gray),
     Family(
         "reverse", "bit manipulation", "easy", "combinational",
-        {"width": (8, 16, 24, 32, 40, 48, 56, 64), "unit": ("bit", "nibble", "byte")}, reverse,
+        {"shape": [(w, unit) for unit, size in _UNITS.items() for w in range(size * 2, 65, size) if w > 5]}, reverse,
     ),
     Family(
         "extend", "bit manipulation", "easy", "combinational",
-        {"narrow": range(2, 17), "wide": (8, 12, 16, 20, 24, 32), "kind": ("zero", "sign")}, extend,
+        {"widths": [(n, w) for n in range(2, 17) for w in (8, 12, 16, 20, 24, 32) if w > n], "kind": ("zero", "sign")}, extend,
     ),
     Family("popcount", "bit manipulation", "easy", "combinational", {"width": range(3, 33), "what": ("ones", "zeros")}, popcount),
 )  # fmt: skip

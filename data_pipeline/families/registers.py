@@ -9,6 +9,7 @@ from data_pipeline.circuit import (
     Clocked,
     Fact,
     Family,
+    a_bit,
     always_clocked,
     article,
     inp,
@@ -161,8 +162,8 @@ def shift_register(width: int, form: str, direction: str, reset: str) -> Circuit
                     Fact(
                         (),
                         (
-                            "When {load} is 1, {d} is loaded; otherwise it shifts in {din}.",
-                            "{load} loads {d} in parallel.",
+                            "When {load} is 1, {d} is loaded; otherwise {din} is shifted in.",
+                            "{load} loads {d}; else {din} shifts in.",
                         ),
                     ),
                 )
@@ -199,7 +200,7 @@ def edge_detector(kind: str, width: int, reset: str, form: str) -> Circuit:
             article(f"{'both-edge' if kind == 'any' else noun} detector{size}"),
             f"a detector of {'any edge' if kind == 'any' else noun + 's'} on " + ("one signal" if width == 1 else f"{width} signals"),
             article(f"circuit that finds {'every edge' if kind == 'any' else 'each ' + noun} of " +
-                    ("its input" if width == 1 else f"a {width}-bit input")),
+                    ("its input" if width == 1 else f"{a_bit(width)} input")),
         ),
         inputs=(*_controls(reset), inp("d", width)),
         outputs=(outp("pulse", width),),
@@ -217,7 +218,7 @@ def edge_detector(kind: str, width: int, reset: str, form: str) -> Circuit:
                 if registered
                 else ("{pulse} is combinational: it compares {d} with its value at the last clock edge.",),
             ),
-            *reset_fact(chosen, "clears the stored value"),
+            *reset_fact(chosen, "clears its registers"),
         ),
         reset=chosen,
         roles={"d": "signal", "pulse": "edge seen"},
@@ -259,8 +260,11 @@ _RESETS = tuple(RESETS)
 FAMILIES = (
     Family(
         "register", "flip-flops", "easy", "sequential",
-        {"width": (1, 1, *range(2, 33)), "reset": _RESETS, "enable": (False, True), "edge": ("posedge", "posedge", "negedge")},
-        register,
+        {"width": range(2, 33), "reset": _RESETS, "enable": (False, True), "edge": ("posedge", "negedge")}, register,
+    ),
+    Family(
+        "dff", "flip-flops", "easy", "sequential",
+        {"width": (1,), "reset": _RESETS, "enable": (False, True), "edge": ("posedge", "negedge")}, register,
     ),
     Family("toggle", "flip-flops", "easy", "sequential", {"kind": ("T", "JK", "SR"), "reset": WITH_RESET, "enable": (False, True)}, toggle),
     Family(

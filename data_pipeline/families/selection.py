@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from data_pipeline.circuit import Circuit, Combinational, Fact, Family, article, inp, mask, outp
+from data_pipeline.circuit import Circuit, Combinational, Fact, Family, a_bit, article, inp, mask, outp
 
 
 def mux(ways: int, width: int) -> Circuit:
@@ -15,9 +15,13 @@ def mux(ways: int, width: int) -> Circuit:
         cases[-1] = f"            default: y = {names[-1]};"
         body = "    always @(*) begin\n        case (sel)\n" + "\n".join(cases) + "\n        endcase\n    end"
         registers = frozenset({"y"})
-    pick = "{y} is {a} when {sel} is 0 and {b} when {sel} is 1."
+    picks = ("{y} is {a} when {sel} is 0 and {b} when {sel} is 1.", "If {sel} is 1, {y} is {b}; else it is {a}.")
     if ways > 2:
-        pick = f"{{y}} is {{in0}} when {{sel}} is 0, {{in1}} when it is 1, and so on up to {{in{ways - 1}}}."
+        last = f"{{in{ways - 1}}}"
+        picks = (
+            f"{{y}} is {{in0}} when {{sel}} is 0, {{in1}} when it is 1, and so on up to {last}.",
+            f"{{sel}} is the number of the input that goes to {{y}}, from {{in0}} to {last}.",
+        )
     return Circuit(
         name=f"mux{ways}",
         headlines=(
@@ -32,7 +36,7 @@ def mux(ways: int, width: int) -> Circuit:
         registers=registers,
         body=body,
         model=Combinational(lambda v: {"y": v[names[v["sel"]]]}),
-        facts=(Fact((), (pick, "The select input {sel} chooses which input goes to {y}.")),),
+        facts=(Fact((), picks),),
         roles={"sel": "select", "y": "selected input", **{name: f"data input {i}" for i, name in enumerate(names)}},
         cycles=128,
     )
@@ -45,7 +49,7 @@ def demux(ways: int, width: int) -> Circuit:
         headlines=(
             article(f"{width}-bit 1-to-{ways} demultiplexer"),
             article(f"1-to-{ways} demultiplexer for {width}-bit data"),
-            article(f"1:{ways} demux with a {width}-bit input"),
+            article(f"1:{ways} demux with {a_bit(width)} input"),
             article(f"demultiplexer from one {width}-bit input to {ways} outputs"),
         ),
         inputs=(inp("d", width), inp("sel", size)),
@@ -82,7 +86,7 @@ def decoder(size: int, enable: bool, level: str) -> Circuit:
     if enable:
         facts.append(
             Fact(
-                ("an enable input", "enable"),
+                ("an active-high enable", "enable"),
                 ("When {en} is 0 no output is active.", "No output is active unless {en} is 1."),
             )
         )
@@ -137,7 +141,7 @@ def priority_encoder(width: int, first: str, valid: bool) -> Circuit:
         model=Combinational(function),
         facts=(
             Fact(
-                (f"the {first} bit first", f"priority to the {first} bit"),
+                (f"priority to the {first} bit (0 when no bit is set)",),
                 (
                     f"The {first} set bit of {{d}} wins; {{y}} is 0 when no bit is set.",
                     f"{{y}} is the index of the {first} set bit, or 0.",

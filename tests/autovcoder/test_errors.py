@@ -38,7 +38,6 @@ def test_no_error_of_ours_is_outside_the_tree() -> None:
     assert issubclass(ConfigError, InputError)
 
 
-@pytest.mark.xfail(strict=True, reason="pickle calls the class with positional arguments, which it refuses")
 def test_an_error_keeps_its_parts_on_the_way_between_processes() -> None:
     error = pickle.loads(pickle.dumps(ToolMissing("no iverilog", where="PATH", fix="apt install iverilog")))  # noqa: S301
     assert isinstance(error, ToolMissing)

@@ -147,8 +147,8 @@ def test_generation_is_told_when_the_answer_is_complete() -> None:
     model = Recorded(RIGHT)
     generate("an inverter", model, header=HEADER, simulator=Icarus())
     assert model.stop is not None
-    assert model.stop(RIGHT)
-    assert not model.stop(RIGHT[: len(RIGHT) // 2])
+    assert model.stop(0, RIGHT)
+    assert not model.stop(0, RIGHT[: len(RIGHT) // 2])
 
 
 def test_an_answer_that_was_cut_off_is_not_called_complete() -> None:

@@ -96,7 +96,7 @@ def test_greedy_answers_are_n_equal_ones_generated_once(rubbish: LocalModel) -> 
 
 def test_generation_ends_soon_after_the_answer_is_complete(rubbish: LocalModel) -> None:
     before = rubbish.new_tokens
-    [[answer]] = rubbish.complete(["x"], Sampling(max_new_tokens=100), stop=lambda text: len(text) >= 20)
+    [[answer]] = rubbish.complete(["x"], Sampling(max_new_tokens=100), stop=lambda _, text: len(text) >= 20)
     spent = rubbish.new_tokens - before
     [[whole]] = rubbish.complete(["x"], Sampling(max_new_tokens=100))
     assert spent < 40
@@ -109,7 +109,7 @@ def test_only_what_follows_the_completing_token_is_cut_off(rubbish: LocalModel) 
     lengths = []
     for size in range(1, len(whole), 7):
         [[answer]] = rubbish.complete(
-            ["x"], Sampling(max_new_tokens=30), stop=lambda text, size=size: len(text) >= size
+            ["x"], Sampling(max_new_tokens=30), stop=lambda _, text, size=size: len(text) >= size
         )
         assert whole.startswith(answer)
         lengths.append(len(answer) - size)
@@ -123,12 +123,12 @@ def test_rows_of_one_batch_stop_each_on_their_own(rubbish: LocalModel) -> None:
     asked = Sampling(max_new_tokens=24)
     seen: set[str] = set()
 
-    def stop(text: str) -> bool:
+    def stop(number: int, text: str) -> bool:
         seen.add(text)
         return len(text) >= 25
 
     together = rubbish.complete(prompts, asked, stop=stop)
-    alone = [rubbish.complete([text], asked, stop=lambda text: len(text) >= 25)[0] for text in prompts]
+    alone = [rubbish.complete([text], asked, stop=lambda _, text: len(text) >= 25)[0] for text in prompts]
     assert together == alone
     assert seen
 

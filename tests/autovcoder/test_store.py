@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -114,6 +115,103 @@ def test_a_killed_stage_resumes_from_its_whole_rows(tmp_path: Path) -> None:
         assert [row["i"] for row in rows] == list(range(len(rows)))
         stage.append("rows.jsonl", {"i": len(rows)})
         assert stage.finish().rows["rows.jsonl"] == len(rows) + 1
+
+
+def test_unfinished_work_is_not_continued_under_other_versions_but_finished_work_stays(tmp_path: Path) -> None:
+    with Stage(tmp_path / "s", "t", config={}, versions={"tool": "1"}) as stage:
+        stage.append("rows.jsonl", {})
+    with pytest.raises(StoreError, match=r"another version \(tool\)"):
+        Stage(tmp_path / "s", "t", config={}, versions={"tool": "2"})
+    with Stage(tmp_path / "s", "t", config={}, versions={"tool": "1"}) as stage:
+        stage.finish()
+    assert Stage(tmp_path / "s", "t", config={}, versions={"tool": "2"}).done
+
+
+def test_a_second_run_is_kept_out_until_the_first_ends_or_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom autovcoder.store import Stage\n"
+        "with Stage(Path(sys.argv[1]), 't', config={}) as stage:\n"
+        "    stage.append('rows.jsonl', {})\n    print('open', flush=True)\n    time.sleep(600)\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"open\n"
+        for config in ({}, {"other": 1}):
+            with pytest.raises(StoreError, match="another run is writing here"):
+                Stage(tmp_path, "t", config=config)
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.communicate()
+    with Stage(tmp_path, "t", config={}) as stage, pytest.raises(StoreError, match="another run is writing here"):
+        Stage(tmp_path, "t", config={})
+    with Stage(tmp_path, "t", config={}) as stage:
+        stage.finish()
+        assert Stage(tmp_path, "t", config={}).done
+
+
+def test_a_lock_is_gone_with_its_stage_though_a_forked_child_lives(tmp_path: Path) -> None:
+    ours, theirs = os.pipe()
+    with Stage(tmp_path, "t", config={}) as stage:
+        stage.start()
+        child = os.posix_spawn("/bin/sh", ["sh", "-c", "read line"], {}, file_actions=[
+            (os.POSIX_SPAWN_DUP2, ours, 0), (os.POSIX_SPAWN_DUP2, stage._lock, 9)])  # fmt: skip
+    try:
+        with Stage(tmp_path, "t", config={}):
+            pass
+    finally:
+        os.write(theirs, b"\n")
+        os.waitpid(child, 0)
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_a_refused_run_leaves_the_folder_open_to_the_right_one(tmp_path: Path) -> None:
+    with Stage(tmp_path, "t", config={"k": 1}) as stage:
+        stage.start()
+    with pytest.raises(StoreError, match="another config"):
+        Stage(tmp_path, "t", config={"k": 2})
+    with Stage(tmp_path, "t", config={"k": 1}) as stage:
+        stage.finish()
+
+
+def test_a_run_that_fails_before_its_first_row_does_not_lock_its_folder(tmp_path: Path) -> None:
+    for folder in (tmp_path / "new", tmp_path / "old"):
+        (tmp_path / "old").mkdir(exist_ok=True)
+        with pytest.raises(InputError), Stage(folder, "t", config={"typo": 1}):
+            raise InputError("mistyped")
+        assert [path.name for path in tmp_path.iterdir()] == ["old"], "a folder made for nothing is removed"
+        with Stage(folder, "t", config={"right": 1}) as stage:
+            stage.append("rows.jsonl", {})
+        with pytest.raises(StoreError, match="another config"):
+            Stage(folder, "t", config={"typo": 1})
+        shutil.rmtree(folder)
+
+
+def test_a_started_stage_is_locked_to_its_settings_before_its_first_row(tmp_path: Path) -> None:
+    with Stage(tmp_path, "t", config={"k": 1}) as stage:
+        stage.start()
+        (tmp_path / "weights.bin").write_bytes(b"1")
+    with pytest.raises(StoreError, match="another config"):
+        Stage(tmp_path, "t", config={"k": 2})
+
+
+def test_what_a_killed_write_left_is_removed_and_never_part_of_the_data(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom autovcoder.store import write_atomic\n"
+        "os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "write_atomic(Path(sys.argv[1]) / 'report.md', 'half')\n"
+    )
+    plain = hash_input(tmp_path)
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    (left,) = tmp_path.iterdir()
+    assert hash_input(tmp_path) == plain
+    (tmp_path / "deep").mkdir()
+    shutil.copy(left, tmp_path / "deep")
+    with Stage(tmp_path, "t", config={}) as stage:
+        assert not left.exists()
+        shutil.copy(tmp_path / "deep" / left.name, left)
+        assert stage.finish().sha256 == {}
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"stage": ', "\udcff"])

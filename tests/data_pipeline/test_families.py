@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 
@@ -58,17 +59,24 @@ _DETECTOR = {"pattern": "1011", "overlap": True, "kind": "Mealy", "reset": "sync
         ("comparator", {"width": 8, "tests": "lt", "sign": "signed"}, "$signed(a)", "a"),
         ("shifter", {"width": 8, "kind": "sra"}, ">>>", ">>"),
         ("alu", {"width": 8, "operations": "add_sub", "zero": True}, "a - b", "b - a"),
+        ("comparator", {"width": 16, "tests": "le", "sign": "unsigned"}, "a <= b", "a < b"),
+        ("comparator", {"width": 32, "tests": "eq", "sign": "unsigned"}, "a == b", "1'b0"),
+        ("pwm", {"width": 8, "reset": "sync_high"}, "(count < duty)", "(count <= duty)"),
+        ("pwm", {"width": 8, "reset": "sync_high"}, "posedge clk", "posedge clk or posedge rst"),
+        ("sequence_detector", _DETECTOR, "posedge clk", "posedge clk or posedge rst"),
+        ("clock_divider", {"ratio": 10, "reset": "sync_high"}, "posedge clk", "posedge clk or posedge rst"),
     ],
 )
 def test_a_wrong_design_is_a_mismatch(name: str, parameters: dict[str, object], right: str, wrong: str) -> None:
     circuit = FAMILIES[name].build(**parameters)
     code = render(circuit, "m", {})
     assert right in code
-    bench = make_bench(circuit, "m", {}, "seed")
-    assert Icarus().run(code, bench).passed
-    verdict = Icarus().run(code.replace(right, wrong, 1), bench)
-    assert verdict.status == "mismatch", verdict
-    assert verdict.mismatches
+    for seed in ("one", "two", "three", "four"):
+        bench = make_bench(circuit, "m", {}, seed)
+        assert Icarus().run(code, bench).passed
+        verdict = Icarus().run(code.replace(right, wrong, 1), bench)
+        assert verdict.status == "mismatch", verdict
+        assert verdict.mismatches
 
 
 def test_a_design_that_drives_nothing_is_a_mismatch() -> None:
@@ -88,6 +96,7 @@ def test_wordings_are_filled_in_and_headers_open_the_code(name: str) -> None:
             assert "{" not in wording.text, wording.text
             assert "  " not in wording.text.split("\n", maxsplit=1)[0]
             assert len(set(wording.names.values())) == len(wording.names)
+            assert not re.search(r"\ba (8|11|18)-bit|\ban (1|2|3|4|5|6|7|9|10|16|32)-bit", wording.text), wording.text
             if held_out:
                 assert circuit.headlines[-1].lower() in wording.text.lower()
 
@@ -99,3 +108,12 @@ def test_wordings_are_filled_in_and_headers_open_the_code(name: str) -> None:
 )  # fmt: skip
 def test_articles_follow_the_sound(expected: str) -> None:
     assert article(expected.split(" ", 1)[1]) == expected
+
+
+@pytest.mark.parametrize("name", sorted(FAMILIES))
+def test_no_other_name_of_a_port_is_an_internal_name(name: str) -> None:
+    for circuit in some_circuits(name, 12):
+        inside = set(re.findall(r"(?<!['\w])[A-Za-z_]\w*", circuit.body)) - {port.name for port in circuit.ports}
+        for number in range(40):
+            names = word(circuit, random.Random(f"{name} {number}")).names
+            assert not inside & set(names.values())

@@ -15,14 +15,18 @@ from hypothesis import strategies as st
 from autovcoder.errors import StoreError
 from autovcoder.records import Bench, Problem, Verdict, VerifiedPair
 from autovcoder.store import read_manifest, read_records
-from data_pipeline.pairs import PairSettings, code_key, make_pairs
-from data_pipeline.parametric import ParametricTeacher, is_held_out
+from data_pipeline.circuit import render
+from data_pipeline.families import FAMILIES
+from data_pipeline.pairs import OVERLAP, PairSettings, make_pairs
+from data_pipeline.parametric import ParametricTeacher, code_key, is_held_out
 from data_pipeline.phrasing import FRAMES, HELD_OUT_FRAMES
 from data_pipeline.slips import slip
 from data_pipeline.texts import TextSettings, make_texts
 from hdl_sim.icarus import Icarus
 from hdl_sim.limits import Limits
 from hdl_sim.simulator import DEFAULT_LIMITS
+from hdl_sim.slang import read_source
+from hdl_sim.statement import stated_interface
 
 AUTOVCODER = str(Path(sys.executable).with_name("autovcoder"))
 SMALL = PairSettings(seed=3, pairs=40, problems=60)
@@ -51,7 +55,6 @@ def test_every_kept_pair_passed_its_bench(folder: Path) -> None:
 def test_the_same_seed_gives_the_same_drafts(teacher: ParametricTeacher) -> None:
     assert teacher.draft(5, 17) == ParametricTeacher().draft(5, 17)
     assert teacher.draft(5, 17) != teacher.draft(6, 17)
-    assert teacher.problem_text(5, 17) == teacher.draft(5, 17).problem
 
 
 def test_held_out_designs_are_never_trained_on(teacher: ParametricTeacher) -> None:
@@ -68,7 +71,7 @@ def test_held_out_problems_use_unseen_frames(folder: Path, teacher: ParametricTe
     problems = list(read_records(folder / "problems.jsonl", Problem))
     assert len(problems) == SMALL.problems
     assert all(problem.spec.startswith(starts) for problem in problems)
-    assert not any(teacher.problem_text(3, index).startswith(starts) for index in range(300))
+    assert not any(teacher.draft(3, index).problem.startswith(starts) for index in range(300))
     assert {problem.id.split(".")[0] for problem in problems} == {"frame", "headline"}
 
 
@@ -78,14 +81,30 @@ def test_the_manifest_reports_the_overlap(folder: Path) -> None:
     assert facts["held_out_designs_in_training"] == 0
 
 
-def test_a_draft_that_equals_a_held_out_problem_is_dropped(tmp_path: Path) -> None:
-    """The check does not rest on the construction: a design planted in the held-out set is found in training."""
-    teacher = ParametricTeacher()
-    draft = teacher.draft(0, 0)
-    planted = code_key(draft.code)
-    renamed = draft.code.replace("clk", "tick").replace("module ", "module other_", 1)
-    assert code_key(f"// a comment\n{renamed}  ") == planted
-    assert code_key(teacher.draft(0, 1).code) != planted
+def test_a_draft_that_equals_a_held_out_problem_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check does not rest on the construction: a held-out design that is drawn for training is found."""
+    monkeypatch.setattr(ParametricTeacher, "draw_design", lambda self, rng: rng.choice(self.held_out["decoder"]))
+    make_pairs(tmp_path / "out", PairSettings(pairs=6, problems=60), Icarus())
+    reasons = [json.loads(line)["reason"] for line in (tmp_path / "out" / "dropped.jsonl").read_text().splitlines()]
+    assert reasons == [OVERLAP] * 6
+    assert read_manifest(tmp_path / "out").facts["pairs_dropped_for_overlap"] == 6
+
+
+def test_a_design_is_known_again_under_other_names_and_in_the_other_language(teacher: ParametricTeacher) -> None:
+    circuit = FAMILIES["counter"].build(width=4, direction="up", reset="async_low", enable=True, load=False)
+    key = code_key(render(circuit, "m", {}))
+    assert code_key(f"// a comment\n{render(circuit, 'top_2', {'clk': 'tick', 'q': 'out'})}  ") == key
+    assert code_key(render(circuit, "m", {}, "systemverilog")) == key
+    assert code_key(render(circuit, "m", {}).replace("negedge", "posedge")) != key
+    assert code_key(render(circuit, "m", {}).replace("[3:0]", "[4:0]")) != key
+
+
+def test_every_held_out_problem_states_its_whole_interface(folder: Path) -> None:
+    for problem in read_records(folder / "problems.jsonl", Problem):
+        stated = stated_interface(problem.spec, problem.interface)
+        [module] = read_source(problem.reference or "").modules
+        assert stated.name == module.name, problem.spec
+        assert {port.name for port in stated.ports or ()} == {port.name for port in module.ports}, problem.spec
 
 
 class _KilledAfter:
@@ -145,6 +164,7 @@ def test_a_slip_changes_the_code_in_one_place(seed: int) -> None:
     teacher = _teacher()
     code = teacher.draft(seed, 0).code
     changed = slip(code, random.Random(seed))
+    assert changed != code
     assert changed.startswith("module") or "module" not in changed.split("\n", 1)[0]
     lines, other = code.splitlines(), changed.splitlines()
     assert abs(len(lines) - len(other)) <= 1
@@ -162,9 +182,7 @@ def _teacher() -> ParametricTeacher:
 def test_the_command_writes_a_stage_folder(tmp_path: Path) -> None:
     out = tmp_path / "pairs"
     command = [
-        sys.executable,
-        "-m",
-        "autovcoder.cli.main",
+        AUTOVCODER,
         "data",
         "pairs",
         "--out",

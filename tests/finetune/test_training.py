@@ -16,15 +16,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from autovcoder.errors import ConfigError, StoreError
-from autovcoder.store import read_jsonl, read_manifest
+from autovcoder.config import load_settings
+from autovcoder.errors import ConfigError, InputError, StoreError
+from autovcoder.store import Stage, read_jsonl, read_manifest
 from data_pipeline.pairs import PairSettings, make_pairs
 from data_pipeline.texts import TextSettings, make_texts
 from finetune.merge import merge
-from finetune.pretrain import PretrainSettings, pretrain
+from finetune.pretrain import PretrainSettings, make_batches, pretrain
 from finetune.rounds import RoundSettings, encode_pair, round1, round2
-from finetune.tokenizer import ASSISTANT, END, train_tokenizer
+from finetune.tokenizer import ASSISTANT, END, USER, train_tokenizer
+from finetune.trainer import last_checkpoint
 from hdl_sim.icarus import Icarus
+
+# trl and peft use what transformers calls by a new name; nothing here can help that.
+pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.* is deprecated:FutureWarning")
 
 AUTOVCODER = str(Path(sys.executable).with_name("autovcoder"))
 TINY = PretrainSettings(
@@ -140,19 +145,118 @@ def test_a_pair_that_is_too_long_is_dropped_and_named(root: Path, tmp_path: Path
     assert "tokens, the most is 120" in dropped[0]["reason"]
 
 
-def test_an_unknown_lora_key_names_the_nearest(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"lora\.lora_alpa; did you mean 'lora_alpha'"):
-        round1(str(root / "base"), root / "texts", tmp_path / "out", RoundSettings(lora={"lora_alpa": 1}))
+@pytest.mark.parametrize("section", ["lora", "sft"])
+def test_a_mistyped_key_names_the_nearest_and_the_corrected_one_works_in_the_same_folder(
+    root: Path, tmp_path: Path, section: str
+) -> None:
+    key, wrong = {"lora": ("lora_alpha", "lora_alpa"), "sft": ("max_steps", "max_step")}[section]
+    one_step = LORA.model_copy(update={"sft": {**LORA.sft, "max_steps": 1}})
+    values = {k: v for k, v in getattr(one_step, section).items() if k != key}
+    for bad, message in [
+        ({**values, wrong: 1}, rf"{section}\.{wrong}; did you mean '{key}'"),
+        ({**values, key: 1, **REFUSED[section]}, f"refuses the settings: {section}"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            round1(str(root / "base"), root / "texts", tmp_path / "out", one_step.model_copy(update={section: bad}))
+    right = one_step.model_copy(update={section: {**values, key: 1}})
+    assert round1(str(root / "base"), root / "texts", tmp_path / "out", right).facts["steps"] == 1
+
+
+REFUSED: dict[str, dict[str, Any]] = {
+    "lora": {"layers_to_transform": 1, "target_modules": "x", "r": 0},
+    "sft": {"eval_strategy": "daily"},
+}
+
+
+def test_no_length_limit_keeps_every_row(root: Path, tmp_path: Path) -> None:
+    free = LORA.model_copy(update={"sft": {**LORA.sft, "max_length": None, "max_steps": 1}})
+    facts = round2(str(root / "merged1"), root / "pairs", tmp_path / "out", free).facts
+    assert facts["examples"] == read_manifest(root / "pairs").rows["pairs.jsonl"]
+    assert not (tmp_path / "out" / "dropped.jsonl").exists()
+
+
+def test_an_adapter_is_joined_with_no_other_model_than_its_own(root: Path, tmp_path: Path) -> None:
+    for model in (str(root / "merged1"), "somebody/else"):
+        with pytest.raises(InputError, match=rf"not trained on this model: adapter {root / 'round1'}, model {model}"):
+            merge(model, root / "round1", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_input_that_is_no_finished_stage_is_refused(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / "rtl.jsonl").write_text('{"id": "a", "text": "module a; endmodule"}')
+    with Stage(tmp_path / "begun", "test", config={}) as stage:
+        stage.start()
+    for folder in (tmp_path / "plain", tmp_path / "begun"):
+        with pytest.raises(StoreError, match="not a finished stage folder"):
+            round1(str(root / "base"), folder, tmp_path / "out", LORA)
+        with pytest.raises(StoreError, match="not a finished stage folder"):
+            pretrain(folder, tmp_path / "out", TINY)
+        with pytest.raises(StoreError, match="not a finished stage folder"):
+            merge(str(root / "base"), folder, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"batch_tokens": 1000}, r"batch_tokens; batch_tokens \(1000\) must be a multiple of context \(2048\)"),
+        (
+            {"block": 600, "batch_tokens": 2048},
+            r"batch_tokens; batch_tokens \(2048\) must be a multiple of block \(600\)",
+        ),
+        ({"width": 100, "heads": 8}, r"heads; width \(100\) must be a multiple of twice heads \(8\)"),
+        ({"context": 0, "heads": 0}, "heads; .*greater than 0"),
+        ({"long_share": 1.5}, "long_share; .*less than or equal to 1"),
+    ],
+)
+def test_a_shape_that_does_not_fit_is_one_clear_message(flags: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_settings(PretrainSettings, None, flags)
+
+
+def test_mistyped_or_impossible_pretraining_settings_do_not_lock_the_folder(root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(ConfigError, match=r"trainer\.max_step; did you mean 'max_steps'"):
+        pretrain(root / "texts", out, TINY.model_copy(update={"trainer": {"max_step": 1}}))
+    with pytest.raises(InputError, match=r"fewer than one batch: .*lower batch_tokens \(1024000\)"):
+        pretrain(root / "texts", out, TINY.model_copy(update={"batch_tokens": 1_024_000}))
+    # weight_decay is a default of ours that a user may change, not a second argument of the same name.
+    right = TINY.model_copy(update={"trainer": {"max_steps": 1, "weight_decay": 0.0}})
+    assert pretrain(root / "texts", out, right).facts["steps"] == 1
+
+
+@pytest.mark.parametrize("long_share", [0.0, 0.3, 1.0])
+def test_no_training_sequence_holds_a_problem_and_an_answer(root: Path, long_share: float) -> None:
+    settings = TINY.model_copy(update={"long_share": long_share})
+    tokenizer = AutoTokenizer.from_pretrained(root / "base")
+    rows = list(read_jsonl(root / "texts" / "base.jsonl"))
+    batches = make_batches(rows, tokenizer, settings)
+    user, assistant = tokenizer.convert_tokens_to_ids([USER, ASSISTANT])
+    kinds, mixed, tokens = set(), 0, 0
+    for batch in batches:
+        ids, length = batch["ids"], batch["length"]
+        assert len(ids) == settings.batch_tokens
+        sequences = [ids[start : start + length] for start in range(0, len(ids), length)]
+        held = [{user, assistant}.intersection(sequence) for sequence in sequences]
+        assert all(len(found) < 2 for found in held)
+        mixed += {user, assistant} == set().union(*held)
+        kinds |= {length}
+        tokens += len(ids)
+    assert mixed > len(batches) / 2, "a batch holds both kinds"
+    assert (
+        kinds
+        == {0.0: {settings.block}, 0.3: {settings.block, settings.context}, 1.0: {settings.block, settings.context}}[
+            long_share
+        ]
+    )
+    everything = sum(len(tokenizer(row["text"])["input_ids"]) for row in rows)
+    assert tokens > everything - 4 * settings.batch_tokens
+    assert make_batches(rows, tokenizer, settings) == batches, "a resumed run must see the same batches"
 
 
 def test_training_goes_on_after_a_kill(root: Path, tmp_path: Path) -> None:
     """kill -9 in the middle: the next start resumes from a checkpoint and ends with the same number of steps."""
-    script = (
-        "import sys; from pathlib import Path; from finetune.pretrain import *;"
-        f"pretrain(Path({str(root / 'texts')!r}), Path({str(tmp_path / 'out')!r}),"
-        f" PretrainSettings.model_validate_json({slow().model_dump_json()!r}))"
-    )
-    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = start_training(root, tmp_path / "out", slow())
     deadline = time.monotonic() + 120
     while not list((tmp_path / "out" / "checkpoints").glob("checkpoint-*/trainer_state.json")):
         assert process.poll() is None, "the training ended before it could be killed"
@@ -160,11 +264,49 @@ def test_training_goes_on_after_a_kill(root: Path, tmp_path: Path) -> None:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    # What a kill in the middle of writing the next checkpoint leaves: the weights, or half of the last file.
+    for number, state in ((99998, None), (99999, '{"global_step": 9')):
+        torn = tmp_path / "out" / "checkpoints" / f"checkpoint-{number}"
+        torn.mkdir()
+        (torn / "model.safetensors").write_bytes(b"half")
+        if state:
+            (torn / "trainer_state.json").write_text(state)
     facts = pretrain(root / "texts", tmp_path / "out", slow()).facts
     assert facts["resumed"] is True
+    assert not (tmp_path / "out" / "checkpoints").exists()
     whole = pretrain(root / "texts", tmp_path / "whole", slow()).facts
     assert facts["steps"] == whole["steps"]
     assert facts["last_loss"] == pytest.approx(whole["last_loss"], rel=0.02)
+
+
+def test_a_kill_before_the_model_is_saved_loses_no_training(root: Path, tmp_path: Path) -> None:
+    killed = "import os, finetune.pretrain as p; p.in_bfloat16 = lambda model: os.kill(os.getpid(), 9);"
+    settings = TINY.model_copy(update={"trainer": {"max_steps": 7}})
+    assert start_training(root, tmp_path / "out", settings, killed).wait(120) == -signal.SIGKILL
+    last = last_checkpoint(tmp_path / "out" / "checkpoints")
+    assert last is not None
+    assert last.name == "checkpoint-7"
+    facts = pretrain(root / "texts", tmp_path / "out", settings).facts
+    assert (facts["resumed"], facts["steps"]) == (True, 7)
+
+
+def test_a_kill_while_the_tokenizer_is_saved_is_made_good(root: Path, tmp_path: Path) -> None:
+    killed = "import os, finetune.pretrain as p; p.replace_folder = lambda made, target: os.kill(os.getpid(), 9);"
+    settings = TINY.model_copy(update={"trainer": {"max_steps": 1}})
+    assert start_training(root, tmp_path / "out", settings, killed).wait(120) == -signal.SIGKILL
+    (half,) = (tmp_path / "out" / "checkpoints").iterdir()
+    (half / "tokenizer.json").write_text("{")
+    pretrain(root / "texts", tmp_path / "out", settings)
+    assert (tmp_path / "out" / "tokenizer.json").read_text() == (root / "base" / "tokenizer.json").read_text()
+
+
+def start_training(root: Path, out: Path, settings: PretrainSettings, before: str = "") -> subprocess.Popen[bytes]:
+    script = (
+        f"{before} import sys; from pathlib import Path; from finetune.pretrain import *;"
+        f"pretrain(Path({str(root / 'texts')!r}), Path({str(out)!r}),"
+        f" PretrainSettings.model_validate_json({settings.model_dump_json()!r}))"
+    )
+    return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def slow() -> PretrainSettings:

@@ -144,3 +144,24 @@ def test_time_is_linear_enough_on_hostile_answers(piece: str) -> None:
     extract_code(text, header=HEADER)
     answer_complete(text + "endmodule")
     assert time.process_time() - started < 10
+
+
+def test_many_backticks_take_linear_time() -> None:
+    started = time.monotonic()
+    for text in ("`" * 200_000, "```x" * 50_000, "`` " * 60_000):
+        extract_code(text + "\nmodule m(input a); endmodule\n")
+    assert time.monotonic() - started < 5
+
+
+def test_an_answer_too_large_to_be_read_has_no_code() -> None:
+    code = "module m(input a); endmodule\n"
+    assert extract_code(code + " " * 900_000) is not None
+    assert extract_code(code + " " * 1_000_000) is None
+
+
+def test_helpers_are_the_modules_that_are_instantiated() -> None:
+    text = "module m(input a); wire other; sub s(a); endmodule\nmodule sub(input a); endmodule\n"
+    kept = extract_code(text + "module other(input a); endmodule\n", module="m")
+    assert kept is not None
+    assert "module sub" in kept
+    assert "module other" not in kept

@@ -172,9 +172,24 @@ HOSTILE = {
     "reads a file": (INITIAL.format('integer f; initial f = $fopen("/etc/passwd", "r");'), "forbidden"),
     "includes a file": ('`include "/etc/passwd"\n' + GOOD, "forbidden"),
     "forces the testbench": (INITIAL.format("initial force tb.errors = 0;"), "forbidden"),
-    "looks into the testbench": (GOOD.replace("a & b", "tb.dut.b & tb.a"), "elaboration_error"),
-    "resets the counter": (INITIAL.format("always @* tb.errors = 0;"), "elaboration_error"),
-    "looks upwards": (GOOD.replace("a & b", "dut.a & b"), "elaboration_error"),
+    "looks into the testbench": (GOOD.replace("a & b", "tb.dut.b & tb.a"), "forbidden"),
+    "resets the counter": (INITIAL.format("always @* tb.errors = 0;"), "forbidden"),
+    "looks upwards": (GOOD.replace("a & b", "dut.a & b"), "forbidden"),
+    "looks at a sibling": (GOOD.replace("a & b", "good1.y") + "module refm(output y); assign y = 0; endmodule\n"
+                           "module fake; refm good1(); top u(.a(0), .b(0)); endmodule", "forbidden"),
+    "looks from where nothing is elaborated": (
+        "module top #(parameter N = 1) (input a, b, output y); if (N) assign y = tb.a & tb.b; endmodule\n"
+        "module fake; top #(.N(0)) u(); endmodule", "forbidden"),
+    "calls a task of the testbench": (INITIAL.format("initial if (0) check;"), "forbidden"),
+    "ends a comment for the preprocessor": (
+        '// x\r`define F $display("Your Design Passed")\r' + INITIAL.format("initial `F;"), "forbidden"),
+    "ends an escaped name early": (INITIAL.format('integer \\x ; initial \\x\b=1;$display("Your Design Passed");'),
+                                   "forbidden"),
+    "drives its input": (INITIAL.format("assign a = 1'bx;"), "forbidden"),
+    "drives its input stronger": (INITIAL.format("assign (supply1, supply0) a = 0;"), "forbidden"),
+    "drives its input by a gate": (INITIAL.format("buf (a, b);"), "forbidden"),
+    "drives its input from within": (INITIAL.format("s i(a);") + "module s(output z); assign z = 0; endmodule",
+                                     "forbidden"),
     "hides behind the simulator": (INITIAL.format("`ifdef __ICARUS__\n initial $finish;\n`endif"), "forbidden"),
     "hides behind the front end": (INITIAL.format("`ifndef SV_COV_START\n assign tb.a = 0;\n`endif"), "forbidden"),
     "hides behind a bench's macro": (INITIAL.format("`ifdef SECRET\n initial tb.errors = -9;\n`endif"), "mismatch"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -170,3 +172,32 @@ def test_verilog_2001_is_clean(code: str) -> None:
 def test_violations_have_their_place() -> None:
     [found] = verilog2001_violations("module m(input a,\n  output b);\n  always_comb;\nendmodule")
     assert (found.line, found.column, found.severity) == (3, 3, "error")
+
+
+ARRAYS = (
+    "module a; endmodule module b; a x[{n}](); endmodule module c; b x[{n}](); endmodule "
+    "module d; c x[{n}](); endmodule"
+)
+LOOPS = (
+    "module a; endmodule module b; localparam N = 4095; genvar i; for (i = 0; i < N; i = i + 1) a x(); endmodule "
+    "module c; genvar i; for (i = 0; i < 12'd4095; i = i + 1) b x(); endmodule"
+)
+
+
+@pytest.mark.parametrize("code", [ARRAYS.format(n=60000), ARRAYS.format(n=1000), LOOPS])
+def test_instances_that_multiply_do_not_exhaust_memory(code: str) -> None:
+    limited = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30)); "
+        "from hdl_sim.slang import read_source; source = read_source(sys.stdin.read()); "
+        "print(source.refused, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 300_000)"
+    )
+    done = subprocess.run([sys.executable, "-c", limited], input=code, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True"]
+
+
+def test_ordinary_arrays_and_loops_are_read() -> None:
+    code = (
+        "module a; endmodule module b #(parameter N = 64); genvar i, j; "
+        "for (i = 0; i < N; i = i + 1) for (j = 0; j < N; j = j + 1) a x[3:0](); endmodule"
+    )
+    assert not read_source(code).errors
