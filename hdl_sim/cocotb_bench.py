@@ -19,6 +19,8 @@ from hdl_sim.rules import Outcome, judge_cocotb
 from hdl_sim.sandbox import Finished, run_confined
 from hdl_sim.testbench import check_names
 
+# Where cocotb is when it imports the tests: before any of them, so that no design has a part in its failure.
+_NOT_LOADED = "in _setup_regression_manager"
 _RESULTS = "cocotb_results.xml"
 _LAUNCHER = "launch_cocotb.py"
 _TIMESCALE = "timescale_first.sv"
@@ -70,7 +72,7 @@ def run_cocotb(folder: Path, files: CocotbFiles, limits: Limits) -> tuple[Finish
     """Run the tests on the program in ``folder``; the outcome comes from cocotb's results file alone.
 
     Raises:
-        ToolMissing: cocotb is not installed. ToolFailed: it did not start.
+        InputError: the tests cannot be imported. ToolMissing: cocotb is not installed. ToolFailed: it did not start.
     """
     try:
         import cocotb  # noqa: F401
@@ -88,6 +90,9 @@ def run_cocotb(folder: Path, files: CocotbFiles, limits: Limits) -> tuple[Finish
         raise ToolFailed("cocotb did not start", fix=finished.stderr.strip().splitlines()[-1])
     results = folder / _RESULTS
     text = results.read_text(encoding="utf-8", errors="replace") if results.is_file() else None
+    if text is None and finished.reason == "exited" and _NOT_LOADED in finished.stdout + finished.stderr:
+        lines = (finished.stderr.strip() or finished.stdout.strip()).splitlines()
+        raise InputError("the testbench's Python does not load", where=", ".join(files.modules), fix=lines[-1][:300])
     return finished, judge_cocotb(text, finished)
 
 

@@ -202,7 +202,7 @@ def _become(job: Mapping[str, Any], landlock: Landlock, out: int, err: int, fail
         null = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((null, 0), (out, 1), (err, 2)):
             os.dup2(source, target)
-        if landlock.abi > 0 and job["landlock"]:
+        if landlock.abi > 0:
             landlock.restrict(job["readable"], [job["cwd"]])
         for name, (soft, hard) in job["rlimits"].items():
             _limit(getattr(resource, name), soft, hard)

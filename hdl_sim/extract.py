@@ -16,7 +16,8 @@ from hdl_sim.tokens import is_word, tokens
 _THOUGHT_TAG = re.compile(r"<(/?)(?:think|thinking|reasoning)>", re.IGNORECASE)
 # A fence, its language where one follows, and the end of its line where nothing else does.
 _FENCE = re.compile(
-    r"(?<!`)`{3,}+[ \t]*((?:system)?verilog\b|sv\b|vlog\b|[\w+#.-]*(?=[ \t]*(?:\r?\n|$)))[ \t]*(?:\r?\n)?", re.IGNORECASE
+    r"(?<!`)`{3,}+[ \t]*((?:system)?verilog\b|sv\b|vlog\b|[\w+#.-]*(?=[ \t]*(?:\r?\n|$)))[ \t]*(?:\r?\n)?",
+    re.IGNORECASE,
 )
 _LEAD_IN = re.compile(r"\s*(?:`(?!``)|//|/\*|\(\*|$)")
 _WORDS = """

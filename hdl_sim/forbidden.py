@@ -13,8 +13,8 @@ from autovcoder.records import Diagnostic
 from hdl_sim.tokens import Token, tokens
 
 FORBIDDEN = "Forbidden"
-# System functions that compute and touch nothing (IEEE 1800-2017, clauses 20.5 to 20.9 and 20.15) and that Icarus 11 has, and
-# the time.
+# System functions that compute and touch nothing (IEEE 1800-2017, clauses 20.5 to 20.9 and 20.15) and that Icarus 11
+# has, and the time.
 _NAMES = """
     $bits $clog2 $signed $unsigned $high $low $left $right $size $increment $dimensions $unpacked_dimensions
     $countones $countbits $onehot $onehot0 $isunknown

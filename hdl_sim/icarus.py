@@ -5,7 +5,6 @@ Reads a design's text and a `Bench`; writes into a folder of its own, in memory 
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 import shutil
@@ -24,6 +23,7 @@ from hdl_sim.icarus_log import CompilerLog, read_log
 from hdl_sim.limits import Limits
 from hdl_sim.references import driven_inputs, outside_references
 from hdl_sim.rules import Outcome, judge
+from hdl_sim.run_folders import folder_prefix, memory_folder, sweep_once
 from hdl_sim.sandbox import Finished, run_confined
 from hdl_sim.simulator import DEFAULT_LIMITS
 from hdl_sim.slang import read_source
@@ -32,6 +32,7 @@ from hdl_sim.tokens import plain_lines, tokens
 from hdl_sim.tools import find_tool, tool_version
 
 _LOG_TAIL = 4000  # characters
+_SPACE_LEFT = 1 << 20  # bytes; with less, a file of a run may have been cut off
 _DESIGN, _PROGRAM = "design.sv", "sim.vvp"
 
 
@@ -52,6 +53,8 @@ class _Run:
         return replace(self.limits, wall_s=max(0.001, self.limits.wall_s - (time.monotonic() - self.started)))
 
     def verdict(self, status: Status, stage: SimStage, outcome: Outcome | None = None) -> Verdict:
+        if status != "pass":
+            self.refuse_full_disk()
         return Verdict(
             status=status,
             stage=stage,
@@ -62,6 +65,11 @@ class _Run:
             seconds=round(time.monotonic() - self.started, 4),
             simulator=self.simulator,
         )
+
+    def refuse_full_disk(self) -> None:
+        """Raise where a lack of space, and not the design, may have ended the run."""
+        if "No space left" in self.log or shutil.disk_usage(self.folder).free < _SPACE_LEFT:
+            raise ToolFailed("no space left to simulate in", where=self.folder.parent, fix="free some and run again")
 
 
 class Icarus:
@@ -112,10 +120,10 @@ class Icarus:
     @contextmanager
     def _new_run(self, limits: Limits) -> Iterator[_Run]:
         find_tool("iverilog")
-        memory = Path("/dev/shm")  # noqa: S108 - the folder made in it is private
-        place = memory if os.access(memory, os.W_OK) else None
+        sweep_once()
+        place = memory_folder()
         try:
-            folder = Path(tempfile.mkdtemp(prefix="hdl_sim_", dir=place)).resolve()
+            folder = Path(tempfile.mkdtemp(prefix=folder_prefix(), dir=place)).resolve()
         except OSError as error:
             raise ToolFailed("cannot make a folder to simulate in", where=place or "", fix=str(error)) from None
         try:
@@ -171,6 +179,8 @@ def _compile(run: _Run, files: Sequence[str], roots: Sequence[str]) -> CompilerL
     command = [str(find_tool("iverilog")), "-g2012", "-o", _PROGRAM, *tops, *files]
     finished = run_confined(command, cwd=run.folder, limits=run.left())
     run.log = (finished.stdout + finished.stderr).strip()
+    if finished.returncode != 0:
+        run.refuse_full_disk()
     if finished.returncode in (126, 127):
         raise ToolFailed("iverilog cannot run its parts", where=command[0], fix=run.log or "reinstall it")
     return read_log(finished, (run.folder / _PROGRAM).is_file(), _DESIGN)
@@ -237,6 +247,11 @@ def _run_cocotb(run: _Run, bench: Bench) -> Verdict:
     _write(run.folder, files.texts)
     log = _compile(run, [*files.compiled, _DESIGN], (bench.top,))
     if log.failed:
+        # A top that nobody has is the design's fault unless the bench brings its own.
+        if log.bench_fault and not log.in_design and "root module" not in log.bench_fault:
+            raise InputError(
+                "the testbench does not compile", where=log.bench_fault, fix="test it with a working design"
+            )
         return _rejected(run, log)
     finished, outcome = cocotb_bench.run_cocotb(run.folder, files, run.left())
     run.log = finished.stdout + finished.stderr

@@ -107,7 +107,7 @@ def _key(node: Any) -> tuple[str, Any, int, int]:
 
 
 def _scopes_around(node: Any, *, outer: bool = False) -> Iterator[tuple[str, Any, int, int]]:
-    """The scopes that hold a node, the innermost first, up to its module and then the text; ``outer`` leaves one out."""
+    """The scopes that hold a node, the innermost first, to its module, then the text; ``outer`` leaves out one."""
     parent, in_module = node.parent, False
     while parent is not None:
         kind = parent.kind.name
@@ -154,7 +154,7 @@ def _is_inner(node: Any) -> bool:
 
 def _is_reference(node: Any) -> bool:
     """False for a statement that is more than the name of a task."""
-    return node.kind.name != "ExpressionStatement" or node.expr.kind.name == "IdentifierName"
+    return bool(node.kind.name != "ExpressionStatement" or node.expr.kind.name == "IdentifierName")
 
 
 def _named(node: Any) -> Any:

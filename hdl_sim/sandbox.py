@@ -36,6 +36,8 @@ _SYSTEM_FOLDERS = (
 _GRACE_S = 30.0
 _NO_MEMORY = ("bad_alloc", "out of memory", "cannot allocate memory", "memory exhausted", "memoryerror")
 _SIGXCPU, _SIGXFSZ = 24, 25
+# SIGKILL and SIGTERM, of the program or of what it ran in a shell.
+_KILLED = (-9, -15, 128 + 9, 128 + 15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,6 @@ def run_confined(
         },
         "wall_s": limits.wall_s,
         "output_bytes": limits.output_kb * 1024,
-        "landlock": True,
         "readable": [*_SYSTEM_FOLDERS, *_install_folders(program), *map(str, readable)],
         "rlimits": {
             # One second later the kernel kills a program that survives SIGXCPU.
@@ -106,12 +107,16 @@ def run_confined(
     answer = _ask(job, limits.wall_s + _GRACE_S)
     if answer["failure"]:
         raise ToolFailed("could not start the program", where=program, fix=answer["failure"])
+    reason = _reason(answer, limits)
+    if not answer["killed"] and reason in ("signal", "exited") and answer["returncode"] in _KILLED:
+        # None of our limits ends a program so: memory ran out for the whole machine, or somebody ended it.
+        raise ToolFailed("the run was killed from outside", where=program, fix="run fewer at once, or again")
     return Finished(
         returncode=answer["returncode"],
         stdout=answer["stdout"],
         stderr=answer["stderr"],
         seconds=answer["seconds"],
-        reason=_reason(answer, limits),
+        reason=reason,
     )
 
 
@@ -132,7 +137,7 @@ def active_layers() -> list[str]:
 def _install_folders(program: Path) -> list[str]:
     """Where a program outside the system folders keeps its parts: ``bin``, and the ``lib`` and ``share`` beside it."""
     real = program.resolve()
-    if str(real).startswith(_SYSTEM_FOLDERS):
+    if any(real.is_relative_to(folder) for folder in _SYSTEM_FOLDERS):
         return []
     prefix = real.parent.parent
     return [str(real.parent), *(str(prefix / name) for name in ("lib", "lib64", "libexec", "share"))]

@@ -41,7 +41,7 @@ def tokens(text: str, start: int = 0) -> Iterator[Token]:
 
 
 def plain_lines(text: str) -> str:
-    """The text with "\\n" for every line end: to some tools a lone "\\r" ends a comment, to others it does not."""
+    """The text with line feeds for all line ends: a lone carriage return ends a comment for some tools only."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

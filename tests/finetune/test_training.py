@@ -42,7 +42,7 @@ LORA = RoundSettings(lora={"r": 4, "lora_alpha": 8}, sft={"per_device_train_batc
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All stages of a tiny model, made once."""
     root = tmp_path_factory.mktemp("nano")
-    make_texts(root / "texts", TextSettings(base=150, rtl=40))
+    make_texts(root / "texts", TextSettings(base=600, rtl=40))
     make_pairs(root / "pairs", PairSettings(pairs=24, problems=2), Icarus())
     pretrain(root / "texts", root / "base", TINY)
     round1(str(root / "base"), root / "texts", root / "round1", LORA)
@@ -111,7 +111,7 @@ def test_the_answer_alone_is_learned(root: Path) -> None:
     prompt, whole = encode_pair(tokenizer, "an adder", "module adder;\nendmodule\n")
     assert whole[: len(prompt)] == prompt
     assert tokenizer.decode(whole[len(prompt) :]) == f"module adder;\nendmodule\n{END}"
-    assert tokenizer.decode(prompt).endswith(f"{ASSISTANT}\n")
+    assert str(tokenizer.decode(prompt)).endswith(f"{ASSISTANT}\n")
     assert "expert" not in tokenizer.decode(prompt)
 
 
@@ -231,24 +231,21 @@ def test_no_training_sequence_holds_a_problem_and_an_answer(root: Path, long_sha
     tokenizer = AutoTokenizer.from_pretrained(root / "base")
     rows = list(read_jsonl(root / "texts" / "base.jsonl"))
     batches = make_batches(rows, tokenizer, settings)
-    user, assistant = tokenizer.convert_tokens_to_ids([USER, ASSISTANT])
-    kinds, mixed, tokens = set(), 0, 0
+    user, assistant = (tokenizer.convert_tokens_to_ids(token) for token in (USER, ASSISTANT))
+    kinds: set[int] = set()
+    mixed = tokens = 0
     for batch in batches:
         ids, length = batch["ids"], batch["length"]
         assert len(ids) == settings.batch_tokens
         sequences = [ids[start : start + length] for start in range(0, len(ids), length)]
         held = [{user, assistant}.intersection(sequence) for sequence in sequences]
         assert all(len(found) < 2 for found in held)
-        mixed += {user, assistant} == set().union(*held)
+        mixed += len(set().union(*held)) == 2
         kinds |= {length}
         tokens += len(ids)
-    assert mixed > len(batches) / 2, "a batch holds both kinds"
-    assert (
-        kinds
-        == {0.0: {settings.block}, 0.3: {settings.block, settings.context}, 1.0: {settings.block, settings.context}}[
-            long_share
-        ]
-    )
+    assert mixed > len(batches) / 4, "batches hold both kinds"
+    assert (settings.context in kinds) == (long_share > 0)
+    assert long_share == 1 or settings.block in kinds
     everything = sum(len(tokenizer(row["text"])["input_ids"]) for row in rows)
     assert tokens > everything - 4 * settings.batch_tokens
     assert make_batches(rows, tokenizer, settings) == batches, "a resumed run must see the same batches"
@@ -281,13 +278,14 @@ def test_training_goes_on_after_a_kill(root: Path, tmp_path: Path) -> None:
 
 def test_a_kill_before_the_model_is_saved_loses_no_training(root: Path, tmp_path: Path) -> None:
     killed = "import os, finetune.pretrain as p; p.in_bfloat16 = lambda model: os.kill(os.getpid(), 9);"
-    settings = TINY.model_copy(update={"trainer": {"max_steps": 7}})
-    assert start_training(root, tmp_path / "out", settings, killed).wait(120) == -signal.SIGKILL
+    assert start_training(root, tmp_path / "out", TINY, killed).wait(120) == -signal.SIGKILL
+    steps = read_manifest(root / "base").facts["steps"]
     last = last_checkpoint(tmp_path / "out" / "checkpoints")
     assert last is not None
-    assert last.name == "checkpoint-7"
-    facts = pretrain(root / "texts", tmp_path / "out", settings).facts
-    assert (facts["resumed"], facts["steps"]) == (True, 7)
+    assert last.name == f"checkpoint-{steps}"
+    facts = pretrain(root / "texts", tmp_path / "out", TINY).facts
+    assert (facts["resumed"], facts["steps"]) == (True, steps)
+    torch.testing.assert_close(weights(tmp_path / "out"), weights(root / "base"))
 
 
 def test_a_kill_while_the_tokenizer_is_saved_is_made_good(root: Path, tmp_path: Path) -> None:
@@ -302,7 +300,7 @@ def test_a_kill_while_the_tokenizer_is_saved_is_made_good(root: Path, tmp_path: 
 
 def start_training(root: Path, out: Path, settings: PretrainSettings, before: str = "") -> subprocess.Popen[bytes]:
     script = (
-        f"{before} import sys; from pathlib import Path; from finetune.pretrain import *;"
+        f"{before}import sys; from pathlib import Path; from finetune.pretrain import *;"
         f"pretrain(Path({str(root / 'texts')!r}), Path({str(out)!r}),"
         f" PretrainSettings.model_validate_json({settings.model_dump_json()!r}))"
     )
@@ -310,7 +308,7 @@ def start_training(root: Path, out: Path, settings: PretrainSettings, before: st
 
 
 def slow() -> PretrainSettings:
-    return TINY.model_copy(update={"epochs": 6.0, "trainer": {"save_steps": 10, "logging_steps": 5}})
+    return TINY.model_copy(update={"epochs": 3.0, "trainer": {"save_steps": 10, "logging_steps": 5}})
 
 
 @pytest.fixture(scope="module")

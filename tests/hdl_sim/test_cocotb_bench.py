@@ -50,8 +50,18 @@ def test_design_that_does_not_compile_is_not_run() -> None:
     assert Icarus().run("module top(", bench(TEST)).status == "syntax_error"
 
 
-def test_broken_python_does_not_pass() -> None:
-    assert not Icarus().run(GOOD, bench("import nowhere\n"), Limits(wall_s=900)).passed
+@pytest.mark.parametrize("text", ["import nowhere\n", "def x(:\n", "import cocotb\n"])
+def test_python_that_does_not_load_is_an_input_error(text: str) -> None:
+    with pytest.raises(InputError, match="does not load"):
+        Icarus().run(GOOD, bench(text), Limits(wall_s=900))
+
+
+def test_verilog_of_the_bench_that_does_not_compile_is_an_input_error() -> None:
+    broken = bench(TEST).model_copy(update={"sources": {"test_top.py": TEST, "w.v": "module w; foo = ; endmodule"}})
+    with pytest.raises(InputError, match="does not compile"):
+        Icarus().run(GOOD, broken)
+    # A top that the design lacks is the design's.
+    assert Icarus().run(GOOD.replace("top", "other"), bench(TEST)).status == "elaboration_error"
 
 
 def test_bench_without_tests_is_an_input_error() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from autovcoder.errors import InputError, ToolMissing
+from autovcoder.errors import InputError, ToolFailed, ToolMissing
 from autovcoder.records import Bench, PassRule
+from hdl_sim import forbidden
 from hdl_sim.icarus import Icarus
 from hdl_sim.limits import Limits
+from hdl_sim.run_folders import sweep
 from hdl_sim.simulator import simulate_many
 from hdl_sim.testbench import bench_from_text, strip_dumps
 
@@ -54,6 +58,11 @@ def test_right_design_passes(icarus: Icarus) -> None:
     assert (verdict.status, verdict.stage, verdict.mismatches, verdict.samples) == ("pass", "simulate", 0, 4)
     assert verdict.simulator.startswith("Icarus Verilog 1")
     assert 0 < verdict.seconds < 60
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_design_with_other_line_ends_passes(icarus: Icarus, end: str) -> None:
+    assert icarus.run(GOOD.replace("\n", end), COUNTED).status == "pass"
 
 
 def test_wrong_design_is_a_mismatch(icarus: Icarus) -> None:
@@ -222,6 +231,47 @@ def test_limits_of_the_design_are_verdicts_not_errors(icarus: Icarus) -> None:
     verdict = icarus.run(INITIAL.format("initial forever ;"), COUNTED, Limits(wall_s=300, cpu_s=1))
     assert (verdict.status, verdict.stage) == ("timeout", "simulate")
     assert icarus.run(GOOD, COUNTED, Limits(wall_s=0.001)).status == "timeout"
+
+
+def test_system_task_that_icarus_lacks_is_charged_to_the_design_that_calls_it(
+    icarus: Icarus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forbidden, "ALLOWED_SYSTEM_NAMES", forbidden.ALLOWED_SYSTEM_NAMES | {"$isunbounded"})
+    verdict = icarus.run(INITIAL.format("integer q; initial q = $isunbounded(a);"), COUNTED)
+    assert (verdict.status, [d.line for d in verdict.diagnostics]) == ("elaboration_error", [3])
+
+
+@pytest.mark.parametrize("name", ["cast", "typename", "isunbounded", "shortrealtobits", "bitstoshortreal"])
+def test_system_functions_that_icarus_lacks_are_not_allowed(icarus: Icarus, name: str) -> None:
+    assert icarus.run(INITIAL.format(f"integer q; initial q = ${name}(a);"), COUNTED).status == "forbidden"
+
+
+def test_full_disk_is_tool_failed(icarus: Icarus, tmp_path: Path) -> None:
+    with icarus._new_run(Limits()) as run:
+        assert run.verdict("no_result", "simulate").status == "no_result"
+        run.log = "vvp: No space left on device"
+        with pytest.raises(ToolFailed, match="no space"):
+            run.verdict("no_result", "simulate")
+
+
+def test_old_folders_of_dead_processes_are_swept(tmp_path: Path) -> None:
+    dead = subprocess.Popen(["true"])  # noqa: S607
+    dead.wait()
+    names = [f"hdl_sim_{dead.pid}_old", f"hdl_sim_{dead.pid}_new", f"hdl_sim_{os.getpid()}_old", "hdl_sim_x"]
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "design.sv").write_text("x")
+        if not name.endswith("_new"):
+            os.utime(tmp_path / name, (1, 1))
+    sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
+
+
+def test_users_testbench_may_include_a_header(icarus: Icarus) -> None:
+    text = said("$finish;").sources["testbench.sv"].replace("#5", "`WAIT")
+    bench = bench_from_text('`include "defs.vh"\n' + text)
+    bench = bench.model_copy(update={"sources": {**bench.sources, "defs.vh": "`define WAIT #5\n"}})
+    assert (bench.top, icarus.run(GOOD, bench).status) == ("tb", "pass")
 
 
 def test_folders_are_gone_afterwards(icarus: Icarus) -> None:

@@ -134,6 +134,17 @@ def test_a_crash_is_a_signal_not_an_error_of_ours(tmp_path: Path) -> None:
     assert (done.returncode, done.reason) == (-11, "signal")
 
 
+@pytest.mark.parametrize("command", ["kill -KILL $$", "kill -TERM $$", "exit 137"])
+def test_a_kill_from_outside_is_tool_failed(tmp_path: Path, command: str) -> None:
+    with pytest.raises(ToolFailed, match="from outside"):
+        sh(command, tmp_path)
+
+
+def test_folder_that_only_begins_like_a_system_folder_is_an_install_folder(tmp_path: Path) -> None:
+    assert sandbox._install_folders(Path("/usrlocal/bin/tool"))[0] == "/usrlocal/bin"
+    assert sandbox._install_folders(Path("/usr/bin/tool")) == []
+
+
 def test_missing_program_is_tool_missing(tmp_path: Path) -> None:
     with pytest.raises(ToolMissing):
         run_confined(["/nowhere/tool"], cwd=tmp_path, limits=Limits())
@@ -176,7 +187,7 @@ def test_closing_a_worker_kills_what_it_runs(tmp_path: Path) -> None:
     threading.Thread(target=close_soon).start()
     job = {
         "argv": [SH, "-c", f"sleep {word}"], "cwd": str(tmp_path), "env": {}, "wall_s": 60, "output_bytes": 100,
-        "landlock": False, "readable": [], "rlimits": {},
+        "readable": ["/"], "rlimits": {},
     }  # fmt: skip
     with pytest.raises(OSError, match="sandbox"):
         worker.ask(job, 60)

@@ -1,0 +1,62 @@
+"""Where runs have their folders: in memory where there is room, and nothing left of processes that were killed.
+
+Reads and clears folders of ours in the system's memory file system.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from functools import cache
+from pathlib import Path
+
+_MEMORY = Path("/dev/shm")  # noqa: S108 - the folders made in it are private
+_ROOM = 256 << 20  # bytes
+_OURS = re.compile(r"hdl_sim_(\d+)_\w+")
+# A process that shares the memory file system, but not our view of processes, may be alive: wait for its run to end.
+_AGE_S = 3600.0
+
+
+def folder_prefix() -> str:
+    """How the folders of this process begin."""
+    return f"hdl_sim_{os.getpid()}_"
+
+
+def memory_folder() -> Path | None:
+    """The folder in memory, or None where there is none with room enough."""
+    if not os.access(_MEMORY, os.W_OK) or shutil.disk_usage(_MEMORY).free < _ROOM:
+        return None
+    return _MEMORY
+
+
+@cache
+def sweep_once() -> None:
+    """Sweep the memory folder at a process' first run."""
+    if os.access(_MEMORY, os.W_OK):
+        sweep(_MEMORY)
+
+
+def sweep(place: Path) -> None:
+    """Remove the folders of ours whose process is dead and that are an hour old."""
+    for folder in place.iterdir():
+        match = _OURS.fullmatch(folder.name)
+        if match is None or _is_alive(int(match[1])):
+            continue
+        try:
+            state = folder.lstat()
+        except OSError:
+            continue  # another process swept it
+        if state.st_uid == os.getuid() and time.time() - state.st_mtime > _AGE_S:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
