@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from autovcoder.errors import InputError, StoreError, ToolFailed
 from autovcoder.prompt import chat
 from autovcoder.records import Bench, Problem, Sample, Verdict, content_id
-from autovcoder.store import DROPPED, STARTED, Stage, read_records, write_atomic
+from autovcoder.store import DROPPED, Stage, read_records, write_atomic
 from eval.answers import prompt_of
 from eval.report import Key, Report, make_report, to_markdown
 from eval.suites import suite_hash
@@ -78,15 +78,10 @@ def score(
         "limits": asdict(LIMITS),
         "source": dict(source),
     }
-    existed = out.exists()
-    try:
-        with Stage(out, "eval.run", config=config) as stage:
-            if stage.done:
-                return read_report(out)
-            return _run(problems, samples, simulator, stage, source, progress)
-    except BaseException:
-        _forget_unstarted(out, existed)
-        raise
+    with Stage(out, "eval.run", config=config) as stage:
+        if stage.done:
+            return read_report(out)
+        return _run(problems, samples, simulator, stage, source, progress)
 
 
 def samples_in(out: Path) -> list[Sample]:
@@ -135,14 +130,6 @@ def _run(
     _drop({**not_scored, **dict.fromkeys(unanswered, "no answer was given")}, stage)
     stage.finish(pass_at_k={str(k): rate.value for k, rate in report.pass_at_k.items()})
     return report
-
-
-def _forget_unstarted(out: Path, existed: bool) -> None:
-    """Remove a folder in which nothing happened yet, so that a mistyped model leaves no trace."""
-    if out.is_dir() and {path.name for path in out.iterdir()} == {STARTED}:
-        (out / STARTED).unlink()
-        if not existed:
-            out.rmdir()
 
 
 def _keep(problems: Sequence[Problem], samples: Iterable[Sample], stage: Stage) -> list[Sample]:

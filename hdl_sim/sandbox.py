@@ -11,6 +11,7 @@ read below the system folders, and, without Landlock, all files of the user.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import socket
@@ -231,11 +232,18 @@ class _Pool:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
+        # Registering the same function again is harmless: it closes what is idle, and then nothing is.
+        atexit.register(self.close)
         return _Worker()
 
     def give(self, worker: _Worker) -> None:
         with self._lock:
             self._idle.append(worker)
+
+    def close(self) -> None:
+        """End the idle workers; a process that was forked from their owner leaves them alone."""
+        while self._idle and self._owner == os.getpid():
+            self._idle.pop().close()
 
 
 _POOL = _Pool()

@@ -16,7 +16,7 @@ import typer
 
 from autovcoder.errors import AutoVCoderError, StoreError
 
-FAILED, DESIGN_FAILED, CLOSED_PIPE = 1, 3, 141
+FAILED, DESIGN_FAILED, INTERRUPTED, CLOSED_PIPE = 1, 3, 130, 141
 
 
 def run_app(app: typer.Typer, name: str) -> None:
@@ -30,6 +30,12 @@ def run_app(app: typer.Typer, name: str) -> None:
     except AutoVCoderError as error:
         say(f"error: {error}")
         sys.exit(FAILED)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            # Everything has been cleaned up on the way here; a normal end would still wait for threads that wait for a
+            # server, which no close of a socket wakes.
+            os._exit(INTERRUPTED)
+        raise
 
 
 def emit(text: str) -> None:
