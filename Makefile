@@ -24,7 +24,7 @@ check: setup ## Lint, format, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-nano: setup ## Train the packaged model again (hours on a CPU)
+nano: setup ## Train the packaged model again (more than an hour on two cores)
 	$(BIN)/autovcoder finetune nano --out runs/nano
 
 clean: ## Remove the environment and everything built; runs/ stays

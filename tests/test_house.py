@@ -322,7 +322,6 @@ def test_help_works_from_the_wheel(installed: Installed, tmp_path: Path, program
     assert "Usage" in done.stdout
 
 
-@pytest.mark.skipif(not NANO.exists(), reason="the packaged model is not in this checkout")
 def test_the_wheel_writes_verilog_offline(installed: Installed, tmp_path: Path) -> None:
     spec = "an 8-bit up counter with synchronous active-high reset and enable"
     done = in_environment(installed, "generate-verilog", spec, cwd=tmp_path)

@@ -61,7 +61,7 @@ def nano(
     config: Config = None,
     install: Annotated[bool, typer.Option(help="Put the finished model into the package, with its card.")] = False,
 ) -> None:
-    """Make the packaged model again, from data to measured pass rates: about an hour on two cores."""
+    """Make the packaged model again, from data to measured pass rates: more than an hour on two cores."""
     from autovcoder.cli.nano import NanoSettings, install_nano, make_nano
     from autovcoder.config import load_settings
 
