@@ -22,7 +22,6 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PACKAGES = PROJECT["tool"]["importlinter"]["root_packages"]
-NANO = ROOT / "autovcoder" / "assets" / "nano" / "model.safetensors"
 IMPORT_ALL = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)"
 BUILT = shutil.ignore_patterns("__pycache__", "*.pyc")
 
