@@ -9,7 +9,7 @@ from pathlib import Path
 
 from autovcoder.errors import InputError
 from autovcoder.store import Manifest, Stage, read_manifest
-from finetune.trainer import in_bfloat16, model_input, versions
+from finetune.trainer import in_bfloat16, load_model, model_input, versions
 
 
 def merge(model: str, adapter: Path, out: Path) -> Manifest:
@@ -25,11 +25,10 @@ def merge(model: str, adapter: Path, out: Path) -> Manifest:
         if stage.manifest:
             return stage.manifest
         _check_origin(model, stage.inputs.get("model"), adapter)
-        import torch
         from peft import PeftModel
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoTokenizer
 
-        base = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+        base, _ = load_model(model)
         merged = PeftModel.from_pretrained(base, adapter).merge_and_unload()
         stage.start()
         in_bfloat16(merged).save_pretrained(out)

@@ -16,7 +16,7 @@ from autovcoder.config import Settings
 from autovcoder.errors import InputError
 from autovcoder.prompt import chat, plain
 from autovcoder.store import Manifest, Stage, read_jsonl, read_manifest
-from finetune.trainer import checked, drop_checkpoints, model_input, sft_defaults, train, versions
+from finetune.trainer import checked, drop_checkpoints, load_model, model_input, sft_defaults, train, versions
 
 _PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -86,7 +86,6 @@ def _train_adapter(
             return stage.manifest
         from datasets import Dataset
         from peft import LoraConfig
-        from transformers import AutoModelForCausalLM, AutoTokenizer
         from trl import SFTConfig, SFTTrainer
 
         lora = checked(LoraConfig, "lora", LORA_DEFAULTS | settings.lora)
@@ -94,12 +93,12 @@ def _train_adapter(
         # trl guesses this from the columns of the data set, and guesses wrong for rows that are tokenized already.
         defaults["completion_only_loss"] = name == "finetune.round2"
         sft = checked(SFTConfig, "sft", defaults | settings.sft)
-        tokenizer = AutoTokenizer.from_pretrained(model)
+        base, tokenizer = load_model(model)
         examples = list(_examples(rows, tokenizer, sft.max_length, settings.limit, stage))
         if not examples:
             raise InputError("no training example is left", where=data, fix=f"see {out / 'dropped.jsonl'}")
         trainer = SFTTrainer(
-            model=AutoModelForCausalLM.from_pretrained(model, dtype="float32"),
+            model=base,
             args=sft,
             train_dataset=Dataset.from_list(examples),
             processing_class=tokenizer,

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from autovcoder.errors import ConfigError, StoreError
+from autovcoder.errors import ConfigError, ModelError, StoreError
 
 CHECKPOINTS = "checkpoints"
 
@@ -140,6 +140,22 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder)
     except OSError as error:
         raise StoreError("cannot remove the folder", where=folder, fix=error.strerror or str(error)) from None
+
+
+def load_model(model: str) -> tuple[Any, Any]:
+    """A causal language model in float32 and its tokenizer, from a folder or by a hub's id.
+
+    Raises:
+        ModelError: there is none, or it cannot be loaded.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    try:
+        return AutoModelForCausalLM.from_pretrained(model, dtype="float32"), AutoTokenizer.from_pretrained(model)
+    # transformers raises OSError for what it cannot find, ValueError for what it does not know.
+    except (OSError, ValueError) as error:
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelError("cannot load the model to train", where=model, fix=said[0]) from None
 
 
 def in_bfloat16(model: Any) -> Any:

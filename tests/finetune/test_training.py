@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from autovcoder.config import load_settings
-from autovcoder.errors import ConfigError, InputError, StoreError
+from autovcoder.errors import ConfigError, InputError, ModelError, StoreError
 from autovcoder.store import Stage, read_jsonl, read_manifest
 from data_pipeline.pairs import PairSettings, make_pairs
 from data_pipeline.texts import TextSettings, make_texts
@@ -351,3 +351,12 @@ def test_one_command_makes_a_model_and_its_card(tmp_path: Path) -> None:
     assert len(verdicts) == 4
     assert f"| all | 4 | {sum(v['status'] == 'pass' for v in verdicts) / 4:.3f} |" in text
     assert AutoModelForCausalLM.from_pretrained(tmp_path / "run" / "model").num_parameters() == parameters
+
+
+def test_a_model_that_cannot_be_loaded_is_one_clear_line_and_locks_no_folder(root: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    make_texts(broken, TextSettings(base=2, rtl=1))  # a finished stage folder, but no model
+    with pytest.raises(ModelError, match="cannot load the model to train") as caught:
+        round1(str(broken), root / "texts", tmp_path / "out", LORA)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
