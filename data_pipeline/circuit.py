@@ -135,6 +135,11 @@ def outp(name: str, width: int = 1) -> Port:
     return Port(name=name, direction="output", width=width)
 
 
+def controls(reset: Reset | None, enable: bool = False) -> tuple[Port, ...]:
+    """The control inputs of a clocked circuit, in the order of every header: clock, reset, enable."""
+    return (inp("clk"), *((inp(reset.port),) if reset else ()), *((inp("en"),) if enable else ()))
+
+
 def vec(width: int) -> str:
     """The packed range of a ``width``-bit signal, with a space behind it; empty for one bit."""
     return "" if width == 1 else f"[{width - 1}:0] "

@@ -82,7 +82,7 @@ def make_report(
         problems=len(scored),
         answers=len(verdicts),
         pass_at_k={
-            k: _rate([pass_at_k(n, c, k) for n, c in counts], value=mean_pass_at_k(counts, k))
+            k: rate_of([pass_at_k(n, c, k) for n, c in counts], value=mean_pass_at_k(counts, k))
             for k in KS
             if k <= min(n for n, _ in counts)
         },
@@ -137,7 +137,7 @@ def _by_category(scored: Sequence[Problem], first: Sequence[float]) -> dict[str,
     values: dict[str, list[float]] = defaultdict(list)
     for problem, value in zip(scored, first, strict=True):
         values[problem.category].append(value)
-    return {name: _rate(values[name]) for name in sorted(values)} if len(values) > 1 else {}
+    return {name: rate_of(values[name]) for name in sorted(values)} if len(values) > 1 else {}
 
 
 def _counts(verdicts: Sequence[Verdict]) -> tuple[int, int]:
@@ -145,10 +145,11 @@ def _counts(verdicts: Sequence[Verdict]) -> tuple[int, int]:
 
 
 def _share(hits: Sequence[Sequence[bool]]) -> Rate:
-    return _rate([sum(hit) / len(hit) for hit in hits], count=sum(map(sum, hits)))
+    return rate_of([sum(hit) / len(hit) for hit in hits], count=sum(map(sum, hits)))
 
 
-def _rate(values: Sequence[float], *, value: float | None = None, count: int | None = None) -> Rate:
+def rate_of(values: Sequence[float], *, value: float | None = None, count: int | None = None) -> Rate:
+    """The mean of one value a problem (or ``value``, where it is known exactly) with its bootstrap interval."""
     low, high = bootstrap_interval(values)
     return Rate(value=sum(values) / len(values) if value is None else value, low=low, high=high, count=count)
 

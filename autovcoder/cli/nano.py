@@ -19,8 +19,7 @@ from autovcoder.records import Sampling
 from autovcoder.store import read_jsonl, read_manifest, write_atomic
 from data_pipeline.pairs import PairSettings, make_pairs
 from data_pipeline.texts import TextSettings, make_texts
-from eval.metrics import bootstrap_interval
-from eval.report import Rate
+from eval.report import Rate, rate_of
 from finetune.merge import merge
 from finetune.pretrain import PretrainSettings, pretrain
 from finetune.rounds import RoundSettings, round1, round2
@@ -52,7 +51,7 @@ class NanoSettings(Settings):
 
 
 def make_nano(out: Path, settings: NanoSettings) -> None:
-    """Run every step that is not finished, then write ``README.md`` (the card) beside the model."""
+    """Run every step that is not finished, then write ``card.md`` beside the stages."""
     simulator = Icarus()
     make_texts(out / "texts", settings.texts)
     say("texts: done")
@@ -96,11 +95,7 @@ def slices(out: Path) -> dict[str, Rate]:
         kind, family, _ = row["problem_id"].split(".")
         for name in ("all", f"unseen {kind}", family):
             passed[name].append(float(row["status"] == "pass"))
-    rates = {}
-    for name, values in passed.items():
-        low, high = bootstrap_interval(values)
-        rates[name] = Rate(value=sum(values) / len(values), low=low, high=high, count=len(values))
-    return rates
+    return {name: rate_of(values, count=len(values)) for name, values in passed.items()}
 
 
 def card(out: Path, settings: NanoSettings) -> str:

@@ -12,6 +12,7 @@ from data_pipeline.circuit import (
     a_bit,
     always_clocked,
     article,
+    controls,
     inp,
     mask,
     outp,
@@ -23,11 +24,6 @@ _ENABLE = Fact(
     ("enable", "an enable input", "a clock enable"),
     ("It changes only when {en} is high.", "When {en} is 0 it holds its value.", "{en} enables it."),
 )
-
-
-def _controls(reset: str, enable: bool = False) -> tuple:  # type: ignore[type-arg]
-    chosen = RESETS[reset]
-    return (inp("clk"), *((inp(chosen.port),) if chosen else ()), *((inp("en"),) if enable else ()))
 
 
 def register(width: int, reset: str, enable: bool, edge: str) -> Circuit:
@@ -46,7 +42,7 @@ def register(width: int, reset: str, enable: bool, edge: str) -> Circuit:
             article("D flip flop" if width == 1 else f"{width}-bit D register"),
             article("single-bit D flip-flop" if width == 1 else f"{width}-bit wide data register"),
         ),
-        inputs=(*_controls(reset, enable), inp("d", width)),
+        inputs=(*controls(chosen, enable), inp("d", width)),
         outputs=(outp("q", width),),
         registers=frozenset({"q"}),
         body=always_clocked(["q <= d;"], chosen, [f"q <= {width}'d0;"], edge=edge, enable="en" if enable else None),
@@ -106,7 +102,7 @@ def toggle(kind: str, reset: str, enable: bool) -> Circuit:
         name=f"{kind.lower()}ff",
         headlines=(article(f"{kind} flip-flop"), article(f"{kind} flip flop"), article(f"{kind}-type flip-flop"),
                    article(f"clocked {kind} flip-flop")),
-        inputs=(*_controls(reset, enable), *(inp(name) for name in inputs)),
+        inputs=(*controls(chosen, enable), *(inp(name) for name in inputs)),
         outputs=(outp("q"),),
         registers=frozenset({"q"}),
         body=always_clocked(lines, chosen, ["q <= 1'b0;"], enable="en" if enable else None),
@@ -151,7 +147,7 @@ def shift_register(width: int, form: str, direction: str, reset: str) -> Circuit
             article(f"{words} shift register, {width} bits, shifting {direction}"),
             article(f"{direction}-shifting {width}-bit {words} register"),
         ),
-        inputs=(*_controls(reset), *((inp("load"), inp("d", width)) if load else ()), inp("din")),
+        inputs=(*controls(chosen), *((inp("load"), inp("d", width)) if load else ()), inp("din")),
         outputs=(outp("dout"),) if serial_out else (outp("q", width),),
         registers=frozenset() if serial_out else frozenset({"q"}),
         body=body,
@@ -202,7 +198,7 @@ def edge_detector(kind: str, width: int, reset: str, form: str) -> Circuit:
             article(f"circuit that finds {'every edge' if kind == 'any' else 'each ' + noun} of " +
                     ("its input" if width == 1 else f"{a_bit(width)} input")),
         ),
-        inputs=(*_controls(reset), inp("d", width)),
+        inputs=(*controls(chosen), inp("d", width)),
         outputs=(outp("pulse", width),),
         registers=frozenset({"pulse"}) if registered else frozenset(),
         body=body,
@@ -235,7 +231,7 @@ def accumulator(width: int, reset: str, enable: bool) -> Circuit:
             article(f"{width}-bit accumulating register"),
             article(f"register that accumulates {width}-bit values"),
         ),
-        inputs=(*_controls(reset, enable), inp("d", width)),
+        inputs=(*controls(chosen, enable), inp("d", width)),
         outputs=(outp("acc", width),),
         registers=frozenset({"acc"}),
         body=always_clocked(["acc <= acc + d;"], chosen, [f"acc <= {width}'d0;"], enable="en" if enable else None),
