@@ -25,7 +25,7 @@ class PairSettings(Settings):
     """``pairs`` drafts are drawn for training and ``problems`` are held out."""
 
     seed: int = 0
-    pairs: int = 30_000
+    pairs: int = 48_000
     problems: int = 600
 
 

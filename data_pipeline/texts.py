@@ -14,6 +14,7 @@ from autovcoder.config import Settings
 from autovcoder.records import content_id
 from autovcoder.store import DROPPED, Manifest, Stage
 from data_pipeline.parametric import ParametricTeacher, answer, as_prompt
+from data_pipeline.phrasing import interface_comment
 from data_pipeline.slips import slip
 from hdl_sim.slang import read_source
 
@@ -67,5 +68,13 @@ def _write_rtl(stage: Stage, teacher: ParametricTeacher, settings: TextSettings)
 
 
 def _draw_rtl(teacher: ParametricTeacher, rng: random.Random) -> str:
+    """One module; half of them under a comment that states the interface, as RTL in repositories often is.
+
+    The comment never says what the circuit does. It is where a base model learns that names are copied from words into
+    a header, which no problem text without its answer can teach.
+    """
     design, wording = teacher.draw(rng)
-    return answer(design.circuit, wording)
+    code = answer(design.circuit, wording)
+    if rng.random() < 0.5:
+        code = interface_comment(design.circuit, wording, rng) + code
+    return code

@@ -47,7 +47,7 @@ class NanoSettings(Settings):
     pairs: PairSettings = PairSettings()
     pretrain: PretrainSettings = PretrainSettings()
     round1: RoundSettings = RoundSettings(prefix=f"{ASSISTANT}\n", sft=_SMALL)
-    round2: RoundSettings = RoundSettings(sft=_SMALL | {"learning_rate": 2e-3, "num_train_epochs": 3})
+    round2: RoundSettings = RoundSettings(sft=_SMALL | {"learning_rate": 2e-3, "num_train_epochs": 2})
 
 
 def make_nano(out: Path, settings: NanoSettings) -> None:
