@@ -16,7 +16,7 @@ from autovcoder.errors import InputError, ToolFailed, ToolMissing
 from autovcoder.records import Bench
 from hdl_sim.limits import Limits
 from hdl_sim.rules import Outcome, judge_cocotb
-from hdl_sim.sandbox import Finished, run_confined
+from hdl_sim.sandbox import Finished, Sandbox
 from hdl_sim.testbench import check_names
 
 # Where cocotb is when it imports the tests: before any of them, so that no design has a part in its failure.
@@ -68,8 +68,18 @@ def cocotb_files(bench: Bench, design_file: str) -> CocotbFiles:
     return CocotbFiles(compiled, {**texts, **ours}, modules, bench.top)
 
 
-def run_cocotb(folder: Path, files: CocotbFiles, limits: Limits) -> tuple[Finished, Outcome]:
-    """Run the tests on the program in ``folder``; the outcome comes from cocotb's results file alone.
+def needs(limits: Limits) -> tuple[Limits, list[Path]]:
+    """The limits of a sandbox for cocotb, and what it must be able to read."""
+    # Python and the simulator share the address space, and Python opens more files than a simulation does.
+    limits = replace(limits, memory_mb=max(limits.memory_mb, 2048), open_files=256)
+    return limits, _python_folders()
+
+
+def run_cocotb(sandbox: Sandbox, files: CocotbFiles, limits: Limits) -> tuple[Finished, Outcome]:
+    """Run the tests on the program in the sandbox; the outcome comes from cocotb's results file alone.
+
+    Args:
+        sandbox: opened with what cocotb `needs`.
 
     Raises:
         InputError: the tests cannot be imported. ToolMissing: cocotb is not installed. ToolFailed: it did not start.
@@ -78,17 +88,14 @@ def run_cocotb(folder: Path, files: CocotbFiles, limits: Limits) -> tuple[Finish
         import cocotb  # noqa: F401
     except ImportError:
         raise ToolMissing("cocotb is not installed", fix="pip install cocotb") from None
-    finished = run_confined(
+    finished = sandbox.run(
         [sys.executable, "-B", _LAUNCHER, files.top, ",".join(files.modules), _RESULTS],
-        cwd=folder,
-        # Python and the simulator share the address space, and Python opens more files than a simulation does.
-        limits=replace(limits, memory_mb=max(limits.memory_mb, 2048), open_files=256),
+        limits=limits,
         env={"COCOTB_ANSI_OUTPUT": "0", "COCOTB_REWRITE_ASSERTION_FILES": "", "PYTHONNOUSERSITE": "1"},
-        readable=_python_folders(),
     )
     if "No module named 'cocotb" in finished.stderr or "Unable to find libpython" in finished.stderr:
         raise ToolFailed("cocotb did not start", fix=finished.stderr.strip().splitlines()[-1])
-    results = folder / _RESULTS
+    results = sandbox.folder / _RESULTS
     text = results.read_text(encoding="utf-8", errors="replace") if results.is_file() else None
     if text is None and finished.reason == "exited" and _NOT_LOADED in finished.stdout + finished.stderr:
         lines = (finished.stderr.strip() or finished.stdout.strip()).splitlines()

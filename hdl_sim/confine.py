@@ -1,17 +1,17 @@
-"""The worker that runs one confined program after another, so that confinement costs no interpreter start a run.
+"""The worker that confines itself once and then runs one program after another: confinement costs a run nothing.
 
 Started by `sandbox.py` as ``python -I -S -E confine.py FD``; standard library only, nothing of ours is imported.
-Reads jobs from the socket FD and answers each with its outcome; both are JSON behind a 4-byte length.
+Reads from the socket FD first how it is to be confined, then jobs; answers each. All of it is JSON behind a 4-byte
+length, except that a program's process id comes, as 4 bytes, before its outcome.
 """
 
 from __future__ import annotations
 
 import ctypes
-import gc
 import json
 import os
 import resource
-import selectors
+import select
 import signal
 import socket
 import struct
@@ -23,12 +23,15 @@ from typing import Any
 
 # Linux numbers, the same on every architecture that Python supports there (asm-generic).
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 36, 38
+_PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 4, 36, 38
 _FS_EXECUTE, _FS_WRITE_FILE, _FS_READ_FILE, _FS_READ_DIR, _FS_TRUNCATE, _FS_IOCTL_DEV = 1, 2, 4, 8, 1 << 14, 1 << 15
 _FILE_RIGHTS = _FS_EXECUTE | _FS_WRITE_FILE | _FS_READ_FILE | _FS_TRUNCATE | _FS_IOCTL_DEV
 # The number of filesystem rights known to each Landlock ABI version, the last one for all later versions.
 _FS_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
-_POLL_S = 0.005  # where there are no pidfds
+_POLL_MS = 5  # where there are no pidfds
+# A program starts with these as it would from a shell, whatever Python does with them.
+_DEFAULT_SIGNALS = (signal.SIGXFSZ, signal.SIGPIPE, signal.SIGINT)
+_LINUX = sys.platform == "linux"
 
 
 class Landlock:
@@ -36,7 +39,7 @@ class Landlock:
 
     def __init__(self) -> None:
         self.abi = 0
-        if sys.platform == "linux":
+        if _LINUX:
             self._libc = ctypes.CDLL(None, use_errno=True)
             self._libc.syscall.restype = ctypes.c_long
             self.abi = max(0, self._call(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint(1)))
@@ -46,7 +49,7 @@ class Landlock:
 
     def prctl(self, option: int, value: int) -> None:
         zero = ctypes.c_ulong(0)
-        if sys.platform == "linux" and self._libc.prctl(option, ctypes.c_ulong(value), zero, zero, zero) != 0:
+        if _LINUX and self._libc.prctl(option, ctypes.c_ulong(value), zero, zero, zero) != 0:
             raise OSError(ctypes.get_errno(), "prctl failed")
 
     def restrict(self, readable: Iterable[str], writable: Iterable[str]) -> None:
@@ -85,41 +88,95 @@ class Landlock:
             os.close(handle)
 
 
-def run_job(job: Mapping[str, Any], landlock: Landlock, control: socket.socket) -> dict[str, Any]:
-    """Run one program to its end or its limits; afterwards nothing that it started is alive.
+class Confined:
+    """This process after it confined itself for good: what it starts inherits that, and can do no more than it."""
 
-    Raises:
-        ConnectionError: whoever asked is gone; the program is killed all the same.
-    """
-    started = time.monotonic()
-    out_read, out_write = os.pipe2(os.O_CLOEXEC) if hasattr(os, "pipe2") else os.pipe()
-    err_read, err_write = os.pipe2(os.O_CLOEXEC) if hasattr(os, "pipe2") else os.pipe()
-    fail_read, fail_write = os.pipe2(os.O_CLOEXEC) if hasattr(os, "pipe2") else os.pipe()
-    child = os.fork()
-    if child == 0:
-        _become(job, landlock, out_write, err_write, fail_write)
-    for handle in (out_write, err_write, fail_write):
-        os.close(handle)
-    try:
-        failure = os.read(fail_read, 1000).decode(errors="replace")  # empty once exec succeeded
+    def __init__(self, setup: Mapping[str, Any]) -> None:
+        landlock = Landlock()
+        os.chdir(setup["folder"])
+        self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        # Opened now, because Landlock will not let it be opened later.
+        self._children = _open_children()
+        if _LINUX:
+            landlock.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+            landlock.prctl(_PR_SET_DUMPABLE, 0)  # what runs here, as the same user, may not trace this process
+        if landlock.abi > 0:
+            landlock.restrict(setup["readable"], [setup["folder"]])
+        for name, limit in setup["rlimits"].items():
+            _limit(getattr(resource, name), limit)
+        self.landlock_abi = landlock.abi
+
+    def run(self, job: Mapping[str, Any], control: socket.socket) -> dict[str, Any]:
+        """Run one program to its end or its limits; afterwards nothing that it started is alive.
+
+        Raises:
+            ConnectionError: whoever asked is gone; the program is killed all the same.
+        """
+        started = time.monotonic()
+        out_read, out_write = _pipe()
+        err_read, err_write = _pipe()
+        try:
+            child = self._spawn(job, out_write, err_write)
+        except OSError as error:
+            for handle in (out_read, out_write, err_read, err_write):
+                os.close(handle)
+            return {"failure": f"{type(error).__name__}: {error}"}
+        os.close(out_write)
+        os.close(err_write)
         watch = _Watch(child, {out_read: bytearray(), err_read: bytearray()}, int(job["output_bytes"]))
-        killed = watch.until(started + float(job["wall_s"]), control)
-        status, usage = watch.end()
-    finally:
-        # Also reached when the asker is gone: the program must not outlive it.
-        _kill_all(child)
-        for handle in (out_read, err_read, fail_read):
-            os.close(handle)
-    return {
-        "failure": failure,
-        "returncode": os.waitstatus_to_exitcode(status),
-        "stdout": watch.output[out_read].decode(errors="replace"),
-        "stderr": watch.output[err_read].decode(errors="replace"),
-        "seconds": time.monotonic() - started,
-        "killed": killed or ("output_limit" if watch.full else None),
-        "cpu_s": usage.ru_utime + usage.ru_stime,
-        "peak_kb": usage.ru_maxrss if sys.platform == "linux" else usage.ru_maxrss // 1024,
-    }
+        try:
+            _limit_cpu(child, int(job["cpu_s"]))
+            control.sendall(struct.pack("!I", child))
+            killed = watch.until(started + float(job["wall_s"]), control)
+            watch.end()
+        finally:
+            # Also reached when the asker is gone: the program must not outlive it.
+            self._kill_all(child)
+            output, errors = bytes(watch.output[out_read]), bytes(watch.output[err_read])
+            os.close(out_read)
+            os.close(err_read)
+        status, usage = watch.ended()
+        return {
+            "failure": "",
+            "returncode": os.waitstatus_to_exitcode(status),
+            "stdout": output.decode(errors="replace"),
+            "stderr": errors.decode(errors="replace"),
+            "seconds": time.monotonic() - started,
+            "killed": killed or ("output_limit" if watch.full else None),
+            "cpu_s": usage.ru_utime + usage.ru_stime,
+            "peak_kb": usage.ru_maxrss if _LINUX else usage.ru_maxrss // 1024,
+        }
+
+    def _spawn(self, job: Mapping[str, Any], out: int, err: int) -> int:
+        """Start the program in a session (or at least a group) of its own."""
+        own: dict[str, Any] = {"setsid": True} if _LINUX else {"setpgroup": 0}
+        dup = os.POSIX_SPAWN_DUP2
+        actions = [(dup, self._null, 0), (dup, out, 1), (dup, err, 2)]
+        # Unlike fork, it does not copy this process's page tables.
+        return os.posix_spawn(
+            job["argv"][0], job["argv"], job["env"], file_actions=actions, setsigdef=_DEFAULT_SIGNALS, **own
+        )
+
+    def _kill_all(self, leader: int) -> None:
+        """Kill the group, then every descendant that left it: being a subreaper, this worker has inherited those."""
+        _kill_group(leader)
+        while True:
+            try:
+                pid, _ = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                if self._children is None:
+                    return  # what left the group cannot be found; macOS has no subreaper either
+                for child in _living(self._children):
+                    try:
+                        os.kill(child, signal.SIGKILL)
+                    except ProcessLookupError:
+                        continue
+                try:
+                    os.waitpid(-1, 0)
+                except ChildProcessError:
+                    return
 
 
 class _Watch:
@@ -127,47 +184,35 @@ class _Watch:
 
     def __init__(self, child: int, output: dict[int, bytearray], limit: int) -> None:
         self.child, self.output, self.limit = child, output, limit
-        self.status: tuple[int, Any] | None = None
+        self._status: tuple[int, Any] | None = None
 
     @property
     def full(self) -> bool:
         return sum(map(len, self.output.values())) > self.limit
 
     def until(self, deadline: float, control: socket.socket) -> str | None:
-        with _handle_for_exit(self.child) as exit_handle, selectors.DefaultSelector() as selector:
+        with _handle_for_exit(self.child) as exit_handle:
+            poll = select.poll()
             for handle in (*self.output, control.fileno(), *([exit_handle] if exit_handle is not None else [])):
-                selector.register(handle, selectors.EVENT_READ)
-            while self.status is None:
+                poll.register(handle, select.POLLIN)
+            while self._status is None:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return "wall_timeout"
-                for key, _ in selector.select(left if exit_handle is not None else min(left, _POLL_S)):
-                    if key.fd == control.fileno():
+                for handle, _ in poll.poll(1 + left * 1000 if exit_handle is not None else _POLL_MS):
+                    if handle == control.fileno():
                         raise ConnectionError  # no second job is ever sent, so this is the end of the stream
-                    if key.fd in self.output and not self._read(key.fd):
-                        selector.unregister(key.fd)
+                    if handle in self.output and not self._read(handle):
+                        poll.unregister(handle)
                 if self.full:
                     return "output_limit"
-                self._poll()
+                self._reap(os.WNOHANG)
         return None
 
-    def _poll(self) -> None:
-        pid, status, usage = os.wait4(self.child, os.WNOHANG)
-        if pid:
-            self.status = (status, usage)
-
-    def _read(self, handle: int) -> bool:
-        data = os.read(handle, 65536)
-        self.output[handle] += data
-        return bool(data)
-
-    def end(self) -> tuple[int, Any]:
-        """Kill what is left, collect what the pipes still hold, and return wait status and resource usage."""
+    def end(self) -> None:
+        """Kill what is left, and collect what the pipes still hold."""
         _kill_group(self.child)
-        if self.status is None:
-            _, status, usage = os.wait4(self.child, 0)
-            self.status = (status, usage)
-        _kill_all(self.child)
+        self._reap(0)
         for handle in self.output:
             os.set_blocking(handle, False)
             try:
@@ -176,7 +221,23 @@ class _Watch:
             except BlockingIOError:
                 pass
             del self.output[handle][self.limit + 1 :]
-        return self.status
+
+    def ended(self) -> tuple[int, Any]:
+        """Wait status and resource usage, once `end` was called."""
+        if self._status is None:
+            raise ChildProcessError("the child was not waited for")
+        return self._status
+
+    def _reap(self, options: int) -> None:
+        if self._status is None:
+            pid, status, usage = os.wait4(self.child, options)
+            if pid:
+                self._status = (status, usage)
+
+    def _read(self, handle: int) -> bool:
+        data = os.read(handle, 65536)
+        self.output[handle] += data
+        return bool(data)
 
 
 @contextmanager
@@ -193,38 +254,43 @@ def _handle_for_exit(child: int) -> Iterator[int | None]:
         os.close(handle)
 
 
-def _become(job: Mapping[str, Any], landlock: Landlock, out: int, err: int, fail: int) -> None:
-    """In the forked child: turn into the job's program. Never returns."""
+def _pipe() -> tuple[int, int]:
+    return os.pipe2(os.O_CLOEXEC) if hasattr(os, "pipe2") else os.pipe()  # os.pipe's are not inherited either
+
+
+def _open_children() -> int | None:
+    """The file that lists this process's children, or None where the system has none."""
     try:
-        os.setsid()
-        landlock.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        os.chdir(job["cwd"])
-        null = os.open(os.devnull, os.O_RDONLY)
-        for source, target in ((null, 0), (out, 1), (err, 2)):
-            os.dup2(source, target)
-        if landlock.abi > 0:
-            landlock.restrict(job["readable"], [job["cwd"]])
-        for name, (soft, hard) in job["rlimits"].items():
-            _limit(getattr(resource, name), soft, hard)
-        for number in (signal.SIGXFSZ, signal.SIGPIPE, signal.SIGINT):  # Python ignores or handles these
-            signal.signal(number, signal.SIG_DFL)
-        os.execve(job["argv"][0], job["argv"], job["env"])  # noqa: S606 - no shell is what is wanted
-    except BaseException as error:  # whatever it is must reach the parent, not a second main loop
-        os.write(fail, f"{type(error).__name__}: {error}".encode()[:900])
-    finally:
-        os._exit(127)
+        return os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
 
 
-def _limit(which: int, soft: int, hard: int) -> None:
+def _living(children: int) -> list[int]:
+    os.lseek(children, 0, os.SEEK_SET)
+    return [int(pid) for pid in os.read(children, 1 << 20).split()]
+
+
+def _limit(which: int, limit: int) -> None:
     highest = resource.getrlimit(which)[1]
     if highest != resource.RLIM_INFINITY:
-        soft, hard = min(soft, highest), min(hard, highest)
+        limit = min(limit, highest)
     try:
-        resource.setrlimit(which, (soft, hard))
+        resource.setrlimit(which, (limit, limit))
     except (OSError, ValueError):
-        if sys.platform == "linux":
+        if _LINUX:
             raise
         # macOS refuses some limits, such as the address space; `sandbox.active_layers` does not claim them there.
+
+
+def _limit_cpu(child: int, seconds: int) -> None:
+    """Limit one program, not this process, whose own time adds up over the runs. Linux only."""
+    if hasattr(resource, "prlimit"):
+        try:
+            # One second later the kernel kills a program that survives SIGXCPU.
+            resource.prlimit(child, resource.RLIMIT_CPU, (seconds, seconds + 1))
+        except ProcessLookupError:
+            return  # it has ended already
 
 
 def _kill_group(leader: int) -> None:
@@ -234,30 +300,13 @@ def _kill_group(leader: int) -> None:
         return
 
 
-def _kill_all(leader: int) -> None:
-    """Kill the group, then every descendant that left it: being a subreaper, this worker has inherited those."""
-    _kill_group(leader)
-    while True:
-        for child in _children():
-            try:
-                os.kill(child, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        try:
-            os.waitpid(-1, 0)
-        except ChildProcessError:
-            return
+def _receive(control: socket.socket) -> Any:
+    """The next JSON message."""
+    (size,) = struct.unpack("!I", _receive_bytes(control, 4))
+    return json.loads(_receive_bytes(control, size))
 
 
-def _children() -> list[int]:
-    try:
-        with open(f"/proc/self/task/{os.getpid()}/children") as file:  # noqa: PTH123 - as above
-            return [int(pid) for pid in file.read().split()]
-    except OSError:
-        return []
-
-
-def _receive(control: socket.socket, count: int) -> bytes:
+def _receive_bytes(control: socket.socket, count: int) -> bytes:
     data = b""
     while len(data) < count:
         part = control.recv(count - len(data))
@@ -267,19 +316,26 @@ def _receive(control: socket.socket, count: int) -> bytes:
     return data
 
 
+def _send(control: socket.socket, message: Mapping[str, Any]) -> None:
+    data = json.dumps(message).encode()
+    control.sendall(struct.pack("!I", len(data)) + data)
+
+
 def main() -> None:
-    # A collection would touch, and so copy, memory that forked children share with this process.
-    gc.freeze()
     control = socket.socket(fileno=int(sys.argv[1]))
-    landlock = Landlock()
-    if sys.platform == "linux":
-        landlock.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    control.set_inheritable(False)  # no program may talk to whoever started this
     try:
-        control.sendall(struct.pack("!I", landlock.abi))
+        try:
+            confined = Confined(_receive(control))
+        except OSError as error:
+            _send(control, {"failure": f"{type(error).__name__}: {error}"})
+            return
+        _send(control, {"landlock_abi": confined.landlock_abi})
         while True:
-            (size,) = struct.unpack("!I", _receive(control, 4))
-            answer = json.dumps(run_job(json.loads(_receive(control, size)), landlock, control)).encode()
-            control.sendall(struct.pack("!I", len(answer)) + answer)
+            answer = confined.run(_receive(control), control)
+            if answer["failure"]:
+                control.sendall(struct.pack("!I", 0))
+            _send(control, answer)
     except ConnectionError:
         return
 

@@ -1,6 +1,6 @@
 """Icarus Verilog: compiles a design with a testbench, runs it confined, and says what happened.
 
-Reads a design's text and a `Bench`; writes into a folder of its own, in memory where possible, gone afterwards.
+Reads a design's text and a `Bench`; writes into a sandbox's folder, in memory where possible, emptied afterwards.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,30 +22,37 @@ from hdl_sim.icarus_log import CompilerLog, read_log
 from hdl_sim.limits import Limits
 from hdl_sim.references import driven_inputs, outside_references
 from hdl_sim.rules import Outcome, judge
-from hdl_sim.run_folders import folder_prefix, memory_folder, sweep_once
-from hdl_sim.sandbox import Finished, run_confined
+from hdl_sim.sandbox import Finished, Sandbox, open_sandbox
 from hdl_sim.simulator import DEFAULT_LIMITS
 from hdl_sim.slang import read_source
 from hdl_sim.testbench import BenchFiles, bench_files
-from hdl_sim.tokens import plain_lines, tokens
-from hdl_sim.tools import find_tool, tool_version
+from hdl_sim.tokens import plain_lines, words
+from hdl_sim.toolchain import PROGRAM, Toolchain, find_toolchain, preprocessed
+from hdl_sim.tools import tool_version
 
 _LOG_TAIL = 4000  # characters
 _SPACE_LEFT = 1 << 20  # bytes; with less, a file of a run may have been cut off
-_DESIGN, _PROGRAM = "design.sv", "sim.vvp"
+_DESIGN, _PLAIN_DESIGN = "design.sv", "design.pp.sv"
+_COMPILED = "compiled.sv"  # testbench and design, as one text: a timescale holds for all that follows it
 
 
 @dataclass(slots=True)
 class _Run:
-    """One verdict in the making: its folder, its limits, and what is known so far."""
+    """One verdict in the making: its sandbox, its limits, and what is known so far."""
 
-    folder: Path
+    sandbox: Sandbox
+    tools: Toolchain
     limits: Limits
     simulator: str
     nonce: str
     started: float = field(default_factory=time.monotonic)
+    design: str = ""  # preprocessed
     diagnostics: tuple[Diagnostic, ...] = ()
     log: str = ""
+
+    @property
+    def folder(self) -> Path:
+        return self.sandbox.folder
 
     def left(self) -> Limits:
         """The limits with the wall time that is left: compiling and running share it."""
@@ -93,7 +99,7 @@ class Icarus:
 
     def run(self, design: str | None, bench: Bench, limits: Limits = DEFAULT_LIMITS) -> Verdict:
         """What ``design`` does on ``bench``: see `hdl_sim.simulator.Simulator.run`."""
-        with self._new_run(limits) as run:
+        with self._new_run(limits, bench) as run:
             design = design if design is None else plain_lines(design)
             early = _check_design(run, design, _names(bench))
             if early is not None:
@@ -101,7 +107,6 @@ class Icarus:
             if bench.kind == "cocotb":
                 return _run_cocotb(run, bench)
             files = bench_files(bench, run.nonce, keep_dumps=self._keep_dumps)
-            _write(run.folder, files.texts)
             early = _compile_with_bench(run, files)
             return early or _simulate(run, bench, files)
 
@@ -112,31 +117,26 @@ class Icarus:
             early = _check_design(run, design)
             if early is not None:
                 return early
-            log = _compile(run, [_DESIGN], ())
+            log = _compile(run, "", ())
             if log.failed:
                 return _rejected(run, log)
             return run.verdict("pass", "elaborate")
 
     @contextmanager
-    def _new_run(self, limits: Limits) -> Iterator[_Run]:
-        find_tool("iverilog")
-        sweep_once()
-        place = memory_folder()
-        try:
-            folder = Path(tempfile.mkdtemp(prefix=folder_prefix(), dir=place)).resolve()
-        except OSError as error:
-            raise ToolFailed("cannot make a folder to simulate in", where=place or "", fix=str(error)) from None
-        try:
-            yield _Run(folder, limits, self.name, secrets.token_hex(8))
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    def _new_run(self, limits: Limits, bench: Bench | None = None) -> Iterator[_Run]:
+        tools = find_toolchain()
+        readable: Sequence[Path] = ()
+        if bench is not None and bench.kind == "cocotb":
+            limits, readable = cocotb_bench.needs(limits)
+        with open_sandbox(limits, programs=tools.programs, readable=readable) as sandbox:
+            yield _Run(sandbox, tools, limits, self.name, secrets.token_hex(8))
 
 
 def _names(bench: Bench) -> frozenset[str]:
     """The names in a testbench, its design's among them."""
     if bench.kind == "cocotb":
         return frozenset({bench.top})
-    return frozenset(token.text for text in bench.sources.values() for token in tokens(text) if token.kind == "word")
+    return frozenset().union(*(words(text) for text in bench.sources.values()))
 
 
 def _check_design(run: _Run, design: str | None, used: Collection[str] = ()) -> Verdict | None:
@@ -155,11 +155,14 @@ def _check_design(run: _Run, design: str | None, used: Collection[str] = ()) -> 
         return run.verdict("forbidden", "parse")
     if not source.modules and not source.errors:
         return run.verdict("no_code", "parse")
-    _write(run.folder, {_DESIGN: design.encode(errors="replace").decode()})
+    log = _preprocess(run, design)
+    if log is not None:
+        run.diagnostics = source.errors
+        return _rejected(run, log, syntax=True)
     if source.errors:
         # Also the guard against looking into the testbench: such a name is unknown here.
         run.diagnostics = source.errors
-        log = _compile(run, [_DESIGN], sorted({module.name for module in source.modules} & set(used)))
+        log = _compile(run, "", sorted({module.name for module in source.modules} & set(used)))
         if log.failed:
             return _rejected(run, log, syntax=bool(source.syntax_errors))
         run.diagnostics = _not_allowed(design, used, broken=False)
@@ -174,26 +177,45 @@ def _not_allowed(design: str, used: Collection[str], broken: bool) -> tuple[Diag
     return found if found or broken else outside_references(design) or driven_inputs(design, used)
 
 
-def _compile(run: _Run, files: Sequence[str], roots: Sequence[str]) -> CompilerLog:
-    tops = [word for root in roots for word in ("-s", root)]
-    command = [str(find_tool("iverilog")), "-g2012", "-o", _PROGRAM, *tops, *files]
-    finished = run_confined(command, cwd=run.folder, limits=run.left())
+def _compile(run: _Run, before: str, roots: Sequence[str]) -> CompilerLog:
+    """Compile the design behind the text ``before``, which is preprocessed."""
+    (run.folder / PROGRAM).unlink(missing_ok=True)
+    _write(run.folder, {_COMPILED: f'{before}`line 1 "{_DESIGN}" 0\n{run.design}'})
+    finished = run.tools.compile(run.sandbox, _COMPILED, roots, run.left())
+    return _read_log(run, finished)
+
+
+def _read_log(run: _Run, finished: Finished) -> CompilerLog:
     run.log = (finished.stdout + finished.stderr).strip()
     if finished.returncode != 0:
         run.refuse_full_disk()
-    if finished.returncode in (126, 127):
-        raise ToolFailed("iverilog cannot run its parts", where=command[0], fix=run.log or "reinstall it")
-    return read_log(finished, (run.folder / _PROGRAM).is_file(), _DESIGN)
+    return read_log(finished, (run.folder / PROGRAM).is_file(), _DESIGN)
+
+
+def _preprocess(run: _Run, design: str) -> CompilerLog | None:
+    """Preprocess the design; what the preprocessor said where it failed."""
+    run.design = design.encode(errors="replace").decode()
+    if "`" not in design:
+        return None
+    _write(run.folder, {_DESIGN: run.design})
+    finished = run.tools.preprocess(run.sandbox, [_DESIGN], _PLAIN_DESIGN, run.left())
+    if finished.returncode != 0 or finished.reason != "exited":
+        return _read_log(run, finished)
+    run.design = (run.folder / _PLAIN_DESIGN).read_text(encoding="utf-8", errors="replace")
+    for name in (_DESIGN, _PLAIN_DESIGN):
+        (run.folder / name).unlink()
+    return None
 
 
 def _compile_with_bench(run: _Run, files: BenchFiles) -> Verdict | None:
-    log = _compile(run, [*files.compiled, _DESIGN], files.roots)
+    _write(run.folder, files.data)
+    log = _compile(run, _plain_bench(run, files) + files.glue, files.roots)
     if not log.failed:
         return None
     fault = log.bench_fault if not log.in_design else ""
     if log.syntax:
         # The design reads well by itself, so either Icarus does not know a construct or the testbench does not end.
-        alone = _compile(run, [_DESIGN], ())
+        alone = _compile(run, "", ())
         if alone.failed:
             return _rejected(run, alone)
         fault = log.diagnostics[0].message
@@ -206,6 +228,15 @@ def _compile_with_bench(run: _Run, files: BenchFiles) -> Verdict | None:
     return _rejected(run, log)
 
 
+def _plain_bench(run: _Run, files: BenchFiles | cocotb_bench.CocotbFiles) -> str:
+    """What a testbench compiles, preprocessed."""
+    plain = preprocessed(run.tools, files.texts, files.compiled)
+    if isinstance(plain, str):
+        return plain
+    said = (plain.stderr or plain.stdout).strip().partition("\n")[0] or f"the preprocessor ended by: {plain.reason}"
+    raise InputError("the testbench does not compile", where=said, fix="test it with a working design")
+
+
 def _rejected(run: _Run, log: CompilerLog, *, syntax: bool = False) -> Verdict:
     if log.timed_out:
         return run.verdict("timeout", "elaborate")
@@ -216,11 +247,9 @@ def _rejected(run: _Run, log: CompilerLog, *, syntax: bool = False) -> Verdict:
 
 
 def _simulate(run: _Run, bench: Bench, files: BenchFiles) -> Verdict:
-    for name in (*files.compiled, _DESIGN):
-        # Nothing that runs may read what it is tested with.
-        (run.folder / name).unlink()
-    # -N: like -n, it never waits for a user, and a $stop can be told from a $finish.
-    finished = run_confined([str(find_tool("vvp")), "-N", _PROGRAM], cwd=run.folder, limits=run.left())
+    # Nothing that runs may read what it is tested with.
+    (run.folder / _COMPILED).unlink()
+    finished = run.tools.simulate(run.sandbox, run.left())
     run.log = finished.stdout + finished.stderr
     if _broken_by_design(run, finished):
         return run.verdict("elaboration_error", "elaborate")
@@ -245,7 +274,7 @@ def _broken_by_design(run: _Run, finished: Finished) -> bool:
 def _run_cocotb(run: _Run, bench: Bench) -> Verdict:
     files = cocotb_bench.cocotb_files(bench, _DESIGN)
     _write(run.folder, files.texts)
-    log = _compile(run, [*files.compiled, _DESIGN], (bench.top,))
+    log = _compile(run, _plain_bench(run, files), (bench.top,))
     if log.failed:
         # A top that nobody has is the design's fault unless the bench brings its own.
         if log.bench_fault and not log.in_design and "root module" not in log.bench_fault:
@@ -253,7 +282,7 @@ def _run_cocotb(run: _Run, bench: Bench) -> Verdict:
                 "the testbench does not compile", where=log.bench_fault, fix="test it with a working design"
             )
         return _rejected(run, log)
-    finished, outcome = cocotb_bench.run_cocotb(run.folder, files, run.left())
+    finished, outcome = cocotb_bench.run_cocotb(run.sandbox, files, run.left())
     run.log = finished.stdout + finished.stderr
     return run.verdict(outcome.status, "simulate", outcome)
 

@@ -1,31 +1,29 @@
-"""Runs a program so that it can harm nothing: own folder, limits on everything, and nothing left running after it.
+"""Runs programs so that they can harm nothing: own folder, limits on everything, and nothing left running after them.
 
-Reads and writes nothing itself; keeps a pool of worker processes (`confine.py`), one for each run under way.
+A worker process (`confine.py`, kept by `workers.py`) is confined once, for good, to a folder of its own; a `Sandbox` is
+such a worker, lent for one piece of work, and its folder is empty before and after.
 
 What is isolated, where the system has it (`active_layers` names what this machine has): files (Landlock: system
-folders and the program's own folder, nothing else), TCP, signals to other processes, the environment, CPU and wall
+folders and the worker's own folder, nothing else), TCP, signals to other processes, the environment, CPU and wall
 time, address space, file size, descriptors, output, core dumps. What is not: UDP and Unix sockets by path, the number
 of processes, the disk space of many files, the memory of several processes together, reading of what every user may
-read below the system folders, and, without Landlock, all files of the user.
+read below the system folders, the worker from a program that was made to run code of its own, and, without Landlock,
+all files of the user.
 """
 
 from __future__ import annotations
 
-import atexit
-import json
 import os
-import socket
-import struct
-import subprocess
 import sys
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from autovcoder.errors import ToolFailed, ToolMissing
 from hdl_sim.limits import Limits
+from hdl_sim.workers import POOL, Confinement, Worker
 
 Reason = Literal["exited", "wall_timeout", "cpu_timeout", "output_limit", "file_limit", "memory", "signal"]
 _SYSTEM_FOLDERS = (
@@ -33,7 +31,7 @@ _SYSTEM_FOLDERS = (
     "/etc/ld.so.conf.d", "/etc/ld.so.preload", "/etc/alternatives", "/etc/localtime", "/dev/urandom", "/dev/zero",
     "/nix/store", "/opt/homebrew",
 )  # fmt: skip
-# A worker's own start, and the time that killing a large process takes, on top of the program's wall limit.
+# The time that killing a large process takes, on top of the program's wall limit.
 _GRACE_S = 30.0
 _NO_MEMORY = ("bad_alloc", "out of memory", "cannot allocate memory", "memory exhausted", "memoryerror")
 _SIGXCPU, _SIGXFSZ = 24, 25
@@ -60,78 +58,108 @@ class Finished:
     reason: Reason
 
 
-def run_confined(
-    argv: Sequence[str],
-    *,
-    cwd: Path,
-    limits: Limits,
-    env: Mapping[str, str] | None = None,
-    readable: Sequence[Path] = (),
-) -> Finished:
-    """Run a program without a shell, confined, with no stdin, and kill everything it started when it ends.
+class Sandbox:
+    """A confined worker and its folder, lent by `open_sandbox`; runs one program at a time.
+
+    Attributes:
+        folder: where the programs run, the only place they may write to. Empty at first; the owner may read and write.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        self.folder = worker.folder
+        self._worker = worker
+
+    def run(self, argv: Sequence[str], *, limits: Limits, env: Mapping[str, str] | None = None) -> Finished:
+        """Run a program without a shell and without stdin, and kill everything it started when it ends.
+
+        Args:
+            argv: the program's full path and its arguments.
+            limits: the wall time, CPU time and output of this run; the other limits are those of `open_sandbox`.
+            env: variables on top of ``PATH``, ``LANG``, ``HOME`` and ``TMPDIR``; nothing else is inherited.
+
+        Raises:
+            ToolMissing: there is no such program.
+            ToolFailed: the run could not be started or watched; says nothing about the program's input.
+        """
+        program = Path(argv[0])
+        if not program.is_file():
+            raise ToolMissing("no such program", where=program)
+        folder = str(self.folder)
+        job = {
+            "argv": [str(program), *argv[1:]],
+            "env": {
+                "PATH": os.pathsep.join(dict.fromkeys((str(program.parent), "/usr/local/bin", "/usr/bin", "/bin"))),
+                "LANG": "C",
+                **dict.fromkeys(("HOME", "TMPDIR", "TMP", "TEMP"), folder),
+                **(env or {}),
+            },
+            "wall_s": limits.wall_s,
+            "cpu_s": limits.cpu_s,
+            "output_bytes": limits.output_kb * 1024,
+        }
+        try:
+            answer = self._worker.ask(job, limits.wall_s + _GRACE_S)
+        except OSError as error:
+            self._worker.close()
+            raise ToolFailed("the sandbox broke", fix=str(error)) from None
+        except BaseException:
+            # An interrupt: the worker is in the middle of a run, and closing it ends that run.
+            self._worker.close()
+            raise
+        if answer["failure"]:
+            raise ToolFailed("could not start the program", where=program, fix=answer["failure"])
+        reason = _reason(answer, limits)
+        if not answer["killed"] and reason in ("signal", "exited") and answer["returncode"] in _KILLED:
+            # None of our limits ends a program so: memory ran out for the whole machine, or somebody ended it.
+            raise ToolFailed("the run was killed from outside", where=program, fix="run fewer at once, or again")
+        return Finished(
+            returncode=answer["returncode"],
+            stdout=answer["stdout"],
+            stderr=answer["stderr"],
+            seconds=answer["seconds"],
+            reason=reason,
+        )
+
+
+@contextmanager
+def open_sandbox(limits: Limits, *, programs: Sequence[Path] = (), readable: Sequence[Path] = ()) -> Iterator[Sandbox]:
+    """Lend a sandbox; afterwards its folder is emptied.
 
     Args:
-        argv: the program's full path and its arguments.
-        cwd: its folder, the only place it may write to.
-        env: variables on top of ``PATH``, ``LANG``, ``HOME`` and ``TMPDIR``; nothing else is inherited.
-        readable: further folders and files that it may read and execute.
+        limits: memory, file size and descriptors for all that runs in it.
+        programs: what is to be run: where their parts lie becomes readable. ``readable``: further such places.
 
     Raises:
-        ToolMissing: there is no such program.
-        ToolFailed: the run could not be started or watched; says nothing about the program's input.
+        ToolFailed: a worker or its folder cannot be made.
     """
-    program = Path(argv[0])
-    if not program.is_file():
-        raise ToolMissing("no such program", where=program)
-    folder = str(cwd.resolve())
-    job = {
-        "argv": [str(program), *argv[1:]],
-        "cwd": folder,
-        "env": {
-            "PATH": os.pathsep.join(dict.fromkeys((str(program.parent), "/usr/local/bin", "/usr/bin", "/bin"))),
-            "LANG": "C",
-            **dict.fromkeys(("HOME", "TMPDIR", "TMP", "TEMP"), folder),
-            **(env or {}),
-        },
-        "wall_s": limits.wall_s,
-        "output_bytes": limits.output_kb * 1024,
-        "readable": [*_SYSTEM_FOLDERS, *_install_folders(program), *map(str, readable)],
-        "rlimits": {
-            # One second later the kernel kills a program that survives SIGXCPU.
-            "RLIMIT_CPU": (limits.cpu_s, limits.cpu_s + 1),
-            "RLIMIT_AS": (limits.memory_mb << 20,) * 2,
-            "RLIMIT_FSIZE": (limits.file_mb << 20,) * 2,
-            "RLIMIT_NOFILE": (limits.open_files,) * 2,
-            "RLIMIT_CORE": (0, 0),
-        },
-    }
-    answer = _ask(job, limits.wall_s + _GRACE_S)
-    if answer["failure"]:
-        raise ToolFailed("could not start the program", where=program, fix=answer["failure"])
-    reason = _reason(answer, limits)
-    if not answer["killed"] and reason in ("signal", "exited") and answer["returncode"] in _KILLED:
-        # None of our limits ends a program so: memory ran out for the whole machine, or somebody ended it.
-        raise ToolFailed("the run was killed from outside", where=program, fix="run fewer at once, or again")
-    return Finished(
-        returncode=answer["returncode"],
-        stdout=answer["stdout"],
-        stderr=answer["stderr"],
-        seconds=answer["seconds"],
-        reason=reason,
+    install = [folder for program in programs for folder in _install_folders(program)]
+    confinement = Confinement(
+        readable=tuple(dict.fromkeys((*_SYSTEM_FOLDERS, *install, *map(str, readable)))),
+        rlimits=(
+            ("RLIMIT_AS", limits.memory_mb << 20),
+            ("RLIMIT_FSIZE", limits.file_mb << 20),
+            ("RLIMIT_NOFILE", limits.open_files),
+            ("RLIMIT_CORE", 0),
+        ),
     )
+    worker = POOL.take(confinement)
+    try:
+        yield Sandbox(worker)
+    finally:
+        POOL.give(worker)
 
 
 def active_layers() -> list[str]:
     """The layers of confinement that work on this machine, in words, for ``autovcoder doctor``."""
-    worker = _POOL.take()
-    _POOL.give(worker)
-    layers = ["own session, group killed at the end", "empty environment", "wall time", "output cap", "CPU time",
+    with open_sandbox(Limits()) as sandbox:
+        landlock_abi = sandbox._worker.landlock_abi
+    layers = ["own session, group killed at the end", "empty environment", "wall time", "output cap",
               "file size", "descriptors", "no core dumps"]  # fmt: skip
     if sys.platform == "linux":
-        layers += ["address space", "no new privileges", "runaway descendants reaped"]
-    if worker.landlock_abi:
-        covers = "files" + ", TCP" * (worker.landlock_abi >= 4) + ", signals" * (worker.landlock_abi >= 6)
-        layers.append(f"Landlock ABI {worker.landlock_abi} ({covers})")
+        layers += ["CPU time", "address space", "no new privileges", "runaway descendants reaped"]
+    if landlock_abi:
+        covers = "files" + ", TCP" * (landlock_abi >= 4) + ", signals" * (landlock_abi >= 6)
+        layers.append(f"Landlock ABI {landlock_abi} ({covers})")
     return layers
 
 
@@ -160,105 +188,3 @@ def _reason(answer: Mapping[str, Any], limits: Limits) -> Reason:
     if crashed and answer["peak_kb"] >= limits.memory_mb * 1024 // 2:
         return "memory"
     return "signal" if code < 0 else "exited"
-
-
-class _Worker:
-    """One `confine.py` process and the socket to it."""
-
-    def __init__(self) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            script = str(Path(__file__).with_name("confine.py"))
-            try:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-I", "-S", "-E", script, str(theirs.fileno())],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
-                    env={},
-                    start_new_session=True,  # an interrupt from the keyboard is the parent's to handle
-                )
-            except OSError as error:
-                ours.close()
-                raise ToolFailed("cannot start the sandbox", where=sys.executable, fix=str(error)) from None
-        self._socket = ours
-        self._socket.settimeout(_GRACE_S)
-        try:
-            (self.landlock_abi,) = struct.unpack("!I", self._receive(4))
-        except OSError:
-            self.close()
-            raise ToolFailed("the sandbox did not start", where=script) from None
-
-    def ask(self, job: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
-        message = json.dumps(job).encode()
-        self._socket.settimeout(timeout_s)
-        self._socket.sendall(struct.pack("!I", len(message)) + message)
-        (size,) = struct.unpack("!I", self._receive(4))
-        answer: dict[str, Any] = json.loads(self._receive(size))
-        return answer
-
-    def _receive(self, count: int) -> bytes:
-        data = bytearray()
-        while len(data) < count:
-            part = self._socket.recv(min(count - len(data), 1 << 20))
-            if not part:
-                raise ConnectionError("the sandbox ended")
-            data += part
-        return bytes(data)
-
-    def close(self) -> None:
-        """End the worker; it kills what it still runs when it sees the socket close."""
-        self._socket.close()
-        try:
-            self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-
-class _Pool:
-    """Idle workers. A process that was forked from this one gets a pool of its own."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._idle: list[_Worker] = []
-        self._owner = os.getpid()
-
-    def take(self) -> _Worker:
-        if self._owner != os.getpid():
-            # Another process talks to these workers; the lock may have been held when we were forked.
-            self._lock, self._idle, self._owner = threading.Lock(), [], os.getpid()
-        with self._lock:
-            if self._idle:
-                return self._idle.pop()
-        # Registering the same function again is harmless: it closes what is idle, and then nothing is.
-        atexit.register(self.close)
-        return _Worker()
-
-    def give(self, worker: _Worker) -> None:
-        with self._lock:
-            self._idle.append(worker)
-
-    def close(self) -> None:
-        """End the idle workers; a process that was forked from their owner leaves them alone."""
-        while self._idle and self._owner == os.getpid():
-            self._idle.pop().close()
-
-
-_POOL = _Pool()
-
-
-def _ask(job: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
-    worker = _POOL.take()
-    try:
-        answer = worker.ask(job, timeout_s)
-    except OSError as error:
-        worker.close()
-        raise ToolFailed("the sandbox broke", fix=str(error)) from None
-    except BaseException:
-        # An interrupt: the worker is in the middle of a run, and closing it ends that run.
-        worker.close()
-        raise
-    _POOL.give(worker)
-    return answer

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from autovcoder.errors import InputError
 from autovcoder.records import Bench, PassRule
@@ -15,8 +16,7 @@ from hdl_sim.tokens import statement_end, tokens
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,100}")
 _COMPILED = (".v", ".sv")
-_TIMESCALE = re.compile(r"^\s*(`timescale\s+\d+\s*[munpf]?s\s*/\s*\d+\s*[munpf]?s)", re.MULTILINE)
-_DEFINE = re.compile(r"^\s*`define\s+([A-Za-z_]\w*)", re.MULTILINE)
+_TIMESCALE = re.compile(r"^\s*`timescale\s+\d+\s*[munpf]?s\s*/\s*\d+\s*[munpf]?s", re.MULTILINE)
 # In units of the testbench's timescale: longer than any test, short enough not to overflow 64 bits of femtoseconds.
 _LONG = 1 << 40
 # What slang says of headers, which it is not given.
@@ -28,14 +28,17 @@ class BenchFiles:
     """A testbench as files.
 
     Attributes:
-        compiled: names for the compiler, in order; the design comes behind them, as in the benchmarks' own flows.
-        texts: every file, data and headers too, by name.
+        compiled: names of what is preprocessed and compiled, in order.
+        texts: the files to preprocess, headers included, by name. ``data``: files to lie beside the simulation.
+        glue: the text between the testbench and the design, which comes last, as in the benchmarks' own flows.
         roots: modules to elaborate as roots.
         idle_line: printed when the run came to an end without any ``$finish``; empty when not watched.
     """
 
     compiled: tuple[str, ...]
     texts: dict[str, str]
+    data: dict[str, str]
+    glue: str
     roots: tuple[str, ...]
     idle_line: str
 
@@ -50,22 +53,22 @@ def bench_files(bench: Bench, nonce: str, *, keep_dumps: bool = False) -> BenchF
         InputError: a file name is not a plain one, or there is nothing to compile.
     """
     check_names(bench)
-    texts = dict(bench.data_files)
-    compiled = []
-    for name, text in bench.sources.items():
-        texts[name] = text if keep_dumps else strip_dumps(text)
-        if name.endswith(_COMPILED):
-            compiled.append(name)
+    sources = {name: text if keep_dumps else strip_dumps(text) for name, text in bench.sources.items()}
+    compiled = tuple(name for name in sources if name.endswith(_COMPILED))
     if not compiled:
         raise InputError(
             "the testbench has no Verilog source", where=", ".join(bench.sources), fix="name it *.v or *.sv"
         )
     watched = bench.pass_rule.kind == "pass_line"
     idle_line = f"{nonce} idle" if watched else ""
-    glue = f"between_{nonce}.sv"
-    texts[glue] = _glue([bench.sources[name] for name in compiled], nonce, idle_line)
-    roots = (bench.top, f"watch_{nonce}") if watched else (bench.top,)
-    return BenchFiles((*compiled, glue), texts, roots, idle_line)
+    return BenchFiles(
+        compiled=compiled,
+        texts={**bench.data_files, **sources},
+        data=bench.data_files,
+        glue=_glue([sources[name] for name in compiled], nonce, idle_line),
+        roots=(bench.top, f"watch_{nonce}") if watched else (bench.top,),
+        idle_line=idle_line,
+    )
 
 
 def check_names(bench: Bench) -> None:
@@ -84,6 +87,7 @@ def check_names(bench: Bench) -> None:
         raise InputError("a testbench has two files of one name", where=", ".join(sorted(both)))
 
 
+@lru_cache(maxsize=512)
 def strip_dumps(text: str) -> str:
     """The testbench without its ``$dump...`` calls, which cost more time than the simulation; lines stay in place."""
     if "$dump" not in text:
@@ -98,21 +102,17 @@ def strip_dumps(text: str) -> str:
 
 
 def _glue(benches: list[str], nonce: str, idle_line: str) -> str:
-    """What stands between testbench and design: the testbench's macros end here, its timescale stays.
+    """What stands between testbench and design; the testbench's timescale goes on to the design.
 
     A root of our own wakes up long after any test: only a run that no ``$finish`` ended gets there.
     """
-    names = sorted({name for text in benches for name in _DEFINE.findall(text)})
-    lines = [f"`undef {name}" for name in names]
-    if idle_line:
-        scales = [found for text in benches for found in _TIMESCALE.findall(text)]
-        # With no timescale anywhere, seconds scaled to a design's own finer precision would overflow.
-        lines += [] if scales else ["`timescale 1ns/1ns"]
-        lines.append(
-            f'module watch_{nonce}; initial begin #(64\'d{_LONG}) $display("\\n{idle_line}"); $finish; end endmodule'
-        )
-        lines += [] if scales else ["`resetall"]
-    return "\n".join(lines) + "\n"
+    if not idle_line:
+        return ""
+    watch = f'module watch_{nonce}; initial begin #(64\'d{_LONG}) $display("\\n{idle_line}"); $finish; end endmodule\n'
+    if any(_TIMESCALE.search(text) for text in benches):
+        return watch
+    # With no timescale anywhere, seconds scaled to a design's own finer precision would overflow.
+    return f"`timescale 1ns/1ns\n{watch}`resetall\n"
 
 
 def bench_from_text(text: str, *, pass_line: str | None = None, file_name: str = "testbench.sv") -> Bench:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 _TOKEN = re.compile(
@@ -38,6 +39,12 @@ def tokens(text: str, start: int = 0) -> Iterator[Token]:
     for match in _TOKEN.finditer(text, start):
         if match.lastgroup != "comment":
             yield Token(match.lastgroup or "symbol", match.group(), match.start(), match.end())
+
+
+@lru_cache(maxsize=512)
+def words(text: str) -> frozenset[str]:
+    """The plain names and keywords in a text; kept, because the answers to a problem share its testbench."""
+    return frozenset(token.text for token in tokens(text) if token.kind == "word")
 
 
 def plain_lines(text: str) -> str:

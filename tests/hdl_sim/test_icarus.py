@@ -274,13 +274,6 @@ def test_users_testbench_may_include_a_header(icarus: Icarus) -> None:
     assert (bench.top, icarus.run(GOOD, bench).status) == ("tb", "pass")
 
 
-def test_folders_are_gone_afterwards(icarus: Icarus) -> None:
-    with icarus._new_run(Limits()) as run:
-        (run.folder / "x").write_text("x")
-        assert run.folder.stat().st_mode & 0o077 == 0
-    assert not run.folder.exists()
-
-
 def test_missing_simulator_is_tool_missing(icarus: Icarus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolMissing, match="apt install iverilog"):

@@ -1,0 +1,127 @@
+"""The programs behind the ``iverilog`` driver, called directly: its shell and preprocessor cost as much as compiling.
+
+Reads what the driver says of its own parts and settings, once; writes their arguments and configuration.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from autovcoder.errors import ToolFailed
+from hdl_sim.limits import Limits
+from hdl_sim.sandbox import Finished, Sandbox, open_sandbox
+from hdl_sim.tools import find_tool
+
+PROGRAM = "sim.vvp"
+_SETTINGS, _DEFINES = "ivl.conf", "ivlpp.conf"
+_STANDARD = "-g2012"
+# The driver's line "translate: IVLPP ... | IVL ... -C"SETTINGS" -C"TARGET" -- -", quotes where it puts them.
+_TRANSLATE = re.compile(
+    r'^translate: "?(?P<ivlpp>[^"\s]*ivlpp)\b.*\| *"?(?P<ivl>[^"\s]*ivl)\b.* -C"(?P<target>[^"]+)"', re.MULTILINE
+)
+# Lines of the settings that differ from one compile to the next, or that only the driver reads.
+_OWN = ("root:", "out:", "ivlpp:", "depfile:")
+
+
+@dataclass(frozen=True, slots=True)
+class Toolchain:
+    """Icarus' parts.
+
+    Attributes:
+        ivlpp: the preprocessor. ``ivl``: the compiler. ``vvp``: the simulator.
+        target: the settings file of the code generator.
+        settings: the lines that the driver would give the compiler, but for roots and output.
+    """
+
+    ivlpp: Path
+    ivl: Path
+    vvp: Path
+    target: str
+    settings: str
+
+    @property
+    def programs(self) -> tuple[Path, ...]:
+        return (self.ivlpp, self.ivl, self.vvp)
+
+    def compile(self, sandbox: Sandbox, file: str, roots: Sequence[str], limits: Limits) -> Finished:
+        """Compile a preprocessed file of the sandbox's folder into `PROGRAM`; no roots means all that nothing uses."""
+        lines = [*(f"root:{root}" for root in roots), self.settings, f"out:{PROGRAM}"]
+        (sandbox.folder / _SETTINGS).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return sandbox.run([str(self.ivl), f"-C{_SETTINGS}", f"-C{self.target}", "--", file], limits=limits)
+
+    def preprocess(self, sandbox: Sandbox, files: Sequence[str], out: str, limits: Limits) -> Finished:
+        """Preprocess files of the sandbox's folder, as one, into ``out``; places keep their files' names and lines."""
+        (sandbox.folder / _DEFINES).write_text("D:__ICARUS__=1\n", encoding="utf-8")
+        return sandbox.run([str(self.ivlpp), "-L", f"-F{_DEFINES}", "-o", out, *files], limits=limits)
+
+    def simulate(self, sandbox: Sandbox, limits: Limits) -> Finished:
+        """Run `PROGRAM`."""
+        # -N: like -n, it never waits for a user, and a $stop can be told from a $finish.
+        return sandbox.run([str(self.vvp), "-N", PROGRAM], limits=limits)
+
+
+def find_toolchain(flags: tuple[str, ...] = ()) -> Toolchain:
+    """The parts of the ``iverilog`` on PATH.
+
+    Args:
+        flags: further flags of the driver, such as ``-Wall``.
+
+    Raises:
+        ToolMissing: there is none. ToolFailed: it does not say where its parts are.
+    """
+    return _ask(find_tool("iverilog"), find_tool("vvp"), flags)
+
+
+@lru_cache(maxsize=8)
+def _ask(driver: Path, vvp: Path, flags: tuple[str, ...]) -> Toolchain:
+    """Compile an empty module with the driver and keep what it tells its compiler."""
+    limits = Limits()
+    with open_sandbox(limits, programs=[driver]) as sandbox:
+        (sandbox.folder / "empty.sv").write_text("module empty; endmodule\n", encoding="utf-8")
+        kept = "kept.conf"  # where this variable is set, the driver writes its settings there and leaves them
+        finished = sandbox.run(
+            [str(driver), "-v", _STANDARD, *flags, "-o", PROGRAM, "empty.sv"],
+            limits=limits,
+            env={"IVERILOG_ICONFIG": str(sandbox.folder / kept)},
+        )
+        said = finished.stdout + finished.stderr
+        parts = _TRANSLATE.search(said)
+        settings = _read(sandbox.folder / kept)
+    if finished.returncode != 0 or parts is None or not settings:
+        raise ToolFailed("iverilog does not say where its parts are", where=driver, fix="reinstall it")
+    lines = [line for line in settings.splitlines() if not line.startswith(_OWN)]
+    return Toolchain(Path(parts["ivlpp"]), Path(parts["ivl"]), vvp, parts["target"], "\n".join(lines))
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def preprocessed(tools: Toolchain, texts: Mapping[str, str], compiled: Sequence[str]) -> str | Finished:
+    """The text of ``compiled`` after preprocessing, or the preprocessor's run where that failed.
+
+    Args:
+        texts: every file by name, headers included. Kept for the next call with the same: the answers to a problem
+            share its testbench.
+    """
+    if not any("`" in texts[name] for name in compiled):
+        return "".join(f'`line 1 "{name}" 0\n{texts[name]}\n' for name in compiled)
+    return _preprocessed(tools, tuple(texts.items()), tuple(compiled))
+
+
+@lru_cache(maxsize=512)
+def _preprocessed(tools: Toolchain, texts: tuple[tuple[str, str], ...], compiled: tuple[str, ...]) -> str | Finished:
+    # Limits of its own: a testbench must not fail because the design it is to test may take little.
+    limits = Limits()
+    with open_sandbox(limits, programs=tools.programs) as sandbox:
+        for name, text in texts:
+            (sandbox.folder / name).write_text(text, encoding="utf-8", errors="replace")
+        out = "preprocessed.sv"
+        finished = tools.preprocess(sandbox, compiled, out, limits)
+        if finished.returncode != 0 or finished.reason != "exited":
+            return finished
+        return (sandbox.folder / out).read_text(encoding="utf-8", errors="replace")
