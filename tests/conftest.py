@@ -110,6 +110,12 @@ def learn(model: Any, tokenizer: Any, steps: int) -> None:
     model.eval()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_verdict_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Nothing is taken from earlier runs' verdicts, and nothing is left among the user's; child processes inherit it."""
+    os.environ["AUTOVCODER_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def learned_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small chat model in bfloat16 that answers the specifications of LEARNED, and only those, well."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from autovcoder.records import Problem, Sample, Sampling
     from eval.report import Report
     from eval.run import Progress
+    from hdl_sim.simulator import Simulator
 
 # Problems put to the model at once; a kill in the middle of them loses their answers, so not many.
 BATCH = 16
@@ -57,6 +58,7 @@ def run(
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 1024,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first problems.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder. [default: runs/eval/SUITE-MODEL-HASH]")] = None,
+    cache: Annotated[bool, typer.Option(help="Take verdicts that are known from earlier runs.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Ask for Verilog, simulate every answer, and print pass rates with their intervals.
@@ -76,17 +78,29 @@ def run(
     if samples is not None:
         source = _recording(samples, n)
         folder = out or _default_folder(suite, source, asked)
-        report = _evaluate_recording(samples, n, problems, asked, folder)
+        report = _evaluate_recording(samples, n, problems, asked, folder, _simulator(cache))
     else:
         sampling = sampling_from(n or 1, temperature, top_p, seed, max_new_tokens)
         folder = out or _default_folder(suite, _model_source(str(model), endpoint, sampling), asked)
-        report = evaluate_model(asked, str(model), endpoint, sampling, folder)
+        report = evaluate_model(asked, str(model), endpoint, sampling, folder, _simulator(cache))
     emit(report.model_dump_json(indent=2) + "\n" if as_json else to_markdown(report))
     say(f"the run is in {folder}")
 
 
+def _simulator(cache: bool) -> Simulator:
+    from hdl_sim.cache import CachedSimulator, default_cache
+    from hdl_sim.icarus import Icarus
+
+    return CachedSimulator(Icarus(), default_cache()) if cache else Icarus()
+
+
 def evaluate_model(
-    problems: Sequence[Problem], model: str, endpoint: str | None, sampling: Sampling, out: Path
+    problems: Sequence[Problem],
+    model: str,
+    endpoint: str | None,
+    sampling: Sampling,
+    out: Path,
+    simulator: Simulator,
 ) -> Report:
     """Ask a model, simulate its answers, and write the run's folder; resumes one that was interrupted.
 
@@ -97,23 +111,26 @@ def evaluate_model(
         ModelError: the model cannot be used. StoreError: ``out`` belongs to another run. And `eval.run.score`'s.
     """
     from eval.run import score
-    from hdl_sim.icarus import Icarus
 
     with _progress() as progress:
         answers = _fresh(model, endpoint, problems, sampling, out, progress)
         source = _model_source(model, endpoint, sampling)
-        return score(problems, answers, Icarus(), out, source=source, progress=progress)
+        return score(problems, answers, simulator, out, source=source, progress=progress)
 
 
 def _evaluate_recording(
-    path: Path, n: int | None, problems: Sequence[Problem], asked: Sequence[Problem], out: Path
+    path: Path,
+    n: int | None,
+    problems: Sequence[Problem],
+    asked: Sequence[Problem],
+    out: Path,
+    simulator: Simulator,
 ) -> Report:
     from eval.run import score
-    from hdl_sim.icarus import Icarus
 
     with _progress() as progress:
         answers = _recorded(path, problems, asked, n)
-        return score(asked, answers, Icarus(), out, source=_recording(path, n), progress=progress)
+        return score(asked, answers, simulator, out, source=_recording(path, n), progress=progress)
 
 
 def _model_source(model: str, endpoint: str | None, sampling: Sampling) -> dict[str, Any]:

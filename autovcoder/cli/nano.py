@@ -25,6 +25,7 @@ from finetune.pretrain import PretrainSettings, pretrain
 from finetune.rounds import RoundSettings, round1, round2
 from finetune.tokenizer import ASSISTANT
 from hdl_sim.icarus import Icarus
+from hdl_sim.simulator import Simulator
 
 MODEL_FILES = (
     "config.json",
@@ -65,7 +66,7 @@ def make_nano(out: Path, settings: NanoSettings) -> None:
     round2(str(out / "after-round1"), out / "pairs", out / "round2", settings.round2)
     merge(str(out / "after-round1"), out / "round2", out / "model")
     say("round 2: done")
-    _measure(out)
+    _measure(out, simulator)
     write_atomic(out / "card.md", card(out, settings))
     say(f"the model is in {out / 'model'}, its card in {out / 'card.md'}")
 
@@ -80,12 +81,12 @@ def install_nano(out: Path) -> None:
     say(f"installed: {target}")
 
 
-def _measure(out: Path) -> None:
+def _measure(out: Path, simulator: Simulator) -> None:
     from autovcoder.cli.evaluate import evaluate_model
     from eval.suites import load_suite
 
     problems = load_suite("problems", out / "pairs")
-    evaluate_model(problems, str(out / "model"), None, Sampling(max_new_tokens=768), out / "eval")
+    evaluate_model(problems, str(out / "model"), None, Sampling(max_new_tokens=768), out / "eval", simulator)
 
 
 def slices(out: Path) -> dict[str, Rate]:

@@ -1,0 +1,139 @@
+"""How many recorded answers are scored in a second: our harness against VerilogEval v1's own procedure, in one run.
+
+Reads VerilogEval v1 Human and recorded answers below AUTOVCODER_DATA (or ``--data``); prints a table. The peer does for
+each answer what the official evaluator does: a process with a manager of its own, a shell that runs
+``iverilog -Wall -Winfloop -Wno-timescale -g2012 -s tb`` and then ``vvp -n``, and 30 seconds for both; its input is the
+longest fenced block, or the whole text, behind the prompt's header where it has no ``module top_module``. Ours starts
+from the same raw answers: extraction, front end, allow-list, confinement. Both use the same number of workers, take
+the answers in the same order, and run one after the other on a machine that does nothing else.
+
+    python benchmarks/scoring_speed.py [--samples recorded/gpt4o-mini-human.jsonl.gz] [--limit N] [--all-problems]
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from autovcoder.records import Problem, Sample, Verdict
+from autovcoder.store import read_jsonl
+from eval.answers import read_answers
+from eval.run import LIMITS
+from eval.suites import load_suite
+from hdl_sim.cache import CachedSimulator
+from hdl_sim.icarus import Icarus
+from hdl_sim.simulator import Simulator, available_cores, simulate_many
+
+QUICK_S = 0.5
+PEER_TIMEOUT_S = 30
+_FENCE = re.compile(r"```(?:[a-zA-Z]*)\n(.*?)```", re.DOTALL)
+_MISMATCHES = re.compile(r"Mismatches: ([0-9]*) in ([0-9]*) samples")
+
+
+def naive_code(problem: Problem, raw: str) -> str:
+    blocks = _FENCE.findall(raw)
+    code = max(blocks, key=len) if blocks else raw
+    return code if "module top_module" in code else f"{problem.interface}\n{code}"
+
+
+def _in_child(text: str, results: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "problem.sv").write_text(text, encoding="utf-8", errors="replace")
+        command = "iverilog -Wall -Winfloop -Wno-timescale -g2012 -s tb -o test.vvp problem.sv; vvp -n test.vvp"
+        try:
+            done = subprocess.run(  # noqa: S602 - the peer's own way
+                command, shell=True, cwd=folder, capture_output=True, timeout=PEER_TIMEOUT_S, check=False
+            )
+        except subprocess.TimeoutExpired:
+            results.append("timed out")
+            return
+        out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+        match = _MISMATCHES.search(out)
+        passed = not err and match is not None and int(match[1]) == 0
+        results.append("passed" if passed else "failed")
+
+
+def peer_verdict(problem: Problem, raw: str) -> bool:
+    text = "\n".join([next(iter(problem.bench.sources.values())), naive_code(problem, raw)])
+    with multiprocessing.Manager() as manager:
+        results = manager.list()
+        child = multiprocessing.Process(target=_in_child, args=(text, results))
+        child.start()
+        child.join(PEER_TIMEOUT_S + 1)
+        if child.is_alive():
+            child.kill()
+        return list(results) == ["passed"]
+
+
+def run_peer(jobs: Sequence[tuple[Problem, str]], workers: int) -> tuple[list[bool], float]:
+    started = time.perf_counter()
+    with ThreadPoolExecutor(workers) as pool:
+        passed = list(pool.map(lambda job: peer_verdict(*job), jobs))
+    return passed, time.perf_counter() - started
+
+
+def run_ours(
+    path: Path, problems: Sequence[Problem], kept: set[tuple[str, int]], simulator: Simulator, workers: int
+) -> tuple[list[Sample], list[Verdict], float]:
+    """From the raw answers in the file to verdicts."""
+    by_id = {problem.id: problem for problem in problems}
+    started = time.perf_counter()
+    samples = read_answers(path, problems, known=set(by_id))
+    samples = [sample for sample in samples if (sample.problem_id, sample.index) in kept]
+    jobs = ((sample.code, by_id[sample.problem_id].bench) for sample in samples)
+    verdicts = list(simulate_many(simulator, jobs, limits=LIMITS, workers=workers))
+    return samples, verdicts, time.perf_counter() - started
+
+
+def quick_problems(problems: Sequence[Problem]) -> set[str]:
+    """Problems whose reference passes here in less than QUICK_S."""
+    icarus = Icarus()
+    icarus.compile_only("module m; endmodule\n")  # starts a worker, which is no part of any problem
+    timed = {problem.id: icarus.run(problem.reference, problem.bench, LIMITS) for problem in problems}
+    return {name for name, verdict in timed.items() if verdict.passed and verdict.seconds < QUICK_S}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("AUTOVCODER_DATA", ".")))
+    parser.add_argument("--samples", default="recorded/gpt4o-mini-human.jsonl.gz")
+    parser.add_argument("--limit", type=int, help="only so many problems")
+    parser.add_argument("--all-problems", action="store_true", help="the slow problems too")
+    arguments = parser.parse_args()
+    path = arguments.data / arguments.samples
+    suite = load_suite("verilogeval-v1-human", arguments.data / "verilogeval_v1")
+    wanted = {problem.id for problem in suite[: arguments.limit]}
+    if not arguments.all_problems:
+        wanted &= quick_problems(suite[: arguments.limit])
+    by_id = {problem.id: problem for problem in suite}
+    rows = [row for row in read_jsonl(path) if row["task_id"] in wanted]
+    kept = {(row["task_id"], row["index"]) for row in rows}
+    workers = available_cores()
+    print(f"{len(rows)} answers to {len(wanted)} problems, {workers} workers, {Icarus().name}")
+
+    passed, peer_s = run_peer([(by_id[row["task_id"]], row["completion"]) for row in rows], workers)
+    peer_passes = {key for key, ok in zip(((r["task_id"], r["index"]) for r in rows), passed, strict=True) if ok}
+    print(f"{'official procedure':24} {len(rows) / peer_s:8.1f} answers/s")
+    with tempfile.TemporaryDirectory() as folder:
+        cached = CachedSimulator(Icarus(), Path(folder) / "verdicts.sqlite")
+        for name, simulator in (("ours", Icarus()), ("ours, empty cache", cached), ("ours, full cache", cached)):
+            samples, verdicts, ours_s = run_ours(path, suite, kept, simulator, workers)
+            passes = {(s.problem_id, s.index) for s, v in zip(samples, verdicts, strict=True) if v.passed}
+            print(
+                f"{name:24} {len(samples) / ours_s:8.1f} answers/s, {peer_s / ours_s:6.1f} times; "
+                f"{len(passes)} pass, {len(peer_passes)} in the official procedure"
+            )
+            for key in sorted(peer_passes - passes):
+                print("   passes only in the official procedure:", *key)
+
+
+if __name__ == "__main__":
+    main()
