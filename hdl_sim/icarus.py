@@ -34,6 +34,8 @@ from hdl_sim.tools import find_tool, tool_version
 _LOG_TAIL = 4000  # characters
 _SPACE_LEFT = 1 << 20  # bytes; with less, a file of a run may have been cut off
 _DESIGN, _PROGRAM = "design.sv", "sim.vvp"
+# The warnings that VerilogEval v1's evaluator asks for, and fails a design for.
+_OFFICIAL_WARNINGS = ("-Wall", "-Winfloop", "-Wno-timescale")
 
 
 @dataclass(slots=True)
@@ -102,7 +104,7 @@ class Icarus:
                 return _run_cocotb(run, bench)
             files = bench_files(bench, run.nonce, keep_dumps=self._keep_dumps)
             _write(run.folder, files.texts)
-            early = _compile_with_bench(run, files)
+            early = _compile_with_bench(run, files, quiet=bench.pass_rule.kind == "quiet_mismatch_count")
             return early or _simulate(run, bench, files)
 
     def compile_only(self, design: str | None, limits: Limits = DEFAULT_LIMITS) -> Verdict:
@@ -174,9 +176,9 @@ def _not_allowed(design: str, used: Collection[str], broken: bool) -> tuple[Diag
     return found if found or broken else outside_references(design) or driven_inputs(design, used)
 
 
-def _compile(run: _Run, files: Sequence[str], roots: Sequence[str]) -> CompilerLog:
+def _compile(run: _Run, files: Sequence[str], roots: Sequence[str], warnings: Sequence[str] = ()) -> CompilerLog:
     tops = [word for root in roots for word in ("-s", root)]
-    command = [str(find_tool("iverilog")), "-g2012", "-o", _PROGRAM, *tops, *files]
+    command = [str(find_tool("iverilog")), *warnings, "-g2012", "-o", _PROGRAM, *tops, *files]
     finished = run_confined(command, cwd=run.folder, limits=run.left())
     run.log = (finished.stdout + finished.stderr).strip()
     if finished.returncode != 0:
@@ -186,8 +188,11 @@ def _compile(run: _Run, files: Sequence[str], roots: Sequence[str]) -> CompilerL
     return read_log(finished, (run.folder / _PROGRAM).is_file(), _DESIGN)
 
 
-def _compile_with_bench(run: _Run, files: BenchFiles) -> Verdict | None:
-    log = _compile(run, [*files.compiled, _DESIGN], files.roots)
+def _compile_with_bench(run: _Run, files: BenchFiles, *, quiet: bool) -> Verdict | None:
+    log = _compile(run, [*files.compiled, _DESIGN], files.roots, _OFFICIAL_WARNINGS if quiet else ())
+    if not log.failed and quiet and not log.quiet:
+        run.diagnostics = log.diagnostics
+        return run.verdict("elaboration_error", "elaborate")
     if not log.failed:
         return None
     fault = log.bench_fault if not log.in_design else ""

@@ -12,6 +12,7 @@ read below the system folders, and, without Landlock, all files of the user.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import socket
@@ -19,7 +20,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -121,6 +122,11 @@ def run_confined(
     )
 
 
+def end_runs(threads: Collection[int]) -> None:
+    """End what these threads (by `threading.get_ident`) run confined now; `run_confined` raises ToolFailed in them."""
+    _POOL.cut(threads)
+
+
 def active_layers() -> list[str]:
     """The layers of confinement that work on this machine, in words, for ``autovcoder doctor``."""
     worker = _POOL.take()
@@ -183,6 +189,7 @@ class _Worker:
                 ours.close()
                 raise ToolFailed("cannot start the sandbox", where=sys.executable, fix=str(error)) from None
         self._socket = ours
+        self.is_cut = False
         self._socket.settimeout(_GRACE_S)
         try:
             (self.landlock_abi,) = struct.unpack("!I", self._receive(4))
@@ -207,6 +214,12 @@ class _Worker:
             data += part
         return bytes(data)
 
+    def cut(self) -> None:
+        """From another thread: the one that waits in `ask` fails at once."""
+        self.is_cut = True
+        with contextlib.suppress(OSError):  # it is being closed already
+            self._socket.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """End the worker; it kills what it still runs when it sees the socket close."""
         self._socket.close()
@@ -218,27 +231,46 @@ class _Worker:
 
 
 class _Pool:
-    """Idle workers. A process that was forked from this one gets a pool of its own."""
+    """Idle workers, and which thread waits for which. A process that was forked from this one gets its own pool."""
 
     def __init__(self) -> None:
+        self._reset()
+
+    def _reset(self) -> None:
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
+        self._busy: dict[int, _Worker] = {}
         self._owner = os.getpid()
 
     def take(self) -> _Worker:
         if self._owner != os.getpid():
             # Another process talks to these workers; the lock may have been held when we were forked.
-            self._lock, self._idle, self._owner = threading.Lock(), [], os.getpid()
+            self._reset()
         with self._lock:
-            if self._idle:
-                return self._idle.pop()
-        # Registering the same function again is harmless: it closes what is idle, and then nothing is.
-        atexit.register(self.close)
-        return _Worker()
+            worker = self._idle.pop() if self._idle else None
+        if worker is None:
+            # Registering the same function again is harmless: it closes what is idle, and then nothing is.
+            atexit.register(self.close)
+            worker = _Worker()
+        with self._lock:
+            self._busy[threading.get_ident()] = worker
+        return worker
 
-    def give(self, worker: _Worker) -> None:
+    def give(self, worker: _Worker, *, usable: bool = True) -> None:
+        """The end of what `take` began, by the same thread; a worker that was cut or is not usable is closed."""
         with self._lock:
-            self._idle.append(worker)
+            self._busy.pop(threading.get_ident(), None)
+            usable = usable and not worker.is_cut
+            if usable:
+                self._idle.append(worker)
+        if not usable:
+            worker.close()
+
+    def cut(self, threads: Collection[int]) -> None:
+        with self._lock:
+            for thread in threads:
+                if thread in self._busy:
+                    self._busy[thread].cut()
 
     def close(self) -> None:
         """End the idle workers; a process that was forked from their owner leaves them alone."""
@@ -254,11 +286,11 @@ def _ask(job: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
     try:
         answer = worker.ask(job, timeout_s)
     except OSError as error:
-        worker.close()
+        _POOL.give(worker, usable=False)
         raise ToolFailed("the sandbox broke", fix=str(error)) from None
     except BaseException:
         # An interrupt: the worker is in the middle of a run, and closing it ends that run.
-        worker.close()
+        _POOL.give(worker, usable=False)
         raise
     _POOL.give(worker)
     return answer

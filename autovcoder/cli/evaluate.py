@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from autovcoder.cli.compare import compare
 from autovcoder.cli.report_errors import emit, say
 from autovcoder.cli.sampling import sampling_from
+from autovcoder.records import Rule
 
 if TYPE_CHECKING:
     from autovcoder.models import TextModel
@@ -30,9 +32,7 @@ BATCH = 16
 app = typer.Typer(help="Score a model, or recorded answers, on a benchmark in a real simulator.", no_args_is_help=True)
 
 
-@app.callback()
-def evaluate() -> None:
-    """Keeps `run` a command of its own: typer would fold an app with one command into it."""
+app.command("compare")(compare)
 
 
 @app.command("run")
@@ -56,6 +56,9 @@ def run(
     seed: Annotated[int, typer.Option(help="Of the sampling.")] = 0,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 1024,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first problems.")] = None,
+    rule: Annotated[
+        Rule, typer.Option(help="What passes: each problem's own rule, or that of VerilogEval v1's evaluator.")
+    ] = "ours",
     out: Annotated[Path | None, typer.Option(help="The run's folder. [default: runs/eval/SUITE-MODEL-HASH]")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
@@ -75,18 +78,24 @@ def run(
     asked = problems[:limit]
     if samples is not None:
         source = _recording(samples, n)
-        folder = out or _default_folder(suite, source, asked)
-        report = _evaluate_recording(samples, n, problems, asked, folder)
+        folder = out or _default_folder(suite, source, asked, rule)
+        report = _evaluate_recording(samples, n, problems, asked, folder, rule)
     else:
         sampling = sampling_from(n or 1, temperature, top_p, seed, max_new_tokens)
-        folder = out or _default_folder(suite, _model_source(str(model), endpoint, sampling), asked)
-        report = evaluate_model(asked, str(model), endpoint, sampling, folder)
+        folder = out or _default_folder(suite, _model_source(str(model), endpoint, sampling), asked, rule)
+        report = evaluate_model(asked, str(model), endpoint, sampling, folder, rule=rule)
     emit(report.model_dump_json(indent=2) + "\n" if as_json else to_markdown(report))
     say(f"the run is in {folder}")
 
 
 def evaluate_model(
-    problems: Sequence[Problem], model: str, endpoint: str | None, sampling: Sampling, out: Path
+    problems: Sequence[Problem],
+    model: str,
+    endpoint: str | None,
+    sampling: Sampling,
+    out: Path,
+    *,
+    rule: Rule = "ours",
 ) -> Report:
     """Ask a model, simulate its answers, and write the run's folder; resumes one that was interrupted.
 
@@ -102,18 +111,18 @@ def evaluate_model(
     with _progress() as progress:
         answers = _fresh(model, endpoint, problems, sampling, out, progress)
         source = _model_source(model, endpoint, sampling)
-        return score(problems, answers, Icarus(), out, source=source, progress=progress)
+        return score(problems, answers, Icarus(), out, source=source, rule=rule, progress=progress)
 
 
 def _evaluate_recording(
-    path: Path, n: int | None, problems: Sequence[Problem], asked: Sequence[Problem], out: Path
+    path: Path, n: int | None, problems: Sequence[Problem], asked: Sequence[Problem], out: Path, rule: Rule
 ) -> Report:
     from eval.run import score
     from hdl_sim.icarus import Icarus
 
     with _progress() as progress:
         answers = _recorded(path, problems, asked, n)
-        return score(asked, answers, Icarus(), out, source=_recording(path, n), progress=progress)
+        return score(asked, answers, Icarus(), out, source=_recording(path, n), rule=rule, progress=progress)
 
 
 def _model_source(model: str, endpoint: str | None, sampling: Sampling) -> dict[str, Any]:
@@ -135,12 +144,12 @@ def _recording(path: Path, n: int | None) -> dict[str, Any]:
     return source if n is None else {**source, "n": n}
 
 
-def _default_folder(suite: str, source: dict[str, Any], asked: Sequence[Problem]) -> Path:
+def _default_folder(suite: str, source: dict[str, Any], asked: Sequence[Problem], rule: Rule) -> Path:
     from autovcoder.records import content_id
     from eval.suites import suite_hash
 
     model = re.sub(r"[^A-Za-z0-9]+", "-", str(source["model"]).removesuffix(".gz").removesuffix(".jsonl")).strip("-")
-    return Path("runs", "eval", f"{suite}-{model[-60:]}-{content_id(source, suite_hash(asked))[:8]}")
+    return Path("runs", "eval", f"{suite}-{model[-60:]}-{content_id(source, suite_hash(asked), rule)[:8]}")
 
 
 def _recorded(path: Path, problems: Sequence[Problem], asked: Sequence[Problem], n: int | None) -> Iterator[Sample]:
