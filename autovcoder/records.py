@@ -28,6 +28,7 @@ Status = Literal[
 ]
 SimStage = Literal["extract", "parse", "elaborate", "simulate"]
 Language = Literal["verilog-2001", "systemverilog"]
+Rule = Literal["ours", "official"]
 
 
 def content_id(*parts: Any) -> str:
@@ -88,9 +89,12 @@ class PassRule(Record):
     pass_line: exactly one line matches ``pattern`` (a Python regular expression, searched), no ``$error`` or ``$fatal``
         fired, and the simulation ended by the testbench's own ``$finish``.
     cocotb_results: cocotb's results file reports at least one test and no failure.
+    quiet_mismatch_count: the rule of VerilogEval v1's own evaluator, for comparison with published figures. The
+        compiler, told to warn (``-Wall -Winfloop -Wno-timescale``), and the simulation print nothing to standard error,
+        and the first ``Mismatches: M in N samples`` anywhere in the output has an M of 0.
     """
 
-    kind: Literal["mismatch_count", "pass_line", "cocotb_results"]
+    kind: Literal["mismatch_count", "pass_line", "cocotb_results", "quiet_mismatch_count"]
     pattern: str | None = None
     expected_samples: int | None = None
 

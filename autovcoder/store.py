@@ -144,6 +144,8 @@ class Stage:
     def rows(self, file: str) -> Iterator[dict[str, Any]]:
         """The rows already in ``file``, none when it does not exist."""
         path = self.folder / file
+        if file in self._files:
+            self._files[file].flush()  # an interrupt may have come between a row's write and its flush
         return read_jsonl(path) if path.exists() else iter(())
 
     def append(self, file: str, row: BaseModel | Mapping[str, Any]) -> None:

@@ -1,16 +1,17 @@
 """What a scoring run found, as numbers with intervals and as a page to read.
 
-Reads problems, verdicts and the problems that could not be scored; writes report.json and report.md.
+Reads problems, verdicts and the problems that cannot pass; gives the contents of report.json and report.md.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
-from autovcoder.records import Problem, Record, Status, Verdict
-from eval.metrics import bootstrap_interval, mean_pass_at_k, pass_at_k
+from autovcoder.records import Problem, Record, Rule, Status, Verdict
+from eval.metrics import bootstrap_interval, pass_at_k
 from eval.suites import suite_hash
 
 Key = tuple[str, int]
@@ -26,34 +27,61 @@ class Rate(Record):
     count: int | None = None
 
 
-class Report(Record):
-    """The result of one run.
+class PassRates(Record):
+    """Unbiased pass@k over some problems; an answer that nobody gave is one that fails.
 
     Attributes:
-        source: where the answers came from and how they were drawn.
-        problems: scored problems that have answers. ``answers``: their answers.
-        pass_at_k: k to the unbiased pass@k; only k that every problem has answers for.
-        reached_simulation: share of answers that compiled with the testbench.
-        by_status: share of answers with each verdict. Every share is the mean over problems of a problem's share.
-        by_category: pass@1 of each category, empty where there is only one.
-        not_scored: problem id to why this machine cannot score it; such problems are in none of the rates.
-        floor: pass@1 if the ``not_scored`` and the ``unanswered`` problems counted as failures.
-        unanswered: problems without any answer; in none of the rates.
+        problems: how many problems the means are over.
+        function: k to pass@k, where an answer counts when its verdict is ``pass``.
+        syntax: k to pass@k, where an answer counts when it compiled with the testbench, that is, reached simulation.
+            Both hold those k of 1, 5 and 10 that every answered problem of the run has answers for.
+    """
+
+    problems: int
+    function: dict[int, Rate]
+    syntax: dict[int, Rate]
+
+
+class Scores(Record):
+    """The pass rates over a set of problems, and over each category in it (empty where all that were asked is one)."""
+
+    overall: PassRates
+    by_category: dict[str, PassRates]
+
+
+class Report(Record):
+    """The result of one run: every score twice, over all problems and over those that can be passed here.
+
+    Attributes:
+        suite, suite_hash: the benchmark's name, and the hash of the problems asked.
+        rule: ``ours``, each problem's own pass rule; or ``official``, VerilogEval v1's evaluator.
+        simulator: name and version of what decided.
+        source: where the answers came from and how they were drawn; ``model`` is in it.
+        problems: how many problems were asked. ``answers``: how many answers have a verdict; ``by_status`` counts them.
+        raw: over all problems asked: those that cannot pass and those without an answer count as failures.
+        passable: over the problems that are not in ``cannot_pass``; those without an answer count as failures.
+        by_status: share of answers with each verdict that occurs, the mean over answered problems of a problem's share.
+        cannot_pass: problem id to why its own reference does not pass here; its answers were not simulated. A problem
+            without a reference is never in it.
+        unanswered: problems that are not in ``cannot_pass`` and have no answer.
+        waiting: None when the run is finished. In the partial report of an interrupted run the number of answers that
+            had no verdict yet; there ``raw`` and ``passable`` leave out the problems of which no answer was decided,
+            and ``unanswered`` is empty.
     """
 
     suite: str
     suite_hash: str
-    source: dict[str, Any]
+    rule: Rule
     simulator: str
+    source: dict[str, Any]
     problems: int
     answers: int
-    pass_at_k: dict[int, Rate]
-    reached_simulation: Rate
+    raw: Scores
+    passable: Scores
     by_status: dict[Status, Rate]
-    by_category: dict[str, Rate]
-    not_scored: dict[str, str]
-    floor: float
+    cannot_pass: dict[str, str]
     unanswered: tuple[str, ...]
+    waiting: int | None = None
 
 
 def make_report(
@@ -62,107 +90,156 @@ def make_report(
     *,
     source: Mapping[str, Any],
     simulator: str,
-    not_scored: Mapping[str, str],
-    unanswered: Sequence[str],
+    cannot_pass: Mapping[str, str],
+    rule: Rule = "ours",
+    waiting: int | None = None,
 ) -> Report:
-    """The rates of ``verdicts``, which maps (problem id, answer index) to what the answer did; not empty."""
+    """The scores of ``verdicts``, which maps (problem id, answer index) to what the answer did.
+
+    Args:
+        problems: all that were asked.
+        cannot_pass: problem id to why; no verdict is on an answer to one of these.
+        waiting: answers still without a verdict, which makes the report a partial one.
+    """
     of_problem: dict[str, list[Verdict]] = defaultdict(list)
     for (problem_id, _), verdict in verdicts.items():
         of_problem[problem_id].append(verdict)
-    scored = [problem for problem in problems if problem.id in of_problem]
-    counts = [_counts(of_problem[problem.id]) for problem in scored]
-    first = [pass_at_k(n, c, 1) for n, c in counts]
-    statuses = Counter(verdict.status for verdict in verdicts.values())
-    lost = len({*not_scored, *unanswered})
+    unanswered = tuple(p.id for p in problems if p.id not in of_problem and p.id not in cannot_pass)
+    counted = [p for p in problems if waiting is None or p.id not in unanswered]
+    fewest = min(map(len, of_problem.values()), default=0)
+    ks = [k for k in KS if k <= fewest]
+    several = len({problem.category for problem in problems}) > 1
     return Report(
         suite=problems[0].suite,
         suite_hash=suite_hash(problems),
-        source=dict(source),
+        rule=rule,
         simulator=simulator,
-        problems=len(scored),
+        source=dict(source),
+        problems=len(problems),
         answers=len(verdicts),
-        pass_at_k={
-            k: rate_of([pass_at_k(n, c, k) for n, c in counts], value=mean_pass_at_k(counts, k))
-            for k in KS
-            if k <= min(n for n, _ in counts)
-        },
-        reached_simulation=_share([[v.stage == "simulate" for v in of_problem[p.id]] for p in scored]),
-        by_status={
-            status: _share([[v.status == status for v in of_problem[p.id]] for p in scored])
-            for status in get_args(Status)
-            if statuses[status]
-        },
-        by_category=_by_category(scored, first),
-        not_scored=dict(not_scored),
-        floor=sum(first) / (len(scored) + lost),
-        unanswered=tuple(unanswered),
+        raw=_scores(counted, of_problem, ks, by_category=several),
+        passable=_scores([p for p in counted if p.id not in cannot_pass], of_problem, ks, by_category=several),
+        by_status=_by_status([of_problem[problem.id] for problem in problems if problem.id in of_problem]),
+        cannot_pass=dict(cannot_pass),
+        unanswered=unanswered if waiting is None else (),
+        waiting=waiting,
     )
+
+
+def rate_of(values: Sequence[float], *, count: int | None = None) -> Rate:
+    """The mean of one value a problem, with its bootstrap interval."""
+    low, high = bootstrap_interval(values)
+    return Rate(value=math.fsum(values) / len(values), low=low, high=high, count=count)
+
+
+def _scores(
+    problems: Sequence[Problem], verdicts: Mapping[str, Sequence[Verdict]], ks: Sequence[int], *, by_category: bool
+) -> Scores:
+    of_category: dict[str, list[Sequence[Verdict]]] = defaultdict(list)
+    for problem in problems:
+        of_category[problem.category].append(verdicts.get(problem.id, ()))
+    return Scores(
+        overall=_pass_rates([verdicts.get(problem.id, ()) for problem in problems], ks),
+        by_category={name: _pass_rates(of_category[name], ks) for name in sorted(of_category) if by_category},
+    )
+
+
+def _pass_rates(answers: Sequence[Sequence[Verdict]], ks: Sequence[int]) -> PassRates:
+    """The rates over problems, each given by the verdicts on its answers; none counts as a failure."""
+
+    def rates(good: Callable[[Verdict], bool]) -> dict[int, Rate]:
+        counts = [(len(some), sum(map(good, some))) for some in answers]
+        return {k: rate_of([pass_at_k(n, c, k) if n else 0.0 for n, c in counts]) for k in ks if counts}
+
+    return PassRates(
+        problems=len(answers), function=rates(lambda v: v.passed), syntax=rates(lambda v: v.stage == "simulate")
+    )
+
+
+def _by_status(answers: Sequence[Sequence[Verdict]]) -> dict[Status, Rate]:
+    shares: dict[Status, Rate] = {}
+    for status in get_args(Status):
+        hits = [sum(verdict.status == status for verdict in some) for some in answers]
+        if any(hits):
+            values = [hit / len(some) for hit, some in zip(hits, answers, strict=True)]
+            shares[status] = rate_of(values, count=sum(hits))
+    return shares
 
 
 def to_markdown(report: Report) -> str:
     """The report as a page that reads well both as plain text and as Markdown."""
-    lines = [
-        f"# {report.suite}: {report.source.get('model', 'answers')}",
-        "",
-        f"{report.answers} answers to {report.problems} problems, decided by {report.simulator}.",
-        "The intervals are 95 %, bootstrapped over problems.",
-        "",
+    lines = [f"# {report.suite}: {report.source.get('model', 'answers')}", "", *_head(report), ""]
+    rates = [
+        (f"{kind} pass@{k}", *numbers(rate), *numbers(passable[k]))
+        for kind, raw, passable in (
+            ("syntax", report.raw.overall.syntax, report.passable.overall.syntax),
+            ("function", report.raw.overall.function, report.passable.overall.function),
+        )
+        for k, rate in raw.items()
     ]
-    rows = [(f"pass@{k}", "", *_numbers(rate)) for k, rate in report.pass_at_k.items()]
-    lines += [*_table(("rate", "", "value", "interval"), rows), ""]
-    shares = [*report.by_status.items(), ("(compiled and ran)", report.reached_simulation)]
-    rows = [(name, str(rate.count), *_numbers(rate)) for name, rate in shares]
-    lines += [*_table(("verdict", "answers", "share", "interval"), rows), ""]
-    if report.by_category:
-        rows = [(name, "", *_numbers(rate)) for name, rate in report.by_category.items()]
-        lines += [*_table(("category", "", "pass@1", "interval"), rows), ""]
-    lines += _notes(report)
+    if rates:
+        lines += [*table(("rate", "raw", "interval", "passable", "interval"), rates), ""]
+    statuses = [(name, str(rate.count), *numbers(rate)) for name, rate in report.by_status.items()]
+    if statuses:
+        lines += [*table(("verdict", "answers", "share", "interval"), statuses), ""]
+    if report.raw.by_category and rates:
+        head = ("category", "problems", "syntax", "function", "interval", "passable", "syntax", "function", "interval")
+        lines += ["Pass@1 by category, raw and passable:", "", *table(head, _category_rows(report)), ""]
+    if report.cannot_pass:
+        lines.append(f"Cannot pass here ({len(report.cannot_pass)}):")
+        lines += [f"- {name}: {reason}" for name, reason in report.cannot_pass.items()]
+    if report.unanswered:
+        shown = ", ".join(report.unanswered[:10]) + (", ..." if len(report.unanswered) > 10 else "")
+        lines.append(f"Without an answer ({len(report.unanswered)}): {shown}")
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _notes(report: Report) -> list[str]:
-    notes = []
-    if report.not_scored:
-        notes.append(f"Not scored ({len(report.not_scored)}), because this machine cannot decide them:")
-        notes += [f"- {name}: {reason}" for name, reason in report.not_scored.items()]
-    if report.unanswered:
-        shown = ", ".join(report.unanswered[:10]) + (", ..." if len(report.unanswered) > 10 else "")
-        notes.append(f"Without an answer, and in none of the rates ({len(report.unanswered)}): {shown}")
-    if notes:
-        notes.append(f"Counted as failures, they would make pass@1 {report.floor:.4f}.")
-    return notes
+def _head(report: Report) -> list[str]:
+    lost, silent = len(report.cannot_pass), len(report.unanswered)
+    lines = []
+    if report.waiting is not None:
+        lines += [
+            f"Interrupted: {report.answers} of {report.answers + report.waiting} answers were decided. Only problems",
+            "with a decided answer are counted. Give the same command again to go on.",
+            "",
+        ]
+    rule = ", rule: VerilogEval v1's own (official)" if report.rule == "official" else ""
+    return [
+        *lines,
+        f"Problems asked: {report.problems}, sha256 {report.suite_hash}.",
+        f"Answers decided: {report.answers}, by {report.simulator}{rule}.",
+        "",
+        f"Raw is over {_problems(report.raw)}, where {lost} that cannot pass here and {silent} without an answer are",
+        f"failures; passable is over {_problems(report.passable)}, those whose own reference passes here. Syntax",
+        "counts the answers that compile with the testbench. Intervals are 95 %, bootstrapped over problems.",
+    ]
 
 
-def _by_category(scored: Sequence[Problem], first: Sequence[float]) -> dict[str, Rate]:
-    values: dict[str, list[float]] = defaultdict(list)
-    for problem, value in zip(scored, first, strict=True):
-        values[problem.category].append(value)
-    return {name: rate_of(values[name]) for name in sorted(values)} if len(values) > 1 else {}
+def _problems(scores: Scores) -> str:
+    count = scores.overall.problems
+    return f"{count} problem" if count == 1 else f"{count} problems"
 
 
-def _counts(verdicts: Sequence[Verdict]) -> tuple[int, int]:
-    return len(verdicts), sum(verdict.passed for verdict in verdicts)
+def _category_rows(report: Report) -> list[tuple[str, ...]]:
+    passable = report.passable.by_category
+    return [(name, *_cells(raw), *_cells(passable.get(name))) for name, raw in report.raw.by_category.items()]
 
 
-def _share(hits: Sequence[Sequence[bool]]) -> Rate:
-    return rate_of([sum(hit) / len(hit) for hit in hits], count=sum(map(sum, hits)))
+def _cells(rates: PassRates | None) -> tuple[str, ...]:
+    if rates is None:
+        return "0", "-", "-", "-"
+    return str(rates.problems), numbers(rates.syntax[1])[0], *numbers(rates.function[1])
 
 
-def rate_of(values: Sequence[float], *, value: float | None = None, count: int | None = None) -> Rate:
-    """The mean of one value a problem (or ``value``, where it is known exactly) with its bootstrap interval."""
-    low, high = bootstrap_interval(values)
-    return Rate(value=sum(values) / len(values) if value is None else value, low=low, high=high, count=count)
-
-
-def _numbers(rate: Rate) -> tuple[str, str]:
+def numbers(rate: Rate) -> tuple[str, str]:
+    """A rate and its interval as two cells of a table."""
     return f"{rate.value:.4f}", f"{rate.low:.3f} to {rate.high:.3f}"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A Markdown table with its columns aligned; a column that is empty throughout is left out."""
-    kept = [i for i, name in enumerate(head) if name or any(row[i] for row in rows)]
-    cells = [[row[i] for i in kept] for row in (head, *rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(kept))]
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table with its columns aligned."""
+    cells = [head, *rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in cells
     ]

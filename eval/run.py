@@ -1,14 +1,15 @@
 """Answers to verdicts, in a folder that survives a kill: nothing that was scored is scored again.
 
 Reads problems and samples; writes a stage folder with samples.jsonl, references.jsonl, verdicts.jsonl, report.json and
-report.md.
+report.md, and where it is interrupted report.partial.json and report.partial.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +17,28 @@ from pydantic import ValidationError
 
 from autovcoder.errors import InputError, StoreError, ToolFailed
 from autovcoder.prompt import chat
-from autovcoder.records import Bench, Problem, Sample, Verdict, content_id
+from autovcoder.records import PassRule, Problem, Rule, Sample, Verdict, content_id
 from autovcoder.store import DROPPED, Stage, read_records, write_atomic
 from eval.answers import prompt_of
+from eval.references import (
+    NeverRefusing,
+    References,
+    bench_for_answers,
+    check_references,
+    faults_in,
+    references_in,
+)
 from eval.report import Key, Report, make_report, to_markdown
 from eval.suites import suite_hash
 from hdl_sim.limits import Limits
-from hdl_sim.simulator import Simulator, available_cores, simulate_many
+from hdl_sim.simulator import Simulator, simulate_many
 
 SAMPLES = "samples.jsonl"
 VERDICTS = "verdicts.jsonl"
-REFERENCES = "references.jsonl"
 REPORT_JSON = "report.json"
 REPORT_MD = "report.md"
+PARTIAL_JSON = "report.partial.json"
+PARTIAL_MD = "report.partial.md"
 
 # CPU time decides: unlike wall time it is the same on a busy machine and an idle one, and a verdict must not depend on
 # what else runs. The wall time is only there for a program that waits for something that never comes.
@@ -49,6 +59,7 @@ def score(
     out: Path,
     *,
     source: Mapping[str, Any],
+    rule: Rule = "ours",
     progress: Progress = no_progress,
 ) -> Report:
     """Decide every answer by simulation and write the report; a finished folder's report is read back.
@@ -63,25 +74,35 @@ def score(
         source: where the answers come from, such as the model and how it is sampled; JSON-like. With the suite, the
             prompts and the simulator it decides whether ``out`` is the same run, so a model's weights or a
             recording's hash belong in it.
+        rule: ``official`` decides as VerilogEval v1's own evaluator does (`PassRule`, ``quiet_mismatch_count``).
         progress: told after every verdict.
 
     Raises:
         StoreError: ``out`` belongs to another run, or cannot be written.
-        InputError: an answer to a problem that is not asked, or nothing that can be scored.
+        InputError: an answer to a problem that is not asked, nothing that can be scored, or a bench that the official
+            rule does not know.
         ToolMissing, ToolFailed: a verdict could not be had; what was scored is kept, and the same call resumes.
+        KeyboardInterrupt: as it came; what was scored is kept, in a partial report too, and the same call resumes.
     """
+    ruled = _under_rule(problems, rule)
     config = {
         "suite": problems[0].suite,
         "suite_hash": suite_hash(problems),
         "prompts": content_id([chat(prompt_of(problem)) for problem in problems]),
         "simulator": simulator.name,
+        "rule": rule,
         "limits": asdict(LIMITS),
         "source": dict(source),
     }
     with Stage(out, "eval.run", config=config) as stage:
         if stage.done:
             return read_report(out)
-        return _run(problems, samples, simulator, stage, source, progress)
+        report_of = partial(make_report, problems, source=source, simulator=simulator.name, rule=rule)
+        try:
+            return _run(ruled, samples, simulator, stage, report_of, progress)
+        except KeyboardInterrupt:
+            _write_partial(stage, report_of)
+            raise
 
 
 def samples_in(out: Path) -> list[Sample]:
@@ -104,32 +125,65 @@ def read_report(out: Path) -> Report:
         ) from None
 
 
+def _under_rule(problems: Sequence[Problem], rule: Rule) -> Sequence[Problem]:
+    """The problems with the pass rule that is to decide."""
+    if rule == "ours":
+        return problems
+    for problem in problems:
+        if problem.bench.pass_rule.kind != "mismatch_count":
+            raise InputError(
+                "the official rule is VerilogEval's, for testbenches that count mismatches",
+                where=f"{problem.suite}, {problem.id} ({problem.bench.pass_rule.kind})",
+                fix="leave the rule out",
+            )
+    quiet = PassRule(kind="quiet_mismatch_count")
+    return [
+        problem.model_copy(update={"bench": problem.bench.model_copy(update={"pass_rule": quiet})})
+        for problem in problems
+    ]
+
+
 def _run(
     problems: Sequence[Problem],
     samples: Iterable[Sample],
     simulator: Simulator,
     stage: Stage,
-    source: Mapping[str, Any],
+    report_of: Callable[..., Report],
     progress: Progress,
 ) -> Report:
     kept = _keep(problems, samples, stage)
-    answered = {sample.problem_id for sample in kept}
-    asked = {problem.id: problem for problem in problems if problem.id in answered}
-    references = _check_references(list(asked.values()), simulator, stage, progress)
-    not_scored = {name: row["fault"] for name, row in references.items() if row["fault"] is not None}
-    scored = [sample for sample in kept if sample.problem_id not in not_scored]
-    verdicts = _decide(asked, scored, references, simulator, stage, progress)
+    told = partial(progress, "checking the references")
+    references = check_references(problems, simulator, stage, limits=LIMITS, progress=told)
+    faults = faults_in(references)
+    scored = [sample for sample in kept if sample.problem_id not in faults]
+    verdicts = _decide(problems, scored, references, simulator, stage, progress)
     if not verdicts:
-        raise InputError("no answer could be scored", where=stage.folder, fix="; ".join(sorted({*not_scored.values()})))
-    unanswered = [problem.id for problem in problems if problem.id not in answered]
-    report = make_report(
-        problems, verdicts, source=source, simulator=simulator.name, not_scored=not_scored, unanswered=unanswered
-    )
-    write_atomic(stage.folder / REPORT_JSON, report.model_dump_json(indent=2) + "\n")
-    write_atomic(stage.folder / REPORT_MD, to_markdown(report))
-    _drop({**not_scored, **dict.fromkeys(unanswered, "no answer was given")}, stage)
-    stage.finish(pass_at_k={str(k): rate.value for k, rate in report.pass_at_k.items()})
+        raise InputError("no answer could be scored", where=stage.folder, fix="; ".join(sorted({*faults.values()})))
+    report = report_of(verdicts, cannot_pass=faults)
+    _write_report(report, stage.folder / REPORT_JSON, stage.folder / REPORT_MD)
+    for name in (PARTIAL_JSON, PARTIAL_MD):
+        (stage.folder / name).unlink(missing_ok=True)
+    _drop({**faults, **dict.fromkeys(report.unanswered, "no answer was given")}, stage)
+    scores = {"raw": report.raw, "passable": report.passable}
+    stage.finish(pass_at_1={name: some.overall.function[1].value for name, some in scores.items()})
     return report
+
+
+def _write_report(report: Report, as_json: Path, as_markdown: Path) -> None:
+    write_atomic(as_json, report.model_dump_json(indent=2) + "\n")
+    write_atomic(as_markdown, to_markdown(report))
+
+
+def _write_partial(stage: Stage, report_of: Callable[..., Report]) -> None:
+    """What is known of an interrupted run, from what its folder holds; nothing where it holds nothing yet."""
+    samples = samples_in(stage.folder)
+    if not samples:
+        return
+    verdicts = dict(_from_row(row) for row in stage.rows(VERDICTS))
+    faults = faults_in(references_in(stage))
+    waiting = sum(s.problem_id not in faults and (s.problem_id, s.index) not in verdicts for s in samples)
+    report = report_of(verdicts, cannot_pass=faults, waiting=waiting)
+    _write_report(report, stage.folder / PARTIAL_JSON, stage.folder / PARTIAL_MD)
 
 
 def _keep(problems: Sequence[Problem], samples: Iterable[Sample], stage: Stage) -> list[Sample]:
@@ -154,93 +208,39 @@ def _drop(reasons: Mapping[str, str], stage: Stage) -> None:
             stage.drop(name, reason)
 
 
-def _check_references(
-    problems: Sequence[Problem], simulator: Simulator, stage: Stage, progress: Progress
-) -> dict[str, dict[str, Any]]:
-    """What each problem's own reference does here: ``fault`` (None when it passes) and its number of ``samples``.
-
-    A bench may use what this simulator lacks; its answers would all fail, and not by the model's fault.
-    """
-    references = {row["problem_id"]: row for row in stage.rows(REFERENCES)}
-    todo = [p for p in problems if p.reference is not None and p.id not in references]
-    with ThreadPoolExecutor(available_cores()) as pool:
-        found = pool.map(lambda problem: _check_reference(problem, simulator), todo)
-        for done, (problem, row) in enumerate(zip(todo, found, strict=True), start=1):
-            references[problem.id] = {"problem_id": problem.id, **row}
-            stage.append(REFERENCES, references[problem.id])
-            progress("checking the references", done, len(todo))
-    return references
-
-
-def _check_reference(problem: Problem, simulator: Simulator) -> dict[str, Any]:
-    try:
-        verdict = simulator.run(problem.reference, problem.bench, LIMITS)
-    except InputError as error:
-        return {"fault": str(error), "samples": None}
-    if verdict.passed:
-        return {"fault": None, "samples": verdict.samples}
-    message = next((d.message for d in verdict.diagnostics if d.severity == "error"), "")
-    fault = f"its own reference fails: {verdict.status}" + (f" ({message})" if message else "")
-    return {"fault": fault, "samples": verdict.samples}
-
-
-def _bench(problem: Problem, reference: Mapping[str, Any]) -> Bench:
-    """The problem's bench; an answer must be tested on as many samples as the reference was, not on fewer."""
-    rule = problem.bench.pass_rule
-    if rule.kind != "mismatch_count" or rule.expected_samples is not None or not reference.get("samples"):
-        return problem.bench
-    rule = rule.model_copy(update={"expected_samples": reference["samples"]})
-    return problem.bench.model_copy(update={"pass_rule": rule})
-
-
-class _WithProvenBenches:
-    """A simulator for benches on which a reference passed: what such a bench cannot digest is the answer's doing."""
-
-    def __init__(self, inner: Simulator) -> None:
-        self._inner = inner
-
-    @property
-    def name(self) -> str:
-        return self._inner.name
-
-    def run(self, design: str | None, bench: Bench, limits: Limits = LIMITS) -> Verdict:
-        try:
-            return self._inner.run(design, bench, limits)
-        except InputError as error:
-            return Verdict(status="no_result", stage="simulate", log_tail=str(error), simulator=self.name)
-
-    def compile_only(self, design: str | None, limits: Limits = LIMITS) -> Verdict:
-        return self._inner.compile_only(design, limits)
-
-
 def _decide(
-    problems: Mapping[str, Problem],
+    problems: Sequence[Problem],
     samples: Sequence[Sample],
-    references: Mapping[str, Mapping[str, Any]],
+    references: References,
     simulator: Simulator,
     stage: Stage,
     progress: Progress,
 ) -> dict[Key, Verdict]:
     """A verdict for every sample, those on disk included, in the order of the samples."""
-    benches = {name: _bench(problem, references.get(name, {})) for name, problem in problems.items()}
+    benches = {problem.id: bench_for_answers(problem, references) for problem in problems}
     verdicts = dict(_from_row(row) for row in stage.rows(VERDICTS))
     todo = [sample for sample in samples if (sample.problem_id, sample.index) not in verdicts]
     # Answers to problems without a reference are not mixed in: there a fault of the bench must end the run.
     for proven in (True, False):
         some = [sample for sample in todo if (sample.problem_id in references) is proven]
-        judge = _WithProvenBenches(simulator) if proven else simulator
-        decided = simulate_many(judge, ((s.code, benches[s.problem_id]) for s in some), limits=LIMITS)
-        for sample in some:
-            try:
-                verdict = next(decided)
-            except (ToolFailed, InputError) as error:
-                where = f"{sample.problem_id}, answer {sample.index}" + (f": {error.where}" if error.where else "")
-                raise type(error)(error.what, where=where, fix=error.fix) from None
-            row = {"problem_id": sample.problem_id, "index": sample.index, **verdict.model_dump(mode="json")}
-            stage.append(VERDICTS, row)
-            verdicts[sample.problem_id, sample.index] = verdict
-            progress("simulating", len(verdicts), len(samples))
+        judge = NeverRefusing(simulator) if proven else simulator
+        jobs = ((sample.code, benches[sample.problem_id]) for sample in some)
+        with closing(simulate_many(judge, jobs, limits=LIMITS)) as decided:
+            for sample in some:
+                verdict = _next(decided, sample)
+                row = {"problem_id": sample.problem_id, "index": sample.index, **verdict.model_dump(mode="json")}
+                stage.append(VERDICTS, row)
+                verdicts[sample.problem_id, sample.index] = verdict
+                progress("simulating", len(verdicts), len(samples))
     return verdicts
+
+
+def _next(decided: Iterator[Verdict], sample: Sample) -> Verdict:
+    try:
+        return next(decided)
+    except (ToolFailed, InputError) as error:
+        where = f"{sample.problem_id}, answer {sample.index}" + (f": {error.where}" if error.where else "")
+        raise type(error)(error.what, where=where, fix=error.fix) from None
 
 
 def _from_row(row: dict[str, Any]) -> tuple[Key, Verdict]:

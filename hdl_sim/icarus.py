@@ -33,6 +33,8 @@ from hdl_sim.tools import tool_version
 _LOG_TAIL = 4000  # characters
 _SPACE_LEFT = 1 << 20  # bytes; with less, a file of a run may have been cut off
 _DESIGN, _PLAIN_DESIGN = "design.sv", "design.pp.sv"
+# The warnings that VerilogEval v1's evaluator asks for, and fails a design for.
+_OFFICIAL_WARNINGS = ("-Wall", "-Winfloop", "-Wno-timescale")
 _COMPILED = "compiled.sv"  # testbench and design, as one text: a timescale holds for all that follows it
 
 
@@ -107,7 +109,7 @@ class Icarus:
             if bench.kind == "cocotb":
                 return _run_cocotb(run, bench)
             files = bench_files(bench, run.nonce, keep_dumps=self._keep_dumps)
-            early = _compile_with_bench(run, files)
+            early = _compile_with_bench(run, files, quiet=_must_be_quiet(bench))
             return early or _simulate(run, bench, files)
 
     def compile_only(self, design: str | None, limits: Limits = DEFAULT_LIMITS) -> Verdict:
@@ -124,12 +126,16 @@ class Icarus:
 
     @contextmanager
     def _new_run(self, limits: Limits, bench: Bench | None = None) -> Iterator[_Run]:
-        tools = find_toolchain()
+        tools = find_toolchain(_OFFICIAL_WARNINGS if _must_be_quiet(bench) else ())
         readable: Sequence[Path] = ()
         if bench is not None and bench.kind == "cocotb":
             limits, readable = cocotb_bench.needs(limits)
         with open_sandbox(limits, programs=tools.programs, readable=readable) as sandbox:
             yield _Run(sandbox, tools, limits, self.name, secrets.token_hex(8))
+
+
+def _must_be_quiet(bench: Bench | None) -> bool:
+    return bench is not None and bench.pass_rule.kind == "quiet_mismatch_count"
 
 
 def _names(bench: Bench) -> frozenset[str]:
@@ -207,9 +213,12 @@ def _preprocess(run: _Run, design: str) -> CompilerLog | None:
     return None
 
 
-def _compile_with_bench(run: _Run, files: BenchFiles) -> Verdict | None:
+def _compile_with_bench(run: _Run, files: BenchFiles, *, quiet: bool) -> Verdict | None:
     _write(run.folder, files.data)
     log = _compile(run, _plain_bench(run, files) + files.glue, files.roots)
+    if not log.failed and quiet and not log.quiet:
+        run.diagnostics = log.diagnostics
+        return run.verdict("elaboration_error", "elaborate")
     if not log.failed:
         return None
     fault = log.bench_fault if not log.in_design else ""

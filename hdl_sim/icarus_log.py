@@ -15,6 +15,8 @@ from hdl_sim.sandbox import Finished
 _LINE = re.compile(
     r"^(?P<file>[\w.-]+):(?P<line>\d+):\s*(?P<word>error|warning|sorry|syntax error|assert)?:?\s*(?P<text>.*)$"
 )
+# A further line of the message above it.
+_CONTINUED = re.compile(r"^[\w.-]+:\d+:\s+: ")
 _FILELESS = re.compile(
     r"^(?P<word>error|sorry|warning|internal error|Malformed|ivl)\b:?\s*(?P<text>.*)$", re.IGNORECASE
 )
@@ -32,7 +34,7 @@ class CompilerLog:
     Attributes:
         failed: there is no program to run.
         syntax: the failure is one of form. ``timed_out``: it took too long.
-        in_design: an error lies in the design's own file.
+        in_design: an error lies in the design's own file. ``quiet``: nothing was printed to standard error.
         bench_fault: an error that no design can cause, as ``file:line: message``; empty when there is none.
         bench_unsupported: only the testbench failed, for using what this version of Icarus lacks.
         diagnostics: with lines of the design; what is said about other files has no line.
@@ -42,6 +44,7 @@ class CompilerLog:
     syntax: bool
     timed_out: bool
     in_design: bool
+    quiet: bool
     bench_fault: str
     bench_unsupported: bool
     diagnostics: tuple[Diagnostic, ...]
@@ -60,6 +63,7 @@ def read_log(finished: Finished, has_program: bool, design_file: str) -> Compile
         syntax=any(_SYNTAX.search(d.message) for d in mine),
         timed_out=finished.reason in ("wall_timeout", "cpu_timeout"),
         in_design=bool(mine) or crash is not None,
+        quiet=not finished.stderr,
         bench_fault=_bench_fault(errors, design_file),
         bench_unsupported=not mine and any(file and d.message.startswith("sorry") for file, d in errors),
         diagnostics=tuple(_placed(file, d, design_file) for file, d in found) + ((crash,) if crash else ()),
@@ -68,9 +72,10 @@ def read_log(finished: Finished, has_program: bool, design_file: str) -> Compile
 
 def _messages(text: str) -> Iterator[tuple[str, Diagnostic]]:
     """(file, diagnostic) of each message; the file is empty where none is named."""
+    word = "error"
     for line in text.splitlines():
         if match := _LINE.match(line):
-            word = match["word"] or "error"
+            word = word if _CONTINUED.match(line) else match["word"] or "error"
             message = match["text"] if word != "syntax error" else "syntax error " + match["text"]
             if word != "error" and word != "syntax error" and word != "warning":
                 message = f"{word}: {message}"

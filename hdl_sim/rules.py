@@ -20,6 +20,8 @@ RECOGNISED_PASS_LINES = (
     r"^\s*=*\s*Your Design Passed\s*=*\s*$",
 )
 _MISMATCHES = re.compile(r"^\s*Mismatches: (\d{1,18}) in (\d{1,18}) samples\s*$", re.MULTILINE)
+# As VerilogEval v1's evaluator has it, which does not ask for a line of its own.
+_OFFICIAL = re.compile(r"Mismatches: ([0-9]{1,18}) in ([0-9]{1,18}) samples")
 # How the simulator prints $error and $fatal; a testbench that displays such a line itself means the same.
 _SEVERE = re.compile(r"^(?:ERROR|FATAL): (\S+):\d+:", re.MULTILINE)
 
@@ -51,6 +53,8 @@ def judge(rule: PassRule, finished: Finished, *, idle_line: str = "", bench_file
         return Outcome("runtime_error")
     if rule.kind == "mismatch_count":
         return _judge_count(rule, finished)
+    if rule.kind == "quiet_mismatch_count":
+        return _judge_quiet(finished)
     return _judge_line(rule, finished, idle_line, bench_files)
 
 
@@ -62,6 +66,17 @@ def _judge_count(rule: PassRule, finished: Finished) -> Outcome:
     if samples == 0 or (rule.expected_samples is not None and samples != rule.expected_samples):
         # Whatever the count says, this was not the whole test.
         return Outcome("mismatch" if mismatches else "no_result", mismatches, samples)
+    return Outcome("pass" if mismatches == 0 else "mismatch", mismatches, samples)
+
+
+def _judge_quiet(finished: Finished) -> Outcome:
+    """VerilogEval v1's ``execution.py``: any text on standard error fails, whatever the count is."""
+    found = _OFFICIAL.search(finished.stdout)
+    if finished.stderr:
+        return Outcome("runtime_error")
+    if found is None:
+        return Outcome("no_result")
+    mismatches, samples = map(int, found.groups())
     return Outcome("pass" if mismatches == 0 else "mismatch", mismatches, samples)
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,6 +147,11 @@ def open_sandbox(limits: Limits, *, programs: Sequence[Path] = (), readable: Seq
         yield Sandbox(worker)
     finally:
         POOL.give(worker)
+
+
+def end_runs(threads: Collection[int]) -> None:
+    """End what these threads (by `threading.get_ident`) run confined now; `Sandbox.run` raises ToolFailed in them."""
+    POOL.cut(threads)
 
 
 def active_layers() -> list[str]:

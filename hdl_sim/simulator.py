@@ -6,13 +6,15 @@ Reads nothing and writes nothing: a protocol, and a helper that runs many design
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Protocol
 
 from autovcoder.records import Bench, Verdict
 from hdl_sim.limits import Limits
+from hdl_sim.sandbox import end_runs
 
 DEFAULT_LIMITS = Limits()
 
@@ -43,25 +45,38 @@ def simulate_many(
     *,
     limits: Limits = DEFAULT_LIMITS,
     workers: int | None = None,
-) -> Iterator[Verdict]:
+) -> Generator[Verdict]:
     """Verdicts of (design, bench) jobs, in their order, run on ``workers`` threads (all cores when None).
 
     Threads suffice: the work happens in child processes. Jobs are drawn only as fast as they are simulated, so that an
-    endless iterable is fine. The first error of ours is raised in the place of its verdict, and the rest is dropped.
+    endless iterable is fine. The first error of ours is raised in the place of its verdict, and the rest is dropped;
+    so it is at an interrupt, and when the iterator is closed. What is dropped is ended, not waited for.
     """
     count = workers or available_cores()
     waiting: deque[Future[Verdict]] = deque()
-    with ThreadPoolExecutor(max_workers=count, thread_name_prefix="hdl_sim") as pool:
+    threads: set[int] = set()
+    start = lambda: threads.add(threading.get_ident())  # noqa: E731
+    with ThreadPoolExecutor(max_workers=count, thread_name_prefix="hdl_sim", initializer=start) as pool:
         try:
             for design, bench in jobs:
                 waiting.append(pool.submit(simulator.run, design, bench, limits))
                 if len(waiting) >= 4 * count:
-                    yield waiting.popleft().result()
+                    yield _next(waiting)
             while waiting:
-                yield waiting.popleft().result()
+                yield _next(waiting)
         finally:
-            for future in waiting:
-                future.cancel()
+            running = [future for future in waiting if not future.cancel()]
+            while running:
+                # Again and again: a thread may be between the compilation and the run.
+                end_runs(threads)
+                running = list(wait(running, timeout=0.02).not_done)
+
+
+def _next(waiting: deque[Future[Verdict]]) -> Verdict:
+    # Taken out only when it is done: an interrupt may come while this waits.
+    verdict = waiting[0].result()
+    waiting.popleft()
+    return verdict
 
 
 def available_cores() -> int:

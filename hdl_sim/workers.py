@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,7 @@ class Worker:
         self.confinement = confinement
         self.place = memory_folder()
         self.open = True
+        self.is_cut = False
         try:
             self.folder = Path(tempfile.mkdtemp(prefix=folder_prefix(), dir=self.place)).resolve()
         except OSError as error:
@@ -111,6 +112,12 @@ class Worker:
             data += part
         return bytes(data)
 
+    def cut(self) -> None:
+        """From another thread: the one that waits in `ask` fails at once."""
+        self.is_cut = True
+        with suppress(OSError):  # it is being closed already
+            self._socket.shutdown(socket.SHUT_RDWR)
+
     def clear(self) -> None:
         """Empty the folder; a folder that cannot be emptied closes the worker."""
         try:
@@ -135,17 +142,32 @@ class Worker:
 
 
 class Pool:
-    """Idle workers. A process that was forked from this one gets a pool of its own."""
+    """Idle workers, and who has which of the others. A process that was forked from this one gets a pool of its own."""
 
     def __init__(self) -> None:
+        self._reset()
+
+    def _reset(self) -> None:
         self._lock = threading.Lock()
         self._idle: list[Worker] = []
+        self._lent: dict[Worker, int] = {}  # to which thread
         self._owner = os.getpid()
 
     def take(self, confinement: Confinement) -> Worker:
         if self._owner != os.getpid():
             # Another process talks to these workers; the lock may have been held when we were forked.
-            self._lock, self._idle, self._owner = threading.Lock(), [], os.getpid()
+            self._reset()
+        worker = self._take_idle(confinement)
+        if worker is None:
+            sweep_once()
+            # Registering the same function again is harmless: it closes what is idle, and then nothing is.
+            atexit.register(self.close)
+            worker = Worker(confinement)
+        with self._lock:
+            self._lent[worker] = threading.get_ident()
+        return worker
+
+    def _take_idle(self, confinement: Confinement) -> Worker | None:
         place = memory_folder()
         with self._lock:
             for worker in reversed(self._idle):
@@ -153,21 +175,30 @@ class Pool:
                 if worker.confinement == confinement and worker.place == place:
                     self._idle.remove(worker)
                     return worker
-        sweep_once()
-        # Registering the same function again is harmless: it closes what is idle, and then nothing is.
-        atexit.register(self.close)
-        return Worker(confinement)
+        return None
 
     def give(self, worker: Worker) -> None:
         """Take a worker back, and end the one that has waited longest where there are too many."""
-        if worker.open:
+        if worker.open and not worker.is_cut:
             worker.clear()
+        surplus = None
         with self._lock:
+            self._lent.pop(worker, None)
             if worker.open:
-                self._idle.append(worker)
-            surplus = self._idle.pop(0) if len(self._idle) > _MOST_IDLE else None
+                if worker.is_cut:
+                    surplus = worker
+                else:
+                    self._idle.append(worker)
+                    surplus = self._idle.pop(0) if len(self._idle) > _MOST_IDLE else None
         if surplus is not None:
             surplus.close()
+
+    def cut(self, threads: Collection[int]) -> None:
+        """Cut the workers that these threads have."""
+        with self._lock:
+            for worker, thread in self._lent.items():
+                if thread in threads:
+                    worker.cut()
 
     def close(self) -> None:
         """End the idle workers; a process that was forked from their owner leaves them alone."""

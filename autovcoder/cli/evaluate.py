@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from autovcoder.cli.compare import compare
 from autovcoder.cli.report_errors import emit, say
 from autovcoder.cli.sampling import sampling_from
+from autovcoder.records import Rule
 
 if TYPE_CHECKING:
     from autovcoder.models import TextModel
@@ -31,9 +33,7 @@ BATCH = 16
 app = typer.Typer(help="Score a model, or recorded answers, on a benchmark in a real simulator.", no_args_is_help=True)
 
 
-@app.callback()
-def evaluate() -> None:
-    """Keeps `run` a command of its own: typer would fold an app with one command into it."""
+app.command("compare")(compare)
 
 
 @app.command("run")
@@ -57,6 +57,9 @@ def run(
     seed: Annotated[int, typer.Option(help="Of the sampling.")] = 0,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 1024,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first problems.")] = None,
+    rule: Annotated[
+        Rule, typer.Option(help="What passes: each problem's own rule, or that of VerilogEval v1's evaluator.")
+    ] = "ours",
     out: Annotated[Path | None, typer.Option(help="The run's folder. [default: runs/eval/SUITE-MODEL-HASH]")] = None,
     cache: Annotated[bool, typer.Option(help="Take verdicts that are known from earlier runs.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
@@ -77,12 +80,12 @@ def run(
     asked = problems[:limit]
     if samples is not None:
         source = _recording(samples, n)
-        folder = out or _default_folder(suite, source, asked)
-        report = _evaluate_recording(samples, n, problems, asked, folder, _simulator(cache))
+        folder = out or _default_folder(suite, source, asked, rule)
+        report = _evaluate_recording(samples, n, problems, asked, folder, _simulator(cache), rule)
     else:
         sampling = sampling_from(n or 1, temperature, top_p, seed, max_new_tokens)
-        folder = out or _default_folder(suite, _model_source(str(model), endpoint, sampling), asked)
-        report = evaluate_model(asked, str(model), endpoint, sampling, folder, _simulator(cache))
+        folder = out or _default_folder(suite, _model_source(str(model), endpoint, sampling), asked, rule)
+        report = evaluate_model(asked, str(model), endpoint, sampling, folder, _simulator(cache), rule=rule)
     emit(report.model_dump_json(indent=2) + "\n" if as_json else to_markdown(report))
     say(f"the run is in {folder}")
 
@@ -101,6 +104,8 @@ def evaluate_model(
     sampling: Sampling,
     out: Path,
     simulator: Simulator,
+    *,
+    rule: Rule = "ours",
 ) -> Report:
     """Ask a model, simulate its answers, and write the run's folder; resumes one that was interrupted.
 
@@ -115,7 +120,7 @@ def evaluate_model(
     with _progress() as progress:
         answers = _fresh(model, endpoint, problems, sampling, out, progress)
         source = _model_source(model, endpoint, sampling)
-        return score(problems, answers, simulator, out, source=source, progress=progress)
+        return score(problems, answers, simulator, out, source=source, rule=rule, progress=progress)
 
 
 def _evaluate_recording(
@@ -125,12 +130,13 @@ def _evaluate_recording(
     asked: Sequence[Problem],
     out: Path,
     simulator: Simulator,
+    rule: Rule,
 ) -> Report:
     from eval.run import score
 
     with _progress() as progress:
         answers = _recorded(path, problems, asked, n)
-        return score(asked, answers, simulator, out, source=_recording(path, n), progress=progress)
+        return score(asked, answers, simulator, out, source=_recording(path, n), rule=rule, progress=progress)
 
 
 def _model_source(model: str, endpoint: str | None, sampling: Sampling) -> dict[str, Any]:
@@ -152,12 +158,12 @@ def _recording(path: Path, n: int | None) -> dict[str, Any]:
     return source if n is None else {**source, "n": n}
 
 
-def _default_folder(suite: str, source: dict[str, Any], asked: Sequence[Problem]) -> Path:
+def _default_folder(suite: str, source: dict[str, Any], asked: Sequence[Problem], rule: Rule) -> Path:
     from autovcoder.records import content_id
     from eval.suites import suite_hash
 
     model = re.sub(r"[^A-Za-z0-9]+", "-", str(source["model"]).removesuffix(".gz").removesuffix(".jsonl")).strip("-")
-    return Path("runs", "eval", f"{suite}-{model[-60:]}-{content_id(source, suite_hash(asked))[:8]}")
+    return Path("runs", "eval", f"{suite}-{model[-60:]}-{content_id(source, suite_hash(asked), rule)[:8]}")
 
 
 def _recorded(path: Path, problems: Sequence[Problem], asked: Sequence[Problem], n: int | None) -> Iterator[Sample]:
