@@ -112,7 +112,7 @@ def learn(model: Any, tokenizer: Any, steps: int) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_verdict_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Nothing is taken from earlier runs' verdicts, and nothing is left among the user's; child processes inherit it."""
+    """No verdict comes from an earlier run or is left among the user's; child processes inherit it."""
     os.environ["AUTOVCODER_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
