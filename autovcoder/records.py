@@ -86,13 +86,17 @@ class PassRule(Record):
     mismatch_count: exactly one line ``Mismatches: M in N samples`` (VerilogEval's form); passes when M is 0 and N is
         above 0, and equals ``expected_samples`` where that is set.
     pass_line: exactly one line matches ``pattern`` (a Python regular expression, searched), no ``$error`` or ``$fatal``
-        fired, and the simulation ended by the testbench's own ``$finish``.
+        fired, and the simulation ended by the testbench's own ``$finish``; with ``needs_finish`` false, for testbenches
+        that have none, it may also end for want of anything left to do. Where it does not pass, a line that matches
+        ``fail_pattern`` makes it a mismatch rather than a test without a result.
     cocotb_results: cocotb's results file reports at least one test and no failure.
     """
 
     kind: Literal["mismatch_count", "pass_line", "cocotb_results"]
     pattern: str | None = None
+    fail_pattern: str | None = None
     expected_samples: int | None = None
+    needs_finish: bool = True
 
 
 class Bench(Record):

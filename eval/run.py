@@ -7,8 +7,8 @@ report.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,13 @@ from autovcoder.records import Bench, Problem, Sample, Verdict, content_id
 from autovcoder.store import DROPPED, Stage, read_records, write_atomic
 from eval.answers import prompt_of
 from eval.report import Key, Report, make_report, to_markdown
+from eval.selftest import REFERENCES, check_references
 from eval.suites import suite_hash
 from hdl_sim.limits import Limits
-from hdl_sim.simulator import Simulator, available_cores, simulate_many
+from hdl_sim.simulator import Simulator, simulate_many
 
 SAMPLES = "samples.jsonl"
 VERDICTS = "verdicts.jsonl"
-REFERENCES = "references.jsonl"
 REPORT_JSON = "report.json"
 REPORT_MD = "report.md"
 
@@ -157,31 +157,14 @@ def _drop(reasons: Mapping[str, str], stage: Stage) -> None:
 def _check_references(
     problems: Sequence[Problem], simulator: Simulator, stage: Stage, progress: Progress
 ) -> dict[str, dict[str, Any]]:
-    """What each problem's own reference does here: ``fault`` (None when it passes) and its number of ``samples``.
-
-    A bench may use what this simulator lacks; its answers would all fail, and not by the model's fault.
-    """
+    """What each problem's own reference does here: ``fault`` (None when it passes) and its number of ``samples``."""
     references = {row["problem_id"]: row for row in stage.rows(REFERENCES)}
-    todo = [p for p in problems if p.reference is not None and p.id not in references]
-    with ThreadPoolExecutor(available_cores()) as pool:
-        found = pool.map(lambda problem: _check_reference(problem, simulator), todo)
-        for done, (problem, row) in enumerate(zip(todo, found, strict=True), start=1):
-            references[problem.id] = {"problem_id": problem.id, **row}
-            stage.append(REFERENCES, references[problem.id])
-            progress("checking the references", done, len(todo))
+    todo = [problem for problem in problems if problem.id not in references]
+    told = partial(progress, "checking the references")
+    for check in check_references(todo, simulator, LIMITS, told):
+        references[check.problem_id] = check.model_dump()
+        stage.append(REFERENCES, check)
     return references
-
-
-def _check_reference(problem: Problem, simulator: Simulator) -> dict[str, Any]:
-    try:
-        verdict = simulator.run(problem.reference, problem.bench, LIMITS)
-    except InputError as error:
-        return {"fault": str(error), "samples": None}
-    if verdict.passed:
-        return {"fault": None, "samples": verdict.samples}
-    message = next((d.message for d in verdict.diagnostics if d.severity == "error"), "")
-    fault = f"its own reference fails: {verdict.status}" + (f" ({message})" if message else "")
-    return {"fault": fault, "samples": verdict.samples}
 
 
 def _bench(problem: Problem, reference: Mapping[str, Any]) -> Bench:

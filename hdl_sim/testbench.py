@@ -15,7 +15,6 @@ from hdl_sim.tokens import statement_end, tokens
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,100}")
 _COMPILED = (".v", ".sv")
-_TIMESCALE = re.compile(r"^\s*(`timescale\s+\d+\s*[munpf]?s\s*/\s*\d+\s*[munpf]?s)", re.MULTILINE)
 _DEFINE = re.compile(r"^\s*`define\s+([A-Za-z_]\w*)", re.MULTILINE)
 # In units of the testbench's timescale: longer than any test, short enough not to overflow 64 bits of femtoseconds.
 _LONG = 1 << 40
@@ -60,12 +59,16 @@ def bench_files(bench: Bench, nonce: str, *, keep_dumps: bool = False) -> BenchF
         raise InputError(
             "the testbench has no Verilog source", where=", ".join(bench.sources), fix="name it *.v or *.sv"
         )
-    watched = bench.pass_rule.kind == "pass_line"
+    watched = bench.pass_rule.kind == "pass_line" and bench.pass_rule.needs_finish
     idle_line = f"{nonce} idle" if watched else ""
-    glue = f"between_{nonce}.sv"
+    first, glue = f"first_{nonce}.sv", f"between_{nonce}.sv"
+    if watched:
+        # Without a timescale a testbench would count in seconds, and time would end before it did: the watch could wake
+        # no later than 2**63 of the finest unit that any design sets.
+        texts[first] = "`timescale 1ns/1ns\n"
     texts[glue] = _glue([bench.sources[name] for name in compiled], nonce, idle_line)
     roots = (bench.top, f"watch_{nonce}") if watched else (bench.top,)
-    return BenchFiles((*compiled, glue), texts, roots, idle_line)
+    return BenchFiles((*([first] if watched else ()), *compiled, glue), texts, roots, idle_line)
 
 
 def check_names(bench: Bench) -> None:
@@ -105,13 +108,9 @@ def _glue(benches: list[str], nonce: str, idle_line: str) -> str:
     names = sorted({name for text in benches for name in _DEFINE.findall(text)})
     lines = [f"`undef {name}" for name in names]
     if idle_line:
-        scales = [found for text in benches for found in _TIMESCALE.findall(text)]
-        # With no timescale anywhere, seconds scaled to a design's own finer precision would overflow.
-        lines += [] if scales else ["`timescale 1ns/1ns"]
         lines.append(
             f'module watch_{nonce}; initial begin #(64\'d{_LONG}) $display("\\n{idle_line}"); $finish; end endmodule'
         )
-        lines += [] if scales else ["`resetall"]
     return "\n".join(lines) + "\n"
 
 
@@ -136,10 +135,15 @@ def bench_from_text(text: str, *, pass_line: str | None = None, file_name: str =
         except re.error as error:
             raise InputError("the pass line is not a regular expression", where=pass_line, fix=str(error)) from None
     rule = PassRule(kind="pass_line", pattern=pass_line)
-    return Bench(kind="verilog", sources={file_name: text}, top=_top(source, file_name), pass_rule=rule)
+    return Bench(kind="verilog", sources={file_name: text}, top=top_module(source, file_name), pass_rule=rule)
 
 
-def _top(source: Source, file_name: str) -> str:
+def top_module(source: Source, file_name: str) -> str:
+    """The one module of a testbench that no other uses.
+
+    Raises:
+        InputError: there is none, or several.
+    """
     used = {name for module in source.modules for name in module.instances}
     tops = [module for module in source.modules if module.name not in used]
     # A library module that nothing uses has ports; a testbench usually has none.

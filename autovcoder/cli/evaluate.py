@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from autovcoder.cli import suites
 from autovcoder.cli.report_errors import emit, say
 from autovcoder.cli.sampling import sampling_from
 
@@ -35,9 +36,12 @@ def evaluate() -> None:
     """Keeps `run` a command of its own: typer would fold an app with one command into it."""
 
 
+suites.register(app)
+
+
 @app.command("run")
 def run(
-    suite: Annotated[str, typer.Option(help="verilogeval-v1-human, verilogeval-v1-machine, or problems.")],
+    suite: Annotated[str, typer.Option(help="A suite that `autovcoder eval suites` lists.")],
     data: Annotated[Path | None, typer.Option(help="Folder with the suite's files.")] = None,
     model: Annotated[
         str | None, typer.Option(help="'nano', a Hugging Face id or a folder; with --endpoint the name there.")
