@@ -55,7 +55,9 @@ def connections(texts: Iterable[str]) -> tuple[Connection, ...]:
 
 def _instances(node: Any) -> Iterator[Connection]:
     for instance in node.instances:
-        kinds = [(item.kind.name, item) for item in instance.connections if hasattr(item, "kind")]
+        if not hasattr(instance, "connections"):
+            continue  # the comma between two instances
+        kinds = [(item.kind.name, item) for item in instance.connections]
         named = tuple(str(item.name.valueText) for kind, item in kinds if kind == "NamedPortConnection")
         ordered = sum(kind == "OrderedPortConnection" for kind, _ in kinds)
         yield Connection(str(node.type.valueText), named, ordered)

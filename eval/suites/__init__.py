@@ -59,8 +59,13 @@ def load_suite(name: str, data: Path | None) -> list[Problem]:
 
 
 def suite_hash(problems: Sequence[Problem]) -> str:
-    """The sha256 of the problems' content, whatever their order: what was scored, to the byte."""
-    return content_id(*sorted(content_id(problem.model_dump(mode="json")) for problem in problems))
+    """The sha256 of the problems' content, whatever their order: what was scored, to the byte.
+
+    Fields that have their defaults are left out, so that a record which gains a field keeps its hash.
+    """
+    return content_id(
+        *sorted(content_id(problem.model_dump(mode="json", exclude_defaults=True)) for problem in problems)
+    )
 
 
 def write_problems(problems: Sequence[Problem], folder: Path) -> Path:
