@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,16 @@ def test_an_empty_folder_and_an_absent_one_say_what_is_expected(tmp_path: Path) 
     for data in (tmp_path, tmp_path / "absent"):
         with pytest.raises(InputError, match="expected a YAML file for each problem"):
             load_suite("folder", data)
+
+
+def test_the_example_of_the_guide_is_complete_and_passes(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "evaluate.md").read_text()
+    for text in re.findall(r"^```\w+\n((?:#|//) \w+/.*?)^```$", guide, re.MULTILINE | re.DOTALL):
+        path = tmp_path / text.partition("\n")[0].split()[1]
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    (found,) = load_suite("folder", tmp_path)
+    assert (found.id, found.category) == ("parity", "gates")
+    assert Icarus().run(found.reference, found.bench, LIMITS).passed
+    assert found.reference is not None
+    assert Icarus().run(found.reference.replace("^data", "^data[6:0]"), found.bench, LIMITS).status == "mismatch"
