@@ -82,7 +82,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _as_config_error(error: ValidationError, kind: type[Settings], path: Path | None) -> ConfigError:
-    first = error.errors()[0]
+    # A required key that is missing is often one that is misspelt.
+    first = next((e for e in error.errors() if e["type"] == "extra_forbidden"), error.errors()[0])
     dotted = ".".join(str(part) for part in first["loc"])
     where = f"{path}: {dotted}" if path else dotted
     if first["type"] == "extra_forbidden":

@@ -87,7 +87,9 @@ class PassRule(Record):
     mismatch_count: exactly one line ``Mismatches: M in N samples`` (VerilogEval's form); passes when M is 0 and N is
         above 0, and equals ``expected_samples`` where that is set.
     pass_line: exactly one line matches ``pattern`` (a Python regular expression, searched), no ``$error`` or ``$fatal``
-        fired, and the simulation ended by the testbench's own ``$finish``.
+        fired, and the simulation ended by the testbench's own ``$finish``; with ``needs_finish`` false, for testbenches
+        that have none, it may also end for want of anything left to do. Where it does not pass, a line that matches
+        ``fail_pattern`` makes it a mismatch rather than a test without a result.
     cocotb_results: cocotb's results file reports at least one test and no failure.
     quiet_mismatch_count: the rule of VerilogEval v1's own evaluator, for comparison with published figures. The
         compiler, told to warn (``-Wall -Winfloop -Wno-timescale``), and the simulation print nothing to standard error,
@@ -96,7 +98,9 @@ class PassRule(Record):
 
     kind: Literal["mismatch_count", "pass_line", "cocotb_results", "quiet_mismatch_count"]
     pattern: str | None = None
+    fail_pattern: str | None = None
     expected_samples: int | None = None
+    needs_finish: bool = True
 
 
 class Bench(Record):

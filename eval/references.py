@@ -1,72 +1,100 @@
 """What each problem's own reference does here: one that even its reference cannot pass says nothing about a model.
 
-Reads problems and what a run's folder holds already; writes references.jsonl.
+Reads problems and what a stage's folder holds already; writes references.jsonl there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import Any
 
 from autovcoder.errors import InputError
-from autovcoder.records import Bench, Diagnostic, Problem, Verdict
+from autovcoder.records import Bench, Diagnostic, Problem, Record, Verdict
 from autovcoder.store import Stage
+from eval.answerable import contradiction
 from hdl_sim.limits import Limits
 from hdl_sim.simulator import DEFAULT_LIMITS, Simulator, simulate_many
 
 REFERENCES = "references.jsonl"
 
-References = Mapping[str, Mapping[str, Any]]
-"""Problem id to its row of references.jsonl: ``fault`` (None where the reference passes), number of ``samples``."""
+Progress = Callable[[int, int], None]
+"""Told how many are done, and of how many."""
 
 
-def references_in(stage: Stage) -> dict[str, Mapping[str, Any]]:
-    """The rows that the run's folder holds already."""
-    return {row["problem_id"]: row for row in stage.rows(REFERENCES)}
+class ReferenceCheck(Record):
+    """What a problem's reference does: ``fault`` is None when it passes; ``samples`` where its bench counts them."""
+
+    problem_id: str
+    fault: str | None
+    samples: int | None
+
+
+Checks = Mapping[str, ReferenceCheck]
+"""Problem id to what its reference does; a problem without one is not in it."""
+
+
+def checks_in(stage: Stage) -> dict[str, ReferenceCheck]:
+    """What a stage's folder holds already."""
+    return {row["problem_id"]: ReferenceCheck.model_validate(row) for row in stage.rows(REFERENCES)}
+
+
+def check_in_stage(
+    problems: Sequence[Problem], simulator: Simulator, stage: Stage, *, limits: Limits, progress: Progress
+) -> Checks:
+    """The checks of all problems that have a reference; those that ``stage`` lacks are made and written down.
+
+    Raises:
+        ToolMissing, ToolFailed, StoreError: what was checked is kept.
+    """
+    checks = checks_in(stage)
+    todo = [problem for problem in problems if problem.id not in checks]
+    for check in check_references(todo, simulator, limits=limits, progress=progress):
+        stage.append(REFERENCES, check)
+        checks[check.problem_id] = check
+    return checks
 
 
 def check_references(
     problems: Sequence[Problem],
     simulator: Simulator,
-    stage: Stage,
     *,
     limits: Limits,
-    progress: Callable[[int, int], None],
-) -> References:
-    """The rows of all problems that have a reference; those that ``stage`` lacks are simulated and written down.
+    progress: Progress = lambda done, total: None,
+) -> Iterator[ReferenceCheck]:
+    """What each problem's own reference does, in order; problems without one are passed over.
 
     A bench may use what this simulator lacks; its answers would all fail, and not by the model's fault.
 
-    Args:
-        progress: told after each how many are done, and of how many.
-
     Raises:
-        ToolMissing, ToolFailed, StoreError: what was checked is kept.
+        ToolMissing, ToolFailed: the simulator is not there or broke.
     """
-    references = references_in(stage)
-    todo = [p for p in problems if p.reference is not None and p.id not in references]
+    todo = [problem for problem in problems if problem.reference is not None]
     jobs = ((problem.reference, problem.bench) for problem in todo)
     with closing(simulate_many(NeverRefusing(simulator), jobs, limits=limits)) as decided:
         for done, (problem, verdict) in enumerate(zip(todo, decided, strict=True), start=1):
-            row = {"problem_id": problem.id, "fault": _fault(verdict), "samples": verdict.samples}
-            stage.append(REFERENCES, row)
-            references[problem.id] = row
+            yield ReferenceCheck(problem_id=problem.id, fault=_fault(verdict), samples=verdict.samples)
             progress(done, len(todo))
-    return references
 
 
-def faults_in(references: References) -> dict[str, str]:
-    """Problem id to why its reference does not pass."""
-    return {name: row["fault"] for name, row in references.items() if row["fault"] is not None}
+def cannot_pass(problems: Sequence[Problem], checks: Checks) -> dict[str, str]:
+    """Problem id to why no answer can pass here, in the problems' order.
+
+    A bench that wants another module than the text asks for is known without a simulator, and is the cause where the
+    reference does not fit its bench either.
+    """
+    reasons = {
+        problem.id: contradiction(problem) or (checks[problem.id].fault if problem.id in checks else None)
+        for problem in problems
+    }
+    return {name: reason for name, reason in reasons.items() if reason is not None}
 
 
-def bench_for_answers(problem: Problem, references: References) -> Bench:
+def bench_for_answers(problem: Problem, checks: Checks) -> Bench:
     """The problem's bench; an answer must be tested on as many samples as the reference was, not on fewer."""
-    rule, samples = problem.bench.pass_rule, references.get(problem.id, {}).get("samples")
-    if rule.kind != "mismatch_count" or rule.expected_samples is not None or not samples:
+    rule, check = problem.bench.pass_rule, checks.get(problem.id)
+    if rule.kind != "mismatch_count" or rule.expected_samples is not None or check is None or not check.samples:
         return problem.bench
-    rule = rule.model_copy(update={"expected_samples": samples})
+    rule = rule.model_copy(update={"expected_samples": check.samples})
     return problem.bench.model_copy(update={"pass_rule": rule})
 
 

@@ -20,14 +20,7 @@ from autovcoder.prompt import chat
 from autovcoder.records import PassRule, Problem, Rule, Sample, Verdict, content_id
 from autovcoder.store import DROPPED, Stage, read_records, write_atomic
 from eval.answers import prompt_of
-from eval.references import (
-    NeverRefusing,
-    References,
-    bench_for_answers,
-    check_references,
-    faults_in,
-    references_in,
-)
+from eval.references import Checks, NeverRefusing, bench_for_answers, cannot_pass, check_in_stage, checks_in
 from eval.report import Key, Report, make_report, to_markdown
 from eval.suites import suite_hash
 from hdl_sim.limits import Limits
@@ -101,7 +94,7 @@ def score(
         try:
             return _run(ruled, samples, simulator, stage, report_of, progress)
         except KeyboardInterrupt:
-            _write_partial(stage, report_of)
+            _write_partial(problems, stage, report_of)
             raise
 
 
@@ -153,17 +146,17 @@ def _run(
 ) -> Report:
     kept = _keep(problems, samples, stage)
     told = partial(progress, "checking the references")
-    references = check_references(problems, simulator, stage, limits=LIMITS, progress=told)
-    faults = faults_in(references)
-    scored = [sample for sample in kept if sample.problem_id not in faults]
-    verdicts = _decide(problems, scored, references, simulator, stage, progress)
+    checks = check_in_stage(problems, simulator, stage, limits=LIMITS, progress=told)
+    reasons = cannot_pass(problems, checks)
+    scored = [sample for sample in kept if sample.problem_id not in reasons]
+    verdicts = _decide(problems, scored, checks, simulator, stage, progress)
     if not verdicts:
-        raise InputError("no answer could be scored", where=stage.folder, fix="; ".join(sorted({*faults.values()})))
-    report = report_of(verdicts, cannot_pass=faults)
+        raise InputError("no answer could be scored", where=stage.folder, fix="; ".join(sorted({*reasons.values()})))
+    report = report_of(verdicts, cannot_pass=reasons)
     _write_report(report, stage.folder / REPORT_JSON, stage.folder / REPORT_MD)
     for name in (PARTIAL_JSON, PARTIAL_MD):
         (stage.folder / name).unlink(missing_ok=True)
-    _drop({**faults, **dict.fromkeys(report.unanswered, "no answer was given")}, stage)
+    _drop({**reasons, **dict.fromkeys(report.unanswered, "no answer was given")}, stage)
     scores = {"raw": report.raw, "passable": report.passable}
     stage.finish(pass_at_1={name: some.overall.function[1].value for name, some in scores.items()})
     return report
@@ -174,15 +167,15 @@ def _write_report(report: Report, as_json: Path, as_markdown: Path) -> None:
     write_atomic(as_markdown, to_markdown(report))
 
 
-def _write_partial(stage: Stage, report_of: Callable[..., Report]) -> None:
+def _write_partial(problems: Sequence[Problem], stage: Stage, report_of: Callable[..., Report]) -> None:
     """What is known of an interrupted run, from what its folder holds; nothing where it holds nothing yet."""
     samples = samples_in(stage.folder)
     if not samples:
         return
     verdicts = dict(_from_row(row) for row in stage.rows(VERDICTS))
-    faults = faults_in(references_in(stage))
-    waiting = sum(s.problem_id not in faults and (s.problem_id, s.index) not in verdicts for s in samples)
-    report = report_of(verdicts, cannot_pass=faults, waiting=waiting)
+    reasons = cannot_pass(problems, checks_in(stage))
+    waiting = sum(s.problem_id not in reasons and (s.problem_id, s.index) not in verdicts for s in samples)
+    report = report_of(verdicts, cannot_pass=reasons, waiting=waiting)
     _write_report(report, stage.folder / PARTIAL_JSON, stage.folder / PARTIAL_MD)
 
 
@@ -211,18 +204,18 @@ def _drop(reasons: Mapping[str, str], stage: Stage) -> None:
 def _decide(
     problems: Sequence[Problem],
     samples: Sequence[Sample],
-    references: References,
+    checks: Checks,
     simulator: Simulator,
     stage: Stage,
     progress: Progress,
 ) -> dict[Key, Verdict]:
     """A verdict for every sample, those on disk included, in the order of the samples."""
-    benches = {problem.id: bench_for_answers(problem, references) for problem in problems}
+    benches = {problem.id: bench_for_answers(problem, checks) for problem in problems}
     verdicts = dict(_from_row(row) for row in stage.rows(VERDICTS))
     todo = [sample for sample in samples if (sample.problem_id, sample.index) not in verdicts]
     # Answers to problems without a reference are not mixed in: there a fault of the bench must end the run.
     for proven in (True, False):
-        some = [sample for sample in todo if (sample.problem_id in references) is proven]
+        some = [sample for sample in todo if (sample.problem_id in checks) is proven]
         judge = NeverRefusing(simulator) if proven else simulator
         jobs = ((sample.code, benches[sample.problem_id]) for sample in some)
         with closing(simulate_many(judge, jobs, limits=LIMITS)) as decided:

@@ -215,7 +215,7 @@ def _preprocess(run: _Run, design: str) -> CompilerLog | None:
 
 def _compile_with_bench(run: _Run, files: BenchFiles, *, quiet: bool) -> Verdict | None:
     _write(run.folder, files.data)
-    log = _compile(run, _plain_bench(run, files) + files.glue, files.roots)
+    log = _compile(run, files.before + _plain_bench(run, files) + files.behind, files.roots)
     if not log.failed and quiet and not log.quiet:
         run.diagnostics = log.diagnostics
         return run.verdict("elaboration_error", "elaborate")

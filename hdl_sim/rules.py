@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from autovcoder.errors import InputError
@@ -15,10 +15,8 @@ from autovcoder.records import PassRule, Status
 from hdl_sim.sandbox import Finished
 
 # A line that says "passed" in a testbench of VerilogEval (v1, v2) or of RTLLM. Others need a rule with a pattern.
-RECOGNISED_PASS_LINES = (
-    r"^\s*Mismatches: 0 in [1-9]\d* samples\s*$",
-    r"^\s*=*\s*Your Design Passed\s*=*\s*$",
-)
+RTLLM_SUCCESS_LINE = r"^\s*=*\s*Your Design Passed\s*=*\s*$"
+RECOGNISED_PASS_LINES = (r"^\s*Mismatches: 0 in [1-9]\d* samples\s*$", RTLLM_SUCCESS_LINE)
 _MISMATCHES = re.compile(r"^\s*Mismatches: (\d{1,18}) in (\d{1,18}) samples\s*$", re.MULTILINE)
 # As VerilogEval v1's evaluator has it, which does not ask for a line of its own.
 _OFFICIAL = re.compile(r"Mismatches: ([0-9]{1,18}) in ([0-9]{1,18}) samples")
@@ -91,16 +89,18 @@ def _judge_line(rule: PassRule, finished: Finished, idle_line: str, bench_files:
         # $stop, which is not an end by $finish, or an error of the simulator at run time.
         return Outcome("no_result" if not finished.stderr.strip() else "runtime_error", mismatches, samples)
     ended_by_itself = not (idle_line and idle_line in text.splitlines())
-    passed = ended_by_itself and _count_pass_lines(rule, text) == 1
-    return Outcome("pass" if passed else "no_result", mismatches, samples)
+    passed = ended_by_itself and _count_lines([rule.pattern] if rule.pattern else RECOGNISED_PASS_LINES, text) == 1
+    failed = not passed and rule.fail_pattern is not None and _count_lines([rule.fail_pattern], text) > 0
+    return Outcome("pass" if passed else "mismatch" if failed else "no_result", mismatches, samples)
 
 
-def _count_pass_lines(rule: PassRule, text: str) -> int:
+def _count_lines(patterns: Sequence[str], text: str) -> int:
+    """How many lines match any of the patterns."""
     try:
-        patterns = [re.compile(p) for p in ([rule.pattern] if rule.pattern else RECOGNISED_PASS_LINES)]
+        compiled = [re.compile(pattern) for pattern in patterns]
     except re.error as error:
-        raise InputError("the pass line is not a regular expression", where=rule.pattern, fix=str(error)) from None
-    return sum(any(pattern.search(line) for pattern in patterns) for line in text.splitlines())
+        raise InputError("the pass line is not a regular expression", where=patterns[0], fix=str(error)) from None
+    return sum(any(pattern.search(line) for pattern in compiled) for line in text.splitlines())
 
 
 def judge_cocotb(results_xml: str | None, finished: Finished) -> Outcome:

@@ -16,7 +16,6 @@ from hdl_sim.tokens import statement_end, tokens
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,100}")
 _COMPILED = (".v", ".sv")
-_TIMESCALE = re.compile(r"^\s*`timescale\s+\d+\s*[munpf]?s\s*/\s*\d+\s*[munpf]?s", re.MULTILINE)
 # In units of the testbench's timescale: longer than any test, short enough not to overflow 64 bits of femtoseconds.
 _LONG = 1 << 40
 # What slang says of headers, which it is not given.
@@ -30,7 +29,7 @@ class BenchFiles:
     Attributes:
         compiled: names of what is preprocessed and compiled, in order.
         texts: the files to preprocess, headers included, by name. ``data``: files to lie beside the simulation.
-        glue: the text between the testbench and the design, which comes last, as in the benchmarks' own flows.
+        before, behind: text around them; the design comes last, as in the benchmarks' own flows.
         roots: modules to elaborate as roots.
         idle_line: printed when the run came to an end without any ``$finish``; empty when not watched.
     """
@@ -38,7 +37,8 @@ class BenchFiles:
     compiled: tuple[str, ...]
     texts: dict[str, str]
     data: dict[str, str]
-    glue: str
+    before: str
+    behind: str
     roots: tuple[str, ...]
     idle_line: str
 
@@ -59,13 +59,18 @@ def bench_files(bench: Bench, nonce: str, *, keep_dumps: bool = False) -> BenchF
         raise InputError(
             "the testbench has no Verilog source", where=", ".join(bench.sources), fix="name it *.v or *.sv"
         )
-    watched = bench.pass_rule.kind == "pass_line"
+    watched = bench.pass_rule.kind == "pass_line" and bench.pass_rule.needs_finish
     idle_line = f"{nonce} idle" if watched else ""
+    # A root of our own wakes up long after any test: only a run that no ``$finish`` ended gets there.
+    watch = f'initial begin #(64\'d{_LONG}) $display("\\n{idle_line}"); $finish; end'
     return BenchFiles(
         compiled=compiled,
         texts={**bench.data_files, **sources},
         data=bench.data_files,
-        glue=_glue([sources[name] for name in compiled], nonce, idle_line),
+        # Without a timescale a testbench would count in seconds, and time would end before it did: the watch could wake
+        # no later than 2**63 of the finest unit that any design sets.
+        before="`timescale 1ns/1ns\n" if watched else "",
+        behind=f"module watch_{nonce}; {watch} endmodule\n" if watched else "",
         roots=(bench.top, f"watch_{nonce}") if watched else (bench.top,),
         idle_line=idle_line,
     )
@@ -101,20 +106,6 @@ def strip_dumps(text: str) -> str:
     return "".join([*parts, text[done:]])
 
 
-def _glue(benches: list[str], nonce: str, idle_line: str) -> str:
-    """What stands between testbench and design; the testbench's timescale goes on to the design.
-
-    A root of our own wakes up long after any test: only a run that no ``$finish`` ended gets there.
-    """
-    if not idle_line:
-        return ""
-    watch = f'module watch_{nonce}; initial begin #(64\'d{_LONG}) $display("\\n{idle_line}"); $finish; end endmodule\n'
-    if any(_TIMESCALE.search(text) for text in benches):
-        return watch
-    # With no timescale anywhere, seconds scaled to a design's own finer precision would overflow.
-    return f"`timescale 1ns/1ns\n{watch}`resetall\n"
-
-
 def bench_from_text(text: str, *, pass_line: str | None = None, file_name: str = "testbench.sv") -> Bench:
     """A user's own testbench, as one file: the top is found, and any recognised pass line (or ``pass_line``) counts.
 
@@ -136,10 +127,15 @@ def bench_from_text(text: str, *, pass_line: str | None = None, file_name: str =
         except re.error as error:
             raise InputError("the pass line is not a regular expression", where=pass_line, fix=str(error)) from None
     rule = PassRule(kind="pass_line", pattern=pass_line)
-    return Bench(kind="verilog", sources={file_name: text}, top=_top(source, file_name), pass_rule=rule)
+    return Bench(kind="verilog", sources={file_name: text}, top=top_module(source, file_name), pass_rule=rule)
 
 
-def _top(source: Source, file_name: str) -> str:
+def top_module(source: Source, file_name: str) -> str:
+    """The one module of a testbench that no other uses.
+
+    Raises:
+        InputError: there is none, or several.
+    """
     used = {name for module in source.modules for name in module.instances}
     tops = [module for module in source.modules if module.name not in used]
     # A library module that nothing uses has ports; a testbench usually has none.

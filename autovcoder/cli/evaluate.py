@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from autovcoder.cli import suites
 from autovcoder.cli.compare import compare
 from autovcoder.cli.report_errors import emit, say
 from autovcoder.cli.sampling import sampling_from
@@ -34,11 +35,12 @@ app = typer.Typer(help="Score a model, or recorded answers, on a benchmark in a 
 
 
 app.command("compare")(compare)
+suites.register(app)
 
 
 @app.command("run")
 def run(
-    suite: Annotated[str, typer.Option(help="verilogeval-v1-human, verilogeval-v1-machine, or problems.")],
+    suite: Annotated[str, typer.Option(help="A suite that `autovcoder eval suites` lists.")],
     data: Annotated[Path | None, typer.Option(help="Folder with the suite's files.")] = None,
     model: Annotated[
         str | None, typer.Option(help="'nano', a Hugging Face id or a folder; with --endpoint the name there.")

@@ -79,6 +79,16 @@ def test_a_missing_file_names_what_is_expected(tmp_path: Path) -> None:
         load_suite("problems", tmp_path / "absent.jsonl")
 
 
+@pytest.mark.parametrize("named", [".", "data"])
+def test_a_checkout_of_verilogeval_is_read_from_its_root_and_from_its_data_folder(tmp_path: Path, named: str) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "descriptions").mkdir()
+    (tmp_path / "data" / "VerilogEval_Machine.jsonl").write_text(lines([TASK]))
+    (tmp_path / "descriptions" / "VerilogDescription_Machine.jsonl").write_text(lines([TEXT]))
+    (found,) = load_suite("verilogeval-v1-machine", tmp_path / named)
+    assert (found.id, found.category) == ("wire1", "machine")
+
+
 def test_a_truncated_gzip_is_one_clear_error(tmp_path: Path) -> None:
     human(tmp_path, [TASK], [TEXT])
     path = tmp_path / "VerilogDescription_Human.jsonl.gz"
@@ -88,10 +98,12 @@ def test_a_truncated_gzip_is_one_clear_error(tmp_path: Path) -> None:
 
 
 def test_unknown_suite_and_missing_folder_are_errors_that_say_what_to_do() -> None:
-    with pytest.raises(InputError, match="known: verilogeval-v1-human, verilogeval-v1-machine, problems"):
+    with pytest.raises(InputError, match=r"known: verilogeval-v1-human, .*, rtllm-v2.0, builtin, folder, problems"):
         load_suite("verilogeval", Path())
     with pytest.raises(InputError, match="--data"):
         load_suite("verilogeval-v1-human", None)
+    with pytest.raises(InputError, match="leave --data out"):
+        load_suite("builtin", Path())
 
 
 def test_written_problems_load_again_from_the_folder_and_from_the_file(tmp_path: Path) -> None:

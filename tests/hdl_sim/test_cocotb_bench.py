@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from autovcoder.errors import InputError
+from autovcoder.errors import InputError, ToolMissing
 from autovcoder.records import Bench, PassRule
 from hdl_sim.icarus import Icarus
 from hdl_sim.limits import Limits
@@ -67,3 +69,30 @@ def test_verilog_of_the_bench_that_does_not_compile_is_an_input_error() -> None:
 def test_bench_without_tests_is_an_input_error() -> None:
     with pytest.raises(InputError, match="test_"):
         Icarus().run(GOOD, bench(TEST).model_copy(update={"sources": {"helper.py": TEST}}))
+
+
+ENDLESS = """
+import cocotb
+from cocotb.triggers import Timer
+
+@cocotb.test()
+async def waits(dut):
+    while True:
+        await Timer(1, "ns")
+"""
+
+
+def test_bad_tests_slow_tests_and_a_missing_simulator_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match=r"the testbench's Python does not load: test_top; .*nowhere"):
+        Icarus().run(GOOD, bench("import nowhere\n"), Limits(wall_s=900))
+    assert Icarus().run(GOOD, bench(ENDLESS), Limits(cpu_s=2, wall_s=900)).status == "timeout"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ToolMissing, match="iverilog is not on PATH; install it"):
+        Icarus().run(GOOD, bench(TEST), Limits(wall_s=900))
+
+
+def test_a_test_that_leaves_before_it_has_a_result_has_none() -> None:
+    text = TEST.replace("    for value in range(16):", "    import os; os._exit(0)\n    for value in range(16):")
+    assert Icarus().run(GOOD, bench(text), Limits(wall_s=900)).status == "no_result"

@@ -158,6 +158,32 @@ def test_pass_line_benches(icarus: Icarus, bench: Bench, design: str, status: st
     assert icarus.run(design, bench).status == status
 
 
+SLOW = """module tb;
+  reg a = 0;
+  wire y;
+  top dut(a, a, y);
+  initial begin
+    repeat (1000) #10 a = ~a;
+    $display("Your Design Passed");
+    $finish;
+  end
+endmodule
+"""
+
+
+@pytest.mark.parametrize("scale", ["", "`timescale 1ns/1fs\n"])
+def test_a_bench_without_a_timescale_is_not_cut_off_before_its_end(icarus: Icarus, scale: str) -> None:
+    bench = Bench(kind="verilog", sources={"tb.v": SLOW}, top="tb", pass_rule=PassRule(kind="pass_line"))
+    assert icarus.run(scale + GOOD, bench).status == "pass"
+
+
+def test_a_bench_that_has_no_finish_may_end_by_itself_when_its_rule_says_so(icarus: Icarus) -> None:
+    bench = said("")
+    rule = bench.pass_rule.model_copy(update={"needs_finish": False})
+    assert icarus.run(GOOD, bench.model_copy(update={"pass_rule": rule})).status == "pass"
+    assert icarus.run(WRONG, bench.model_copy(update={"pass_rule": rule})).status == "no_result"
+
+
 def test_own_pass_line(icarus: Icarus) -> None:
     text = said("$finish;", "Test is OK!").sources["testbench.sv"]
     assert icarus.run(GOOD, bench_from_text(text, pass_line="is OK!$")).passed  # noqa: S106 - no password

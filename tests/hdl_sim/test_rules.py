@@ -115,3 +115,22 @@ def test_cocotb_without_results_never_passes() -> None:
     assert judge_cocotb(None, finished("")).status == "no_result"
     assert judge_cocotb("<torn", finished("", returncode=1)).status == "runtime_error"
     assert judge_cocotb(XML.format('<testcase name="a"/>'), finished("", reason="wall_timeout")).status == "timeout"
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("3 failures\n", "mismatch"),
+        ("nothing to say\n", "no_result"),
+        ("Your Design Passed\n0 failures\n", "pass"),  # the pass line wins
+        ("Your Design Passed\n3 failures\nidle\n", "mismatch"),
+    ],
+)
+def test_a_fail_line_tells_a_mismatch_from_a_test_without_a_result(text: str, status: str) -> None:
+    rule = LINE.model_copy(update={"fail_pattern": r"\bfailures\b"})
+    assert judge(rule, finished(text), idle_line="idle").status == status
+
+
+def test_a_broken_fail_pattern_is_named() -> None:
+    with pytest.raises(InputError, match="not a regular expression"):
+        judge(LINE.model_copy(update={"fail_pattern": "("}), finished(""))

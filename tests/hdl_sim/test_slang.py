@@ -203,3 +203,12 @@ def test_ordinary_arrays_and_loops_are_read() -> None:
         "for (i = 0; i < N; i = i + 1) for (j = 0; j < N; j = j + 1) a x[3:0](); endmodule"
     )
     assert not read_source(code).errors
+
+
+def test_several_instances_in_one_statement_are_read_and_all_counted() -> None:
+    leaf = "module inv(input a, output y); assign y = a; endmodule\n"
+    source = read_source("module top(input a, output y); wire b; inv x(a, b), z(b, y); endmodule\n" + leaf)
+    assert source.modules[0].instances == ("inv",)
+    assert not source.errors
+    layers = "".join(f"module m{i}; m{i + 1} x(), y[0:999](); endmodule\n" for i in range(3))
+    assert read_source(layers + "module m3; endmodule\n").refused
