@@ -1,7 +1,7 @@
 """Answers to verdicts, in a folder that survives a kill: nothing that was scored is scored again.
 
-Reads problems and samples; writes a stage folder with samples.jsonl, references.jsonl, verdicts.jsonl, report.json and
-report.md.
+Reads problems and samples; writes a stage folder with samples.jsonl, references.jsonl, verdicts.jsonl, waves.jsonl,
+problems.jsonl, report.json and report.md, and, when that is finished, report.html beside it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from pydantic import ValidationError
 from autovcoder.errors import InputError, StoreError, ToolFailed
 from autovcoder.prompt import chat
 from autovcoder.records import Bench, Problem, Sample, Verdict, content_id
-from autovcoder.store import DROPPED, Stage, read_records, write_atomic
+from autovcoder.store import DROPPED, Stage, read_jsonl, read_manifest, read_records, write_atomic
 from eval.answers import prompt_of
+from eval.page import to_html, waves_from_rows
 from eval.report import Key, Report, make_report, to_markdown
-from eval.suites import suite_hash
+from eval.suites import PROBLEMS, suite_hash, write_problems
+from eval.waves import WAVES, draw_waves
 from hdl_sim.limits import Limits
 from hdl_sim.simulator import Simulator, available_cores, simulate_many
 
@@ -29,6 +31,7 @@ VERDICTS = "verdicts.jsonl"
 REFERENCES = "references.jsonl"
 REPORT_JSON = "report.json"
 REPORT_MD = "report.md"
+REPORT_HTML = "report.html"
 
 # CPU time decides: unlike wall time it is the same on a busy machine and an idle one, and a verdict must not depend on
 # what else runs. The wall time is only there for a program that waits for something that never comes.
@@ -79,9 +82,10 @@ def score(
         "source": dict(source),
     }
     with Stage(out, "eval.run", config=config) as stage:
-        if stage.done:
-            return read_report(out)
-        return _run(problems, samples, simulator, stage, source, progress)
+        report = read_report(out) if stage.done else _run(problems, samples, simulator, stage, source, progress)
+    if not (out / REPORT_HTML).exists():
+        write_page(out)
+    return report
 
 
 def samples_in(out: Path) -> list[Sample]:
@@ -102,6 +106,32 @@ def read_report(out: Path) -> Report:
         raise StoreError(
             "the report cannot be read", where=out / REPORT_JSON, fix="delete the folder, run again"
         ) from None
+
+
+def write_page(folder: Path) -> Path:
+    """Write a finished run as one HTML file into its folder, and return its path.
+
+    The page is a view of the other files: the manifest does not list it, and it can be made anew.
+
+    Raises:
+        StoreError: the run is not finished, or one of its files is missing or damaged.
+    """
+    version = read_manifest(folder).versions.get("autovcoder", "")
+    try:
+        problems = list(read_records(folder / PROBLEMS, Problem))
+        verdicts = verdicts_in(folder)
+        waves = waves_from_rows(read_jsonl(folder / WAVES)) if (folder / WAVES).exists() else {}
+        page = to_html(read_report(folder), problems, samples_in(folder), verdicts, waves, version=version)
+    except (InputError, ValidationError, KeyError) as error:
+        raise StoreError("the run's files cannot be read", where=folder, fix=str(error)) from None
+    write_atomic(folder / REPORT_HTML, page)
+    return folder / REPORT_HTML
+
+
+def verdicts_in(out: Path) -> dict[Key, Verdict]:
+    """The verdicts that a run's folder holds."""
+    path = out / VERDICTS
+    return dict(_from_row(row) for row in read_jsonl(path)) if path.exists() else {}
 
 
 def _run(
@@ -125,6 +155,8 @@ def _run(
     report = make_report(
         problems, verdicts, source=source, simulator=simulator.name, not_scored=not_scored, unanswered=unanswered
     )
+    draw_waves(asked, scored, verdicts, simulator, stage, limits=LIMITS)
+    write_problems(problems, stage.folder)
     write_atomic(stage.folder / REPORT_JSON, report.model_dump_json(indent=2) + "\n")
     write_atomic(stage.folder / REPORT_MD, to_markdown(report))
     _drop({**not_scored, **dict.fromkeys(unanswered, "no answer was given")}, stage)

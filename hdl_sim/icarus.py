@@ -5,6 +5,7 @@ Reads a design's text and a `Bench`; writes into a folder of its own, in memory 
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import shutil
@@ -27,9 +28,10 @@ from hdl_sim.run_folders import folder_prefix, memory_folder, sweep_once
 from hdl_sim.sandbox import Finished, run_confined
 from hdl_sim.simulator import DEFAULT_LIMITS
 from hdl_sim.slang import read_source
-from hdl_sim.testbench import BenchFiles, bench_files
+from hdl_sim.testbench import BenchFiles, bench_files, with_dump
 from hdl_sim.tokens import plain_lines, tokens
 from hdl_sim.tools import find_tool, tool_version
+from hdl_sim.waves import MAX_DUMP_BYTES
 
 _LOG_TAIL = 4000  # characters
 _SPACE_LEFT = 1 << 20  # bytes; with less, a file of a run may have been cut off
@@ -104,6 +106,19 @@ class Icarus:
             _write(run.folder, files.texts)
             early = _compile_with_bench(run, files)
             return early or _simulate(run, bench, files)
+
+    def dump(self, design: str, bench: Bench, limits: Limits = DEFAULT_LIMITS) -> bytes:
+        """See `hdl_sim.waves.Dumps.dump`: the same run once more, with a root of ours that writes the dump."""
+        with self._new_run(limits) as run:
+            design = plain_lines(design)
+            if _check_design(run, design, _names(bench)) is not None:
+                return b""
+            files, dumped = with_dump(bench_files(bench, run.nonce), bench.top, run.nonce)
+            _write(run.folder, files.texts)
+            if _compile_with_bench(run, files) is not None:
+                return b""
+            _simulate(run, bench, files)
+            return _read_start(run.folder / dumped)
 
     def compile_only(self, design: str | None, limits: Limits = DEFAULT_LIMITS) -> Verdict:
         """Whether ``design`` compiles by itself: ``pass`` at stage ``elaborate``, or why not."""
@@ -256,6 +271,15 @@ def _run_cocotb(run: _Run, bench: Bench) -> Verdict:
     finished, outcome = cocotb_bench.run_cocotb(run.folder, files, run.left())
     run.log = finished.stdout + finished.stderr
     return run.verdict(outcome.status, "simulate", outcome)
+
+
+def _read_start(dumped: Path) -> bytes:
+    """The start of a dump; whoever ran in the folder could have put anything there."""
+    try:
+        with os.fdopen(os.open(dumped, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            return file.read(MAX_DUMP_BYTES)
+    except OSError:
+        return b""  # the run ended before it wrote anything
 
 
 def _write(folder: Path, texts: dict[str, str]) -> None:

@@ -6,7 +6,7 @@ Reads a `Bench` or a user's testbench text; writes the texts of the files that t
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autovcoder.errors import InputError
 from autovcoder.records import Bench, PassRule
@@ -66,6 +66,19 @@ def bench_files(bench: Bench, nonce: str, *, keep_dumps: bool = False) -> BenchF
     texts[glue] = _glue([bench.sources[name] for name in compiled], nonce, idle_line)
     roots = (bench.top, f"watch_{nonce}") if watched else (bench.top,)
     return BenchFiles((*compiled, glue), texts, roots, idle_line)
+
+
+def with_dump(files: BenchFiles, top: str, nonce: str) -> tuple[BenchFiles, str]:
+    """The files with one more root, which dumps the signals of ``top`` alone, and the name of the dump's file."""
+    source, dumped = f"dump_{nonce}.sv", f"{nonce}.vcd"
+    text = f'module dump_{nonce}; initial begin $dumpfile("{dumped}"); $dumpvars(1, {top}); end endmodule\n'
+    more = replace(
+        files,
+        compiled=(*files.compiled, source),
+        texts={**files.texts, source: text},
+        roots=(*files.roots, f"dump_{nonce}"),
+    )
+    return more, dumped
 
 
 def check_names(bench: Bench) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from autovcoder.cli.report_errors import emit, say
+from autovcoder.cli.report_page import report_page
 from autovcoder.cli.sampling import sampling_from
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ app = typer.Typer(help="Score a model, or recorded answers, on a benchmark in a 
 @app.callback()
 def evaluate() -> None:
     """Keeps `run` a command of its own: typer would fold an app with one command into it."""
+
+
+app.command("report")(report_page)
 
 
 @app.command("run")
