@@ -176,12 +176,13 @@ class Verdict(Record):
 class Signal(Record):
     """One signal of a waveform.
 
-    ``changes`` are (time, value), ascending in time; a value has one of ``01xz`` for each of ``width`` bits, the highest
-    bit first.
+    ``changes`` are (time, value), ascending in time; a value has one of ``01xz`` for each of ``width`` bits, the
+    highest bit first. ``bits`` is the range as declared, such as ``[7:0]``.
     """
 
     name: str
     width: int
+    bits: str = ""
     changes: tuple[tuple[int, str], ...]
 
 
@@ -190,7 +191,7 @@ class Waveform(Record):
 
     Attributes:
         timescale: the unit of all times, such as ``1 ps``.
-        start: of the window; ``end``: of the window. Every signal's first change is at the start.
+        start: of the window, where every signal's first change is; ``end``: of the window, itself outside.
         mismatch: when an output first differed from what is expected; None where nobody can tell.
         signals: inputs, then outputs: as ``y_ref`` (expected) and ``y_dut`` (got) where both are known.
         differences: ``y`` to when those two first differed, before or in the window or later; None where they did not.

@@ -11,7 +11,7 @@ from autovcoder.records import Verdict
 
 # Names and numbers make the same message look different: `q', 'q', "q", 8'hff, 12.
 _NAMES = re.compile(r"[`'\"][^`'\"\n]{1,200}['\"]+")
-_NUMBERS = re.compile(r"\b\d[\w.]*")
+_NUMBERS = re.compile(r"\b\d+\s*'[sS]?[bodhBODH][\w?]+|\b\d[\w.]*")
 _LONGEST = 100  # characters
 
 
@@ -26,7 +26,7 @@ def failure_class(verdict: Verdict) -> str:
         return _share(verdict)
     error = next((item for item in verdict.diagnostics if item.severity == "error"), None)
     if error is not None:
-        message = _NUMBERS.sub("N", _NAMES.sub("'...'", error.message)).strip()
+        message = _NAMES.sub("'...'", _NUMBERS.sub("N", error.message)).strip()
         return message[:_LONGEST] + ("..." if len(message) > _LONGEST else "")
     if verdict.status == "no_code":
         return "no Verilog in the answer"
@@ -41,7 +41,7 @@ def _share(verdict: Verdict) -> str:
     share = verdict.mismatches / verdict.samples
     if share >= 1:
         return "wrong in every sample"
-    for limit in (0.5, 0.1, 0.01):
-        if share >= limit:
-            return f"wrong in {limit:.0%} of the samples or more"
+    for low, high in ((50, 100), (10, 50), (1, 10)):
+        if share >= low / 100:
+            return f"wrong in {low} to {high}% of the samples"
     return "wrong in less than 1% of the samples"

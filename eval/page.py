@@ -60,7 +60,6 @@ def to_html(
         version: of this package, as it scored.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
 
     environment = Environment(
         loader=FileSystemLoader(_ASSETS), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
@@ -83,9 +82,8 @@ def to_html(
         unanswered=[_clean(name) for name in report.unanswered],
         floor=report.floor,
         data=_data(problems, samples, verdicts, waves),
-        # Ours, and free of anything that would end their elements.
-        style=Markup(style),  # noqa: S704
-        script=Markup(script),  # noqa: S704
+        style=style,
+        script=script,
         style_hash=_hash(style),
         script_hash=_hash(script),
     )
@@ -168,7 +166,8 @@ def _answer(problem: int, sample: Sample, verdict: Verdict, wave: Waveform | Non
         "raw": None if sample.raw == sample.code else _short("raw", sample.raw),
         "log": _short("log", verdict.log_tail),
         "diagnostics": [
-            {**item.model_dump(exclude_none=True), "message": _clean(item.message)} for item in verdict.diagnostics[:200]
+            {**item.model_dump(exclude_none=True), "message": _clean(item.message)}
+            for item in verdict.diagnostics[:200]
         ],
         "wave": None if wave is None else _clean_names(wave).model_dump(mode="json"),
     }

@@ -19,6 +19,7 @@ from pathlib import Path
 from autovcoder.errors import InputError, ToolFailed
 from autovcoder.records import Bench, Diagnostic, SimStage, Status, Verdict
 from hdl_sim import cocotb_bench
+from hdl_sim.dump import MAX_DUMP_BYTES
 from hdl_sim.forbidden import forbidden_constructs
 from hdl_sim.icarus_log import CompilerLog, read_log
 from hdl_sim.limits import Limits
@@ -31,7 +32,6 @@ from hdl_sim.slang import read_source
 from hdl_sim.testbench import BenchFiles, bench_files, with_dump
 from hdl_sim.tokens import plain_lines, tokens
 from hdl_sim.tools import find_tool, tool_version
-from hdl_sim.waves import MAX_DUMP_BYTES
 
 _LOG_TAIL = 4000  # characters
 _SPACE_LEFT = 1 << 20  # bytes; with less, a file of a run may have been cut off

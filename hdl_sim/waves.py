@@ -1,33 +1,23 @@
 """Shows where a design went wrong: what goes into it, what is expected and what it gives, around the first mismatch.
 
-Reads a design, its testbench, and the value change dumps (VCD, IEEE 1364-2005 clause 18) that the simulator made of
-them; writes nothing. A dump is hostile data: size, signals and what is kept of them are bounded.
+Reads a design, its testbench, and the dumps that the simulator made of them; writes nothing. What is kept is bounded.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from io import BytesIO
+from collections.abc import Collection, Iterable
 from typing import Protocol, runtime_checkable
 
 from autovcoder.records import Bench, Signal, Waveform
+from hdl_sim.dump import MAX_CHARACTERS, Dump, read_vcd
 from hdl_sim.limits import Limits
 from hdl_sim.simulator import DEFAULT_LIMITS
 from hdl_sim.wiring import port_wiring
 
-MAX_DUMP_BYTES = 2 << 20  # pyvcd reads about 2 MB a second
 MAX_SIGNALS = 40
-MAX_CHARACTERS = 100_000  # of values in one waveform
 BEFORE, AFTER = 10, 22  # moments at which something changes, around the first mismatch
 EXPECTED, GOT, FLAG = "_ref", "_dut", "tb_mismatch"
-_DRAWN = frozenset(
-    "reg logic bit wire tri triand trior trireg tri0 tri1 wand wor supply0 supply1 integer int byte shortint "
-    "longint".split()
-)
-
-Changes = tuple[tuple[int, str], ...]
 
 
 @runtime_checkable
@@ -36,21 +26,6 @@ class Dumps(Protocol):
 
     def dump(self, design: str, bench: Bench, limits: Limits = DEFAULT_LIMITS) -> bytes:
         """The start of a VCD of the signals in the bench's top; empty when the design does not come to simulation."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dump:
-    """The signals of one scope of a VCD.
-
-    Attributes:
-        timescale: the unit of all times, such as ``1 ps``.
-        end: the last time.
-        signals: by name, in their order; changes ascend in time.
-    """
-
-    timescale: str
-    end: int
-    signals: dict[str, Signal]
 
 
 def waveform(
@@ -84,64 +59,7 @@ def waveform(
     plain = [*inputs, *(name for name in outputs if name not in paired and name + GOT not in paired)]
     if not plain and not pairs:
         plain = [name for name in got.signals if name != FLAG]
-    return _around_mismatch(got, [got.signals[name] for name in plain if name not in paired], pairs)
-
-
-def read_vcd(data: bytes, scope: str) -> Dump:
-    """The signals of the top-level ``scope``, as far as the data can be read; whatever follows a fault is left out.
-
-    Values have one character a bit, ``0``, ``1``, ``x`` or ``z``, the highest bit first. Of several changes at one time
-    the last counts. Reals, strings and parameters are passed over.
-    """
-    from vcd.reader import TokenKind, VCDParseError, tokenize
-
-    whole = data[:MAX_DUMP_BYTES]
-    whole = whole[: whole.rfind(b"\n") + 1]  # a cut line can look like another change
-    timescale, depth, inside, now = "", 0, False, 0
-    names: dict[str, list[tuple[str, int]]] = {}
-    values: dict[str, dict[int, str]] = {}
-    try:
-        for kind, _, item in tokenize(BytesIO(whole)):
-            if kind is TokenKind.CHANGE_TIME:
-                now = max(now, item)  # type: ignore[type-var, assignment] # the kind tells the item's type
-            elif kind is TokenKind.CHANGE_SCALAR or kind is TokenKind.CHANGE_VECTOR:
-                if item.id_code in names:  # type: ignore[union-attr]
-                    values.setdefault(item.id_code, {})[now] = item.value  # type: ignore[union-attr, assignment]
-            elif kind is TokenKind.SCOPE:
-                depth, inside = depth + 1, inside or (depth == 0 and item.ident == scope)  # type: ignore[union-attr]
-            elif kind is TokenKind.UPSCOPE:
-                depth, inside = depth - 1, inside and depth > 1
-            elif kind is TokenKind.VAR:
-                if inside and depth == 1 and item.type_.value in _DRAWN:  # type: ignore[union-attr]
-                    names.setdefault(item.id_code, []).append((item.reference, item.size))  # type: ignore[union-attr]
-            elif kind is TokenKind.TIMESCALE:
-                timescale = f"{int(item.magnitude)} {item.unit.value}"  # type: ignore[union-attr]
-    except (VCDParseError, ValueError):
-        pass
-    signals = {}
-    for code, declared in names.items():
-        for name, width in declared:
-            if 1 <= width <= MAX_CHARACTERS:
-                signals[name] = Signal(name=name, width=width, changes=_changes(values.get(code, {}), width))
-    return Dump(timescale, now, signals)
-
-
-def _changes(values: Mapping[int, int | str], width: int) -> Changes:
-    """Changes of value, without those to the same value."""
-    found: list[tuple[int, str]] = []
-    for time, raw in values.items():
-        value = _bits(raw, width)
-        if not found or found[-1][1] != value:
-            found.append((time, value))
-    return tuple(found)
-
-
-def _bits(value: int | str, width: int) -> str:
-    text = format(value, "b") if isinstance(value, int) else value.lower()
-    text = "".join(bit if bit in "01xz" else "x" for bit in text)
-    # A value is shortened on the left when the rest repeats: x for x, z for z, 0 for 0 and 1.
-    fill = text[0] if text[0] in "xz" else "0"
-    return text.rjust(width, fill)[-width:]
+    return around_mismatch(got, [got.signals[name] for name in plain if name not in paired], pairs)
 
 
 Pairs = dict[str, tuple[Signal, Signal]]
@@ -160,22 +78,24 @@ def _pairs_of_bench(dump: Dump) -> Pairs:
 def _pairs_of_runs(got: Dump, expected: Dump, outputs: Iterable[str]) -> Pairs:
     if expected.timescale != got.timescale:
         return {}
+    both = min(expected.end, got.end)  # behind it nobody knows what the other would have done
     return {
-        name: (
-            expected.signals[name].model_copy(update={"name": name + EXPECTED}),
-            got.signals[name].model_copy(update={"name": name + GOT}),
-        )
+        name: (_until(expected.signals[name], both, name + EXPECTED), _until(got.signals[name], both, name + GOT))
         for name in outputs
         if name in expected.signals
     }
+
+
+def _until(row: Signal, end: int, name: str) -> Signal:
+    return row.model_copy(update={"name": name, "changes": tuple(change for change in row.changes if change[0] <= end)})
 
 
 def first_difference(expected: Signal, got: Signal) -> int | None:
     """When ``got`` first lacks a value that is expected; an expected x is no expectation (VerilogEval's comparison)."""
     width = max(expected.width, got.width)
     wanted, given = "x" * width, "x" * width
-    at = {time: value for time, value in expected.changes}
-    also = {time: value for time, value in got.changes}
+    at = dict(expected.changes)
+    also = dict(got.changes)
     for time in sorted({*at, *also}):
         wanted = at[time].rjust(width, "0") if time in at else wanted
         given = also[time].rjust(width, "0") if time in also else given
@@ -184,7 +104,12 @@ def first_difference(expected: Signal, got: Signal) -> int | None:
     return None
 
 
-def _around_mismatch(dump: Dump, plain: list[Signal], pairs: Pairs) -> Waveform:
+def around_mismatch(dump: Dump, plain: list[Signal], pairs: Pairs) -> Waveform:
+    """The window of a dump around the first difference of a pair; without pairs, around VerilogEval's flag's first 1.
+
+    Args:
+        plain: signals of the dump that are shown as they are; the pairs follow them.
+    """
     differences = {base: first_difference(*pair) for base, pair in pairs.items()}
     known = [time for time in differences.values() if time is not None]
     flag = dump.signals.get(FLAG)
@@ -222,7 +147,7 @@ def _window(rows: Iterable[Signal], mismatch: int | None, end: int) -> tuple[int
 def _cut(row: Signal, start: int, end: int) -> Signal:
     """The part of a signal in a window; what it is at the start comes first."""
     before = [value for time, value in row.changes if time <= start]
-    inside = [(time, value) for time, value in row.changes if start < time <= end]
+    inside = [(time, value) for time, value in row.changes if start < time < end]
     return row.model_copy(update={"changes": ((start, before[-1] if before else "x" * row.width), *inside)})
 
 

@@ -9,8 +9,8 @@ const folded = (title, text, open) => block("", element("details", open ? { open
 function summaryOf(answer) {
   const parts = [];
   if (answer.mismatches !== null && answer.samples) parts.push(`${answer.mismatches} of ${answer.samples} samples differ`);
-  else if (answer.why) parts.push(answer.why);
-  parts.push(`decided at stage ${answer.stage}`, `${answer.seconds.toFixed(2)} s`);
+  else if (answer.why && !answer.diagnostics.length) parts.push(answer.why);
+  parts.push(`decided at the stage ${answer.stage}`, `${answer.seconds.toFixed(2)} s`);
   return parts.join(" · ");
 }
 
@@ -31,33 +31,37 @@ function showAnswer(dialog, problem, answer, siblings, link, go) {
   dialog.replaceChildren(head, body);
   if (answer.wave) appendWave(body, answer.wave);
   else if (answer.status === "mismatch") body.append(waveElsewhere(siblings, link));
+  if (answer.diagnostics.length) body.append(diagnosticsView(answer.diagnostics, body));
   const code = answer.code ? sourceView(answer.code, answer.diagnostics) : element("p", { class: "soft" }, "No Verilog was found in this answer.");
-  const free = answer.code ? [] : answer.diagnostics.map((item) => message(item, true));
   body.append(element("div", { class: "side" },
     element("div", { class: "stack" },
       block("Specification", element("div", { class: "spec" }, problem.spec)),
-      problem.interface ? block("Header it must have", headerView(problem.interface)) : ""),
-    element("div", { class: "stack" }, block("Code", code, ...free))));
+      problem.interface ? block("Header it must have", sourceView(problem.interface, [], false)) : ""),
+    element("div", { class: "stack" }, block("Code", code))));
   body.append(folded("Simulation log", answer.log || "(empty)", answer.status !== "pass" && answer.log.length > 0));
   body.append(answer.raw === null ? block("", element("p", { class: "soft" }, "The answer was this code and nothing else.")) : folded("Raw answer", answer.raw, false));
 }
 
-function headerView(text) {
-  const view = sourceView(text, []);
-  view.querySelectorAll(".row").forEach((row) => row.querySelector(".no").replaceChildren());
-  return view;
+/** All diagnostics, each a way to its line. */
+function diagnosticsView(diagnostics, body) {
+  return block("Diagnostics", ...diagnostics.map((item) => {
+    const made = message(item, true);
+    const line = () => body.querySelector(`[data-line="${item.line}"]`);
+    if (item.line) made.append(" ", element("button", { type: "button", class: "why", onclick: () => line()?.scrollIntoView({ block: "center" }) }, "show"));
+    return made;
+  }));
 }
 
 function appendWave(body, wave) {
   const holder = block("");
   body.append(holder);
-  const { head, view, reveal } = waveformView(wave, Math.max(320, holder.clientWidth * 0.62));
+  const { head, view, fit } = waveformView(wave);
   const said = wave.mismatch === null
     ? "this bench does not say where expected and got differ; the start is shown"
-    : Object.entries(wave.differences).map(([name, time]) => time === null ? `${name} agrees` : `${name} differs from ${time} × ${wave.timescale}`).join(" · ");
+    : Object.entries(wave.differences).map(([name, time]) => time === null ? `${name} agrees` : `${name} differs from ${timeText(time, wave)}`).join(" · ");
   const more = wave.left_out ? ` · ${wave.left_out} more signals are not shown` : "";
   holder.append(element("div", { class: "wave-head" }, element("h3", {}, "Waveform around the first mismatch"), element("span", { class: "soft" }, said + more), head), view);
-  reveal();
+  fit();
 }
 
 function waveElsewhere(siblings, link) {

@@ -5,6 +5,8 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const dialog = document.getElementById("answer");
 const linkTo = (answer) => `#${encodeURIComponent(data.problems[answer.problem].id)}/${answer.index}`;
 
+const several = new Set(data.problems.map((problem) => problem.category)).size > 1;
+
 const rows = data.problems.map((problem, place) => ({ problem, place, answers: [] }));
 for (const answer of data.answers) rows[answer.problem].answers.push(answer);
 for (const row of rows) {
@@ -22,7 +24,7 @@ function tableRow(row) {
     shape("rect", { class: "room", x: 0, y: 2, width: 100, height: 6 }), shape("rect", { class: "share", x: 0, y: 2, width: 100 * row.share, height: 6 }));
   return element("tr", {},
     element("td", { class: "name" }, element("a", { href: linkTo(first) }, row.problem.id)),
-    element("td", { class: "soft" }, row.problem.category),
+    ...(several ? [element("td", { class: "soft" }, row.problem.category)] : []),
     element("td", { class: "number" }, `${row.passed} of ${row.answers.length}`),
     element("td", { class: "rate" }, track),
     element("td", {}, element("span", { class: "squares" }, ...row.squares)));
@@ -32,7 +34,7 @@ function tableRow(row) {
 const natural = new Intl.Collator("en", { numeric: true }).compare;
 const COLUMNS = [
   { title: "problem", by: (a, b) => natural(a.problem.id, b.problem.id) },
-  { title: "category", by: (a, b) => natural(a.problem.category, b.problem.category) },
+  ...(several ? [{ title: "category", by: (a, b) => natural(a.problem.category, b.problem.category) }] : []),
   { title: "passed", by: (a, b) => a.passed - b.passed, kind: "number" },
   { title: "pass@1", by: (a, b) => a.share - b.share },
   { title: "answers", by: (a, b) => natural(commonest(a), commonest(b)) },
@@ -109,7 +111,7 @@ function showFilters() {
 
 const categories = [...new Set(rows.map((row) => row.problem.category))].sort(natural);
 select.append(element("option", { value: "" }, "All categories"), ...categories.map((name) => element("option", { value: name }, name)));
-select.hidden = categories.length < 2;
+select.hidden = !several;
 select.addEventListener("change", () => { wanted.category = select.value; filter(); });
 input.addEventListener("input", () => { wanted.words = input.value; filter(); });
 clear.addEventListener("click", () => {

@@ -47,20 +47,20 @@ function colouredLines(text) {
 }
 
 /** Code with its line numbers, and every diagnostic below the line that it is about. */
-function sourceView(code, diagnostics) {
-  const view = element("div", { class: "source" });
+function sourceView(code, diagnostics, numbered = true) {
+  const view = element("div", { class: numbered ? "source" : "source plain-lines" });
   const lines = colouredLines(code.replace(/\n$/, ""));
   const placed = new Map();
   for (const item of diagnostics) {
     if (item.line && item.line <= lines.length) placed.set(item.line, [...(placed.get(item.line) || []), item]);
-    else view.append(message(item, true));
   }
   lines.forEach((parts, i) => {
     const found = placed.get(i + 1) || [];
     const worst = found.some((item) => item.severity === "error") ? "error" : found.length ? lineClass(found[0]) : "";
     const text = element("span", { class: "text" });
     for (const [kind, part] of parts) text.append(kind ? element("span", { class: `t-${kind}` }, part) : part);
-    view.append(element("div", { class: `row ${worst}`, "data-line": i + 1 }, element("span", { class: "no" }, String(i + 1)), text));
+    const number = numbered ? [element("span", { class: "no" }, String(i + 1))] : [];
+    view.append(element("div", { class: `row ${worst}`, "data-line": numbered ? i + 1 : null }, ...number, text));
     for (const item of found) view.append(message(item, false));
   });
   return view;

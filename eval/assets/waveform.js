@@ -42,25 +42,31 @@ function waveRows(wave) {
   return wave.signals.map((signal) => {
     const suffix = signal.name.slice(-4), base = signal.name.slice(0, -4);
     const paired = (suffix === "_ref" || suffix === "_dut") && byName.has(base + "_ref") && byName.has(base + "_dut");
-    const bus = signal.width > 1 ? `[${signal.width - 1}:0]` : "";
+    const bus = signal.bits || (signal.width > 1 ? `[${signal.width - 1}:0]` : "");
     if (!paired) return { signal, label: signal.name + bus, kind: "in", role: "" };
     const first = wave.differences[base];
     if (suffix === "_ref") return { signal, label: base + bus, kind: "expected", role: "expected" };
     const differs = first !== null && first !== undefined;
-    return { signal, label: "", base, expected: byName.get(base + "_ref"), kind: `got pair-end${differs ? " differs" : ""}`, role: differs ? "got, differs" : "got" };
+    return { signal, label: base + bus, expected: byName.get(base + "_ref"), kind: `got pair-end${differs ? " differs" : ""}`, role: differs ? "got, differs" : "got" };
   });
 }
 
-function waveformView(wave, room) {
+function timeText(time, wave) {
+  const [, magnitude, unit] = wave.timescale.match(/^(\d+) (\w+)$/) || [0, 1, ""];
+  return `${time * magnitude} ${unit}`;
+}
+
+/** ``fit`` draws it as wide as its place; the view must be in the document by then. */
+function waveformView(wave) {
   const rows = waveRows(wave);
   let radix = "hex";
   const span = Math.max(1, wave.end - wave.start);
   const steps = new Set(rows.flatMap(({ signal }) => signal.changes.map(([time]) => time))).size;
-  const width = Math.max(room, Math.min(6000, steps * 34));
+  let width = 600;
   const x = (time) => ((time - wave.start) / span) * (width - 16) + 8;
   const height = AXIS + rows.length * ROW;
-  const svg = shape("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", tabindex: "0",
-    "aria-label": wave.mismatch === null ? "waveform" : `waveform, first mismatch at ${wave.mismatch} times ${wave.timescale}` });
+  const svg = shape("svg", { role: "img", tabindex: "0",
+    "aria-label": wave.mismatch === null ? "waveform" : `waveform, first mismatch at ${timeText(wave.mismatch, wave)}` });
   const cursor = shape("line", { class: "cursor", y1: AXIS - 8, y2: height });
   const names = element("div", { class: "wave-names" });
   const cells = [];
@@ -75,7 +81,7 @@ function waveformView(wave, room) {
   function moveTo(time) {
     cursor.setAttribute("x1", x(time));
     cursor.setAttribute("x2", x(time));
-    names.firstChild.firstChild.textContent = `at ${time} × ${wave.timescale}`;
+    names.firstChild.firstChild.textContent = `at ${timeText(time, wave)}`;
     rows.forEach((row, i) => {
       const value = valueAt(row.signal.changes, time);
       const text = shownValue(value, radix);
@@ -110,10 +116,16 @@ function waveformView(wave, room) {
   });
   const choice = element("select", { "aria-label": "Radix of values", onchange: () => { radix = choice.value; draw(); moveTo(now); } },
     ...["hex", "bin", "dec"].map((name) => element("option", { value: name }, name)));
-  draw();
-  moveTo(home);
   const scroll = element("div", { class: "wave-scroll" }, svg);
-  return { head: choice, view: element("div", { class: "wave" }, names, scroll), reveal: () => { scroll.scrollLeft = x(home) - scroll.clientWidth * 0.4; } };
+  return { head: choice, view: element("div", { class: "wave" }, names, scroll), fit };
+
+  function fit() {
+    width = Math.max(scroll.clientWidth, Math.min(6000, steps * 34));
+    for (const [name, value] of [["width", width], ["height", height], ["viewBox", `0 0 ${width} ${height}`]]) svg.setAttribute(name, value);
+    draw();
+    moveTo(home);
+    scroll.scrollLeft = x(home) - scroll.clientWidth * 0.4;
+  }
 }
 
 function axis(wave, x, width, height) {
@@ -129,7 +141,7 @@ function axis(wave, x, width, height) {
 }
 
 function marker(wave, x, width, height) {
-  const at = x(wave.mismatch), label = `first mismatch, ${wave.mismatch} × ${wave.timescale}`;
+  const at = x(wave.mismatch), label = `first mismatch, ${timeText(wave.mismatch, wave)}`;
   const left = at > width - 200;
   return shape("g", { class: "first-mismatch", "data-time": wave.mismatch },
     shape("line", { x1: at, x2: at, y1: 3, y2: height }),
