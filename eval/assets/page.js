@@ -90,7 +90,7 @@ const chips = [...counts].sort((a, b) => b[1] - a[1]).map(([status, count]) => {
   const chip = element("button", { type: "button", class: `chip s-${status}`, "data-status": status, "aria-pressed": "false", onclick: () => {
     if (!wanted.statuses.delete(status)) wanted.statuses.add(status);
     showFilters();
-  } }, words(status), element("b", {}, String(count)));
+  } }, `${words(status)} `, element("b", {}, String(count)));
   document.getElementById("statuses").append(chip);
   return chip;
 });
