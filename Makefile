@@ -15,7 +15,8 @@ setup: ## Install the system packages and the Python environment
 demo: setup ## Write Verilog for one sentence, offline, with the model inside, and compile it
 	$(BIN)/generate-verilog "an 8-bit up counter with synchronous active-high reset and enable"
 
-test: setup ## Run the tests
+test: ## Run the tests
+	@scripts/setup.sh test
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 check: setup ## Lint, format, types and import contracts

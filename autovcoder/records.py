@@ -181,6 +181,40 @@ class Verdict(Record):
         return self.status == "pass"
 
 
+class Signal(Record):
+    """One signal of a waveform.
+
+    ``changes`` are (time, value), ascending in time; a value has one of ``01xz`` for each of ``width`` bits, the
+    highest bit first. ``bits`` is the range as declared, such as ``[7:0]``.
+    """
+
+    name: str
+    width: int
+    bits: str = ""
+    changes: tuple[tuple[int, str], ...]
+
+
+class Waveform(Record):
+    """What the ports of a design did in a simulation, around the first mismatch.
+
+    Attributes:
+        timescale: the unit of all times, such as ``1 ps``.
+        start: of the window, where every signal's first change is; ``end``: of the window, itself outside.
+        mismatch: when an output first differed from what is expected; None where nobody can tell.
+        signals: inputs, then outputs: as ``y_ref`` (expected) and ``y_dut`` (got) where both are known.
+        differences: ``y`` to when those two first differed, before or in the window or later; None where they did not.
+        left_out: how many signals were left out for their size or number.
+    """
+
+    timescale: str
+    start: int
+    end: int
+    mismatch: int | None
+    signals: tuple[Signal, ...]
+    differences: dict[str, int | None] = {}
+    left_out: int = 0
+
+
 class VerifiedPair(Record):
     """A draft that simulation proved, with the fate of the design's mutants (None where none were run)."""
 

@@ -16,7 +16,7 @@ from autovcoder.records import Record, Rule
 from autovcoder.store import Manifest, read_jsonl, read_manifest
 from eval.metrics import pass_at_k, percentile_interval, resampled_means, sign_flip_p_value
 from eval.report import KS, Rate, Report, numbers, rate_of, table
-from eval.run import SAMPLES, VERDICTS, read_report
+from eval.results import SAMPLES, VERDICTS, read_report
 
 RESAMPLES = 10_000
 # Means of equal values may differ in their last bits; real differences are at least one answer of one problem.

@@ -1,7 +1,8 @@
 """Answers to verdicts, in a folder that survives a kill: nothing that was scored is scored again.
 
-Reads problems and samples; writes a stage folder with samples.jsonl, references.jsonl, verdicts.jsonl, report.json and
-report.md, and where it is interrupted report.partial.json and report.partial.md.
+Reads problems and samples; writes a stage folder with samples.jsonl, references.jsonl, verdicts.jsonl, waves.jsonl,
+problems.jsonl, report.json, report.md and report.html, and where it is interrupted report.partial.json and
+report.partial.md.
 """
 
 from __future__ import annotations
@@ -13,23 +14,29 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from autovcoder.errors import InputError, StoreError, ToolFailed
+from autovcoder.errors import InputError, ToolFailed
 from autovcoder.prompt import chat
 from autovcoder.records import PassRule, Problem, Rule, Sample, Verdict, content_id
-from autovcoder.store import DROPPED, Stage, read_records, write_atomic
+from autovcoder.store import DROPPED, Stage, write_atomic
 from eval.answers import prompt_of
 from eval.references import Checks, NeverRefusing, bench_for_answers, cannot_pass, check_in_stage, checks_in
 from eval.report import Key, Report, make_report, to_markdown
-from eval.suites import suite_hash
+from eval.results import (
+    REPORT_HTML,
+    REPORT_JSON,
+    REPORT_MD,
+    SAMPLES,
+    VERDICTS,
+    read_report,
+    samples_in,
+    verdict_from_row,
+    write_page,
+)
+from eval.suites import suite_hash, write_problems
+from eval.waves import draw_waves
 from hdl_sim.limits import Limits
 from hdl_sim.simulator import Simulator, simulate_many
 
-SAMPLES = "samples.jsonl"
-VERDICTS = "verdicts.jsonl"
-REPORT_JSON = "report.json"
-REPORT_MD = "report.md"
 PARTIAL_JSON = "report.partial.json"
 PARTIAL_MD = "report.partial.md"
 
@@ -88,34 +95,15 @@ def score(
         "source": dict(source),
     }
     with Stage(out, "eval.run", config=config) as stage:
-        if stage.done:
-            return read_report(out)
         report_of = partial(make_report, problems, source=source, simulator=simulator.name, rule=rule)
         try:
-            return _run(ruled, samples, simulator, stage, report_of, progress)
+            report = read_report(out) if stage.done else _run(ruled, samples, simulator, stage, report_of, progress)
         except KeyboardInterrupt:
             _write_partial(problems, stage, report_of)
             raise
-
-
-def samples_in(out: Path) -> list[Sample]:
-    """The answers that a run's folder holds already."""
-    path = out / SAMPLES
-    return list(read_records(path, Sample)) if path.exists() else []
-
-
-def read_report(out: Path) -> Report:
-    """The report of a finished run.
-
-    Raises:
-        StoreError: it is missing or damaged.
-    """
-    try:
-        return Report.model_validate_json((out / REPORT_JSON).read_text(encoding="utf-8"))
-    except (OSError, ValidationError):
-        raise StoreError(
-            "the report cannot be read", where=out / REPORT_JSON, fix="delete the folder, run again"
-        ) from None
+    if not (out / REPORT_HTML).exists():
+        write_page(out)
+    return report
 
 
 def _under_rule(problems: Sequence[Problem], rule: Rule) -> Sequence[Problem]:
@@ -153,6 +141,8 @@ def _run(
     if not verdicts:
         raise InputError("no answer could be scored", where=stage.folder, fix="; ".join(sorted({*reasons.values()})))
     report = report_of(verdicts, cannot_pass=reasons)
+    draw_waves(problems, scored, verdicts, simulator, stage, limits=LIMITS)
+    write_problems(problems, stage.folder)
     _write_report(report, stage.folder / REPORT_JSON, stage.folder / REPORT_MD)
     for name in (PARTIAL_JSON, PARTIAL_MD):
         (stage.folder / name).unlink(missing_ok=True)
@@ -172,7 +162,7 @@ def _write_partial(problems: Sequence[Problem], stage: Stage, report_of: Callabl
     samples = samples_in(stage.folder)
     if not samples:
         return
-    verdicts = dict(_from_row(row) for row in stage.rows(VERDICTS))
+    verdicts = dict(verdict_from_row(row) for row in stage.rows(VERDICTS))
     reasons = cannot_pass(problems, checks_in(stage))
     waiting = sum(s.problem_id not in reasons and (s.problem_id, s.index) not in verdicts for s in samples)
     report = report_of(verdicts, cannot_pass=reasons, waiting=waiting)
@@ -211,7 +201,7 @@ def _decide(
 ) -> dict[Key, Verdict]:
     """A verdict for every sample, those on disk included, in the order of the samples."""
     benches = {problem.id: bench_for_answers(problem, checks) for problem in problems}
-    verdicts = dict(_from_row(row) for row in stage.rows(VERDICTS))
+    verdicts = dict(verdict_from_row(row) for row in stage.rows(VERDICTS))
     todo = [sample for sample in samples if (sample.problem_id, sample.index) not in verdicts]
     # Answers to problems without a reference are not mixed in: there a fault of the bench must end the run.
     for proven in (True, False):
@@ -234,9 +224,3 @@ def _next(decided: Iterator[Verdict], sample: Sample) -> Verdict:
     except (ToolFailed, InputError) as error:
         where = f"{sample.problem_id}, answer {sample.index}" + (f": {error.where}" if error.where else "")
         raise type(error)(error.what, where=where, fix=error.fix) from None
-
-
-def _from_row(row: dict[str, Any]) -> tuple[Key, Verdict]:
-    fields = dict(row)
-    key = (fields.pop("problem_id"), fields.pop("index"))
-    return key, Verdict.model_validate(fields)

@@ -19,6 +19,7 @@ from autovcoder.errors import StoreError
 from autovcoder.records import Bench, Verdict, content_id
 from hdl_sim.limits import Limits
 from hdl_sim.simulator import DEFAULT_LIMITS, Simulator
+from hdl_sim.waves import Dumps
 
 _WAIT_S = 60.0  # for another process that writes
 
@@ -83,6 +84,10 @@ class CachedSimulator:
     def compile_only(self, design: str | None, limits: Limits = DEFAULT_LIMITS) -> Verdict:
         """The other simulator's answer; not kept."""
         return self._inner.compile_only(design, limits)
+
+    def dump(self, design: str, bench: Bench, limits: Limits = DEFAULT_LIMITS) -> bytes:
+        """The other simulator's dump, where it makes any; not kept."""
+        return self._inner.dump(design, bench, limits) if isinstance(self._inner, Dumps) else b""
 
     def _ask(self, key: str, mine: Future[Verdict], design: str | None, bench: Bench, limits: Limits) -> Verdict:
         try:

@@ -5,6 +5,7 @@ Reads a design's text and a `Bench`; writes into a sandbox's folder, in memory w
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import shutil
@@ -17,6 +18,7 @@ from pathlib import Path
 from autovcoder.errors import InputError, ToolFailed
 from autovcoder.records import Bench, Diagnostic, SimStage, Status, Verdict
 from hdl_sim import cocotb_bench
+from hdl_sim.dump import MAX_DUMP_BYTES
 from hdl_sim.forbidden import forbidden_constructs
 from hdl_sim.icarus_log import CompilerLog, read_log
 from hdl_sim.limits import Limits
@@ -25,7 +27,7 @@ from hdl_sim.rules import Outcome, judge
 from hdl_sim.sandbox import Finished, Sandbox, open_sandbox
 from hdl_sim.simulator import DEFAULT_LIMITS
 from hdl_sim.slang import read_source
-from hdl_sim.testbench import BenchFiles, bench_files
+from hdl_sim.testbench import BenchFiles, bench_files, with_dump
 from hdl_sim.tokens import plain_lines, words
 from hdl_sim.toolchain import PROGRAM, Toolchain, find_toolchain, preprocessed
 from hdl_sim.tools import tool_version
@@ -111,6 +113,18 @@ class Icarus:
             files = bench_files(bench, run.nonce, keep_dumps=self._keep_dumps)
             early = _compile_with_bench(run, files, quiet=_must_be_quiet(bench))
             return early or _simulate(run, bench, files)
+
+    def dump(self, design: str, bench: Bench, limits: Limits = DEFAULT_LIMITS) -> bytes:
+        """See `hdl_sim.waves.Dumps.dump`: the same run once more, with a root of ours that writes the dump."""
+        with self._new_run(limits) as run:
+            design = plain_lines(design)
+            if _check_design(run, design, _names(bench)) is not None:
+                return b""
+            files, dumped = with_dump(bench_files(bench, run.nonce), bench.top, run.nonce)
+            if _compile_with_bench(run, files, quiet=False) is not None:
+                return b""
+            _simulate(run, bench, files)
+            return _read_start(run.folder / dumped)
 
     def compile_only(self, design: str | None, limits: Limits = DEFAULT_LIMITS) -> Verdict:
         """Whether ``design`` compiles by itself: ``pass`` at stage ``elaborate``, or why not."""
@@ -294,6 +308,15 @@ def _run_cocotb(run: _Run, bench: Bench) -> Verdict:
     finished, outcome = cocotb_bench.run_cocotb(run.sandbox, files, run.left())
     run.log = finished.stdout + finished.stderr
     return run.verdict(outcome.status, "simulate", outcome)
+
+
+def _read_start(dumped: Path) -> bytes:
+    """The start of a dump; whoever ran in the folder could have put anything there."""
+    try:
+        with os.fdopen(os.open(dumped, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            return file.read(MAX_DUMP_BYTES)
+    except OSError:
+        return b""  # the run ended before it wrote anything
 
 
 def _write(folder: Path, texts: dict[str, str]) -> None:

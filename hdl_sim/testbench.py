@@ -6,7 +6,7 @@ Reads a `Bench` or a user's testbench text; writes the texts of the files that t
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from autovcoder.errors import InputError
@@ -74,6 +74,13 @@ def bench_files(bench: Bench, nonce: str, *, keep_dumps: bool = False) -> BenchF
         roots=(bench.top, f"watch_{nonce}") if watched else (bench.top,),
         idle_line=idle_line,
     )
+
+
+def with_dump(files: BenchFiles, top: str, nonce: str) -> tuple[BenchFiles, str]:
+    """The files with one more root, which dumps the signals of ``top`` alone, and the name of the dump's file."""
+    dumped = f"{nonce}.vcd"
+    root = f'module dump_{nonce}; initial begin $dumpfile("{dumped}"); $dumpvars(1, {top}); end endmodule\n'
+    return replace(files, behind=files.behind + root, roots=(*files.roots, f"dump_{nonce}")), dumped
 
 
 def check_names(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 # Makes a checkout ready to run: iverilog, yosys and Python's venv (through apt, with root or sudo), then .venv with the
 # package and every version that constraints.txt pins. Where it cannot, it ends with one line that says what to do.
 #
+# With the argument `test` it also looks for a browser, which only the tests use.
 # Reads PYTHON (the interpreter to use) and PIP_ARGS (more arguments for pip install). A second call compares a stamp.
 # One environment serves the demo, the tests and training: leaving out what the demo does not need would save a quarter
 # of the time and space (torch and transformers are most of both), and the first `make test` would then spend it.
@@ -93,6 +94,16 @@ make_environment() {
         fail "pip could not install the packages (see above). Check the network or PIP_ARGS, then make again"
 }
 
+# Chromium, for the test that opens a report in a browser. It is skipped without one, so nothing here ends the set-up.
+offer_browser() {
+    local name
+    for name in chromium chromium-browser google-chrome; do
+        ! command -v "$name" >/dev/null || return 0
+    done
+    if command -v apt-get >/dev/null && (install_system_packages chromium); then return 0; fi
+    echo "setup: no Chromium here, so the test of the report's page will be skipped" >&2
+}
+
 main() {
     local packages wanted stamp=.venv/.setup-stamp
     # Twice, because a Python that apt has just installed may lack its venv or its shared library.
@@ -100,6 +111,7 @@ main() {
         packages=$(missing_packages)
         [ -z "$packages" ] || install_system_packages "${packages//$'\n'/ }"
     done
+    [ "${1:-}" != test ] || offer_browser
     # The folder is part of the stamp, because an editable install holds its path: a moved checkout is set up again.
     wanted="$(cat pyproject.toml constraints.txt | cksum) $PWD"
     if [ -x .venv/bin/python ] && [ -f $stamp ] && [ "$(cat $stamp)" = "$wanted" ]; then
@@ -109,4 +121,4 @@ main() {
     echo "$wanted" >$stamp
 }
 
-main
+main "$@"

@@ -64,10 +64,10 @@ class Machine:
         self.program("python", "exit 0", folder=self.checkout / ".venv" / "bin")
         return self
 
-    def setup(self, **variables: str) -> subprocess.CompletedProcess[str]:
+    def setup(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         self.log.write_text("")
         return subprocess.run(
-            [str(self.bin / "bash"), str(self.checkout / "scripts" / "setup.sh")],
+            [str(self.bin / "bash"), str(self.checkout / "scripts" / "setup.sh"), *arguments],
             env={"PATH": str(self.bin), **variables},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -128,6 +128,40 @@ def test_setup_installs_only_what_is_missing_after_an_update(machine: Machine, r
     assert update.startswith("apt-get update")
     assert install.endswith("--no-install-recommends yosys")
     assert bool(machine.calls("sudo")) is not root
+
+
+def test_only_the_tests_bring_a_browser_along(machine: Machine) -> None:
+    machine.with_tools()
+    machine.program("id", "echo 0")
+    machine.program("apt-get", "exit 0")
+    assert machine.setup().returncode == 0
+    assert not machine.calls("apt-get")
+    assert machine.setup("test").returncode == 0
+    assert machine.calls("apt-get")[-1].endswith("--no-install-recommends chromium")
+    machine.program("chromium", "exit 0")
+    assert machine.setup("test").returncode == 0
+    assert not machine.calls("apt-get")
+
+
+@pytest.mark.parametrize("apt_get", ["exit 1", None], ids=["fails", "is not there"])
+def test_setup_without_a_browser_warns_and_goes_on(machine: Machine, apt_get: str | None) -> None:
+    machine.with_tools()
+    machine.program("id", "echo 0")
+    if apt_get:
+        machine.program("apt-get", apt_get)
+    done = machine.setup("test")
+    assert done.returncode == 0
+    assert "no Chromium here, so the test of the report's page will be skipped\n" in done.stderr
+    assert any("pip install" in call for call in machine.calls("python"))
+
+
+def test_make_lets_the_tests_alone_ask_for_a_browser() -> None:
+    def recipe(target: str) -> str:
+        command = ["make", "--dry-run", "--no-print-directory", target]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert "scripts/setup.sh test\n" in recipe("test")
+    assert "scripts/setup.sh\n" in recipe("demo")
 
 
 def test_a_second_setup_installs_nothing_and_a_changed_pin_or_place_does(machine: Machine) -> None:

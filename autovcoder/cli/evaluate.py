@@ -18,6 +18,7 @@ import typer
 from autovcoder.cli import suites
 from autovcoder.cli.compare import compare
 from autovcoder.cli.report_errors import emit, say
+from autovcoder.cli.report_page import report_page
 from autovcoder.cli.sampling import sampling_from
 from autovcoder.records import Rule
 
@@ -36,6 +37,9 @@ app = typer.Typer(help="Score a model, or recorded answers, on a benchmark in a 
 
 app.command("compare")(compare)
 suites.register(app)
+
+
+app.command("report")(report_page)
 
 
 @app.command("run")
@@ -180,7 +184,7 @@ def _fresh(
     """Answers that the folder lacks, drawn a few problems at a time; the model is loaded when the first is wanted."""
     from autovcoder.models import open_model
     from eval.answers import to_sample
-    from eval.run import samples_in
+    from eval.results import samples_in
 
     have = Counter(sample.problem_id for sample in samples_in(folder))
     todo = [problem for problem in asked if have[problem.id] < sampling.n]

@@ -19,7 +19,7 @@ from autovcoder.store import read_jsonl, read_manifest, write_atomic
 from data_pipeline.pairs import PairSettings, make_pairs
 from data_pipeline.texts import TextSettings, make_texts
 from eval.report import Rate, rate_of
-from eval.run import read_report
+from eval.results import read_report
 from finetune.merge import merge
 from finetune.pretrain import PretrainSettings, pretrain
 from finetune.rounds import RoundSettings, round1, round2

@@ -16,7 +16,8 @@ from autovcoder.errors import InputError, ModelError, StoreError, ToolMissing
 from autovcoder.records import Bench, Problem, Sample, Verdict
 from autovcoder.store import read_jsonl, read_manifest
 from eval.report import Report, to_markdown
-from eval.run import LIMITS, samples_in, score
+from eval.results import samples_in
+from eval.run import LIMITS, score
 from hdl_sim.icarus import Icarus
 from hdl_sim.limits import Limits
 from hdl_sim.simulator import DEFAULT_LIMITS
