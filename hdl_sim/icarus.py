@@ -18,15 +18,18 @@ from pathlib import Path
 from autovcoder.errors import InputError, ToolFailed
 from autovcoder.records import Bench, Diagnostic, SimStage, Status, Verdict
 from hdl_sim import cocotb_bench
+from hdl_sim.drivers import driven_inputs
 from hdl_sim.forbidden import forbidden_constructs
 from hdl_sim.icarus_log import CompilerLog, read_log
 from hdl_sim.limits import Limits
-from hdl_sim.references import driven_inputs, outside_references
+from hdl_sim.preprocess import preprocessed
+from hdl_sim.references import outside_references
 from hdl_sim.rules import Outcome, judge
 from hdl_sim.run_folders import folder_prefix, memory_folder, sweep_once
 from hdl_sim.sandbox import Finished, run_confined
 from hdl_sim.simulator import DEFAULT_LIMITS
 from hdl_sim.slang import read_source
+from hdl_sim.surroundings import Surroundings, surroundings
 from hdl_sim.testbench import BenchFiles, bench_files
 from hdl_sim.tokens import plain_lines, tokens
 from hdl_sim.tools import find_tool, tool_version
@@ -34,6 +37,7 @@ from hdl_sim.tools import find_tool, tool_version
 _LOG_TAIL = 4000  # characters
 _SPACE_LEFT = 1 << 20  # bytes; with less, a file of a run may have been cut off
 _DESIGN, _PROGRAM = "design.sv", "sim.vvp"
+_ALONE = Surroundings()
 
 
 @dataclass(slots=True)
@@ -95,7 +99,7 @@ class Icarus:
         """What ``design`` does on ``bench``: see `hdl_sim.simulator.Simulator.run`."""
         with self._new_run(limits) as run:
             design = design if design is None else plain_lines(design)
-            early = _check_design(run, design, _names(bench))
+            early = _check_design(run, design, _names(bench), surroundings(bench))
             if early is not None:
                 return early
             if bench.kind == "cocotb":
@@ -139,39 +143,46 @@ def _names(bench: Bench) -> frozenset[str]:
     return frozenset(token.text for text in bench.sources.values() for token in tokens(text) if token.kind == "word")
 
 
-def _check_design(run: _Run, design: str | None, used: Collection[str] = ()) -> Verdict | None:
+def _check_design(
+    run: _Run, design: str | None, used: Collection[str] = (), around: Surroundings = _ALONE
+) -> Verdict | None:
     """Everything that can be said about a design alone, or None when it may be simulated.
 
     Args:
         used: names of the modules that a testbench may instantiate, among other words. They are elaborated by
             themselves too: a candidate that instantiates them could give each other surroundings.
+        around: what else the testbench holds.
     """
     if design is None or not design.strip():
         return run.verdict("no_code", "extract")
     source = read_source(design, tops=used)
     # What cannot be read within bounds cannot be judged either, and must not reach a compiler.
-    run.diagnostics = source.errors if source.refused else _not_allowed(design, used, bool(source.syntax_errors))
+    run.diagnostics = (
+        source.errors if source.refused else _not_allowed(design, used, around, broken=bool(source.syntax_errors))
+    )
     if run.diagnostics:
         return run.verdict("forbidden", "parse")
     if not source.modules and not source.errors:
         return run.verdict("no_code", "parse")
-    _write(run.folder, {_DESIGN: design.encode(errors="replace").decode()})
+    _write(run.folder, {_DESIGN: preprocessed(design.encode(errors="replace").decode())})
     if source.errors:
         # Also the guard against looking into the testbench: such a name is unknown here.
         run.diagnostics = source.errors
         log = _compile(run, [_DESIGN], sorted({module.name for module in source.modules} & set(used)))
         if log.failed:
             return _rejected(run, log, syntax=bool(source.syntax_errors))
-        run.diagnostics = _not_allowed(design, used, broken=False)
+        run.diagnostics = _not_allowed(design, used, around, broken=False)
         if run.diagnostics:
             return run.verdict("forbidden", "parse")
     return None
 
 
-def _not_allowed(design: str, used: Collection[str], broken: bool) -> tuple[Diagnostic, ...]:
+def _not_allowed(design: str, used: Collection[str], around: Surroundings, *, broken: bool) -> tuple[Diagnostic, ...]:
     """What a design must not do; names that a syntax error may have made count only if Icarus sees none."""
-    found = forbidden_constructs(design)
-    return found if found or broken else outside_references(design) or driven_inputs(design, used)
+    found = forbidden_constructs(design, around.modules)
+    if found or broken:
+        return found
+    return outside_references(design, around.scopes) or driven_inputs(design, used, around)
 
 
 def _compile(run: _Run, files: Sequence[str], roots: Sequence[str]) -> CompilerLog:
