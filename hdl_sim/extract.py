@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from hdl_sim.bodies import behind_header, first_code_line
+from hdl_sim.headers import header_name, name_module, rename_module
 from hdl_sim.slang import MAX_CODE_BYTES
 from hdl_sim.spans import Span, module_spans
-from hdl_sim.tokens import is_word, tokens
 
 _THOUGHT_TAG = re.compile(r"<(/?)(?:think|thinking|reasoning)>", re.IGNORECASE)
 # A fence, its language where one follows, and the end of its line where nothing else does.
@@ -20,12 +21,6 @@ _FENCE = re.compile(
     re.IGNORECASE,
 )
 _LEAD_IN = re.compile(r"\s*(?:`(?!``)|//|/\*|\(\*|$)")
-_WORDS = """
-    assign always always_ff always_comb always_latch reg wire logic input output inout parameter localparam integer
-    genvar generate initial function task typedef enum and or not nand nor xor xnor buf tri supply0 supply1 bit int
-    byte signed unsigned real endmodule case if for begin
-"""
-_BODY_STARTS = frozenset(_WORDS.split())
 
 
 def extract_code(raw: str, *, header: str | None = None, module: str | None = None) -> str | None:
@@ -35,27 +30,30 @@ def extract_code(raw: str, *, header: str | None = None, module: str | None = No
     that appears several times the last complete one counts. When the requested module is there, only it, the modules it
     uses and what stands outside modules in the same blocks are kept; otherwise all but testbenches (modules without
     ports that no other uses).
-    An answer without any ``module`` is taken for the body behind ``header``, when one is given; only there a missing
-    ``endmodule`` is added.
+
+    With ``header`` given, what it settles is not held against an answer. One without any ``module`` is taken for the
+    body behind it; a module without a name, or opened by ``Module``, is the one asked for, and so is the only design of
+    another name with exactly its ports; a missing last ``endmodule``, which many a stop word swallows, is added.
+    Nothing else is mended.
 
     Args:
         header: the module header that was asked for, from ``module`` to ``;``.
         module: the name of the requested module; the header's when not given.
     """
-    wanted = module or (_header_name(header) if header else None)
+    wanted = module or (header_name(header) if header else None)
     if len(raw) > MAX_CODE_BYTES:
         return None  # no answer; nothing would be given it to read
     text = _without_thoughts(raw)
-    blocks = _blocks(text)
-    with_modules = [(block, spans) for block in blocks if (spans := module_spans(block))]
-    if with_modules:
-        return _select(with_modules, wanted)
-    spans = module_spans(text)
-    if spans:
-        return _select([(_without_prose(text, spans))], wanted)
-    if header:
-        return _body(blocks, text, header)
-    return None
+    if header is None or wanted is None:
+        return _modules(text, wanted)
+    text = name_module(text, wanted)
+    code = _modules(text, wanted)
+    if code is None:
+        return _body(_blocks(text), text, header)
+    spans = module_spans(code)
+    if spans and not spans[-1].closed:
+        code += "endmodule\n"
+    return rename_module(code, header, wanted)
 
 
 def answer_complete(text: str, module: str | None = None) -> bool:
@@ -78,6 +76,15 @@ def answer_complete(text: str, module: str | None = None) -> bool:
     defined = {span.name for span in spans}
     awaited = frozenset[str]().union(*(span.instances for span in spans)) - defined
     return all(span.closed for span in spans) and _has(spans, module) and not awaited
+
+
+def _modules(text: str, wanted: str | None) -> str | None:
+    """The modules of an answer that count, or None when it holds none."""
+    with_modules = [(block, spans) for block in _blocks(text) if (spans := module_spans(block))]
+    if with_modules:
+        return _select(with_modules, wanted)
+    spans = module_spans(text)
+    return _select([_without_prose(text, spans)], wanted) if spans else None
 
 
 def _has(spans: Sequence[Span], module: str | None) -> bool:
@@ -114,11 +121,6 @@ def _blocks(text: str) -> list[str]:
     if start is not None:
         found.append(text[start:])
     return found
-
-
-def _header_name(header: str) -> str | None:
-    spans = module_spans(header)
-    return spans[0].name if spans else None
 
 
 def _without_prose(text: str, spans: Sequence[Span]) -> tuple[str, list[Span]]:
@@ -178,24 +180,9 @@ def _cut(text: str, spans: Sequence[Span]) -> str:
 
 
 def _body(blocks: Sequence[str], text: str, header: str) -> str | None:
-    """A module made of the header and an answer that gives only what follows it."""
-    body = next((block for block in blocks if _first_code_line(block) is not None), None)
+    """A module made of the header and an answer that gives only what follows it; None when there is no code in it."""
+    body = next((block for block in blocks if first_code_line(block) is not None), None)
     if body is None and not blocks:
-        start = _first_code_line(text)
+        start = first_code_line(text)
         body = text[start:] if start is not None else None
-    if body is None:
-        return None
-    end = next((token.end for token in tokens(body) if is_word(token, "endmodule")), None)
-    body = body[:end].rstrip() if end is not None else body.rstrip() + "\nendmodule"
-    return f"{header.strip()}\n{body.lstrip(chr(10))}\n"
-
-
-def _first_code_line(text: str) -> int | None:
-    """Where the first line starts that begins as the body of a module may; None when none does."""
-    at = 0
-    for line in text.splitlines(keepends=True):
-        word = re.match(r"\s*([A-Za-z_]\w*)", line)
-        if word and word.group(1) in _BODY_STARTS and re.search(r"[;=(@]|\bbegin\b|\bendmodule\b|\bgenerate\b", line):
-            return at
-        at += len(line)
-    return None
+    return None if body is None else behind_header(body, header)

@@ -7,12 +7,14 @@ printing, forcing or looking into the testbench.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from itertools import islice
 
 from autovcoder.records import Diagnostic
 from hdl_sim.tokens import Token, tokens
 
 FORBIDDEN = "Forbidden"
+MAX_FOUND = 50  # a verdict is to be read
 # System functions that compute and touch nothing (IEEE 1800-2017, clauses 20.5 to 20.9 and 20.15) and that Icarus 11
 # has, and the time.
 _NAMES = """
@@ -28,19 +30,20 @@ _WORDS = {
     "bind": "could add to the testbench",
     "config": "could replace the testbench's modules",
     "program": "belongs in a testbench",
-    "import": "could reach foreign code",
-    "export": "could reach foreign code",
 }
+_FOREIGN = frozenset({"import", "export"})
 _DIRECTIVES = {"`include": "could read any file", "`line": "could hide where text comes from",
                "`pragma": "could change how the tools read the text"}  # fmt: skip
 # Names that slang defines and simulators do not: text behind them would be simulated without having been read.
 _TOOL_MACROS = re.compile(r"__slang|SV_COV_")
 # Tools disagree on where a comment or an escaped name ends at one of these; a line's end is "\\n" alone by now.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+# Icarus' preprocessor knows no escaped names: in one it expands a macro, and takes a quote for the start of a string.
+_MISREAD = re.compile(r"[`\"]|//|/\*")
 _CONDITIONS = frozenset({"`ifdef", "`ifndef", "`elsif"})
 
 
-def forbidden_constructs(code: str) -> tuple[Diagnostic, ...]:
+def forbidden_constructs(code: str, taken: Collection[str] = ()) -> tuple[Diagnostic, ...]:
     """Every forbidden construct in a candidate, with its place; empty when there is none.
 
     Judged on the tokens before preprocessing, so that no conditional compilation hides anything, and no macro may be
@@ -49,6 +52,8 @@ def forbidden_constructs(code: str) -> tuple[Diagnostic, ...]:
 
     Args:
         code: with line ends made plain by `tokens.plain_lines`.
+        taken: names of the testbench's modules. A primitive of such a name makes a design compile alone that, with the
+            testbench, instantiates the module.
     """
     return tuple(
         Diagnostic(
@@ -58,32 +63,35 @@ def forbidden_constructs(code: str) -> tuple[Diagnostic, ...]:
             column=token.start - code.rfind("\n", 0, token.start),
             code=FORBIDDEN,
         )
-        for token, reason in _find(code)
+        for token, reason in islice(_find(code, taken), MAX_FOUND)
     )
 
 
-def _find(code: str) -> Iterator[tuple[Token, str]]:
-    previous = Token("symbol", "", 0, 0)
-    held: Token | None = None  # an import or export, until the next token tells which kind
+def _find(code: str, taken: Collection[str]) -> Iterator[tuple[Token, str]]:
     for control in _CONTROL.finditer(code):
         yield Token("symbol", repr(control.group()), control.start(), control.end()), "tools read it differently"
+    previous = Token("symbol", "", 0, 0)
     for token in tokens(code):
-        if held is not None:
-            if token.kind == "string":
-                yield held, _WORDS[held.text]
-            held = None
-        if token.kind == "system" and token.text not in ALLOWED_SYSTEM_NAMES:
-            yield token, "only functions that compute are"
-        elif token.kind == "escaped" and token.text.startswith("\\$"):
-            yield token, "Icarus takes it for the system task"
-        elif token.text == "$" and code[token.end : token.end + 1] != "]":
-            yield token, "a name pasted together cannot be checked"
-        elif token.text in _DIRECTIVES:
-            yield token, _DIRECTIVES[token.text]
-        elif previous.text in _CONDITIONS and _TOOL_MACROS.match(token.text):
-            yield token, "text must not depend on the tool that reads it"
-        elif token.text in ("import", "export"):
-            held = token
-        elif token.kind == "word" and token.text in _WORDS:
-            yield token, _WORDS[token.text]
+        # Which kind of import or export it is, the token behind tells.
+        if token.kind == "string" and previous.text in _FOREIGN:
+            yield previous, "could reach foreign code"
+        if reason := _reason(token, previous, code, taken):
+            yield token, reason
         previous = token
+
+
+def _reason(token: Token, previous: Token, code: str, taken: Collection[str]) -> str | None:
+    """Why a token is not allowed behind another; None when it is."""
+    if token.kind == "system":
+        return None if token.text in ALLOWED_SYSTEM_NAMES else "only functions that compute are"
+    if token.kind == "escaped":
+        if token.text.startswith("\\$"):
+            return "Icarus takes it for the system task"
+        return "tools read it differently" if _MISREAD.search(token.text) else None
+    if token.text == "$" and code[token.end : token.end + 1] != "]":
+        return "a name pasted together cannot be checked"
+    if previous.text in _CONDITIONS and _TOOL_MACROS.match(token.text):
+        return "text must not depend on the tool that reads it"
+    if previous.text == "primitive" and token.text in taken:
+        return "the testbench has a module of this name"
+    return _DIRECTIVES.get(token.text) or (_WORDS.get(token.text) if token.kind == "word" else None)

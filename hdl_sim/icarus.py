@@ -18,18 +18,21 @@ from pathlib import Path
 from autovcoder.errors import InputError, ToolFailed
 from autovcoder.records import Bench, Diagnostic, SimStage, Status, Verdict
 from hdl_sim import cocotb_bench
+from hdl_sim.drivers import driven_inputs
 from hdl_sim.dump import MAX_DUMP_BYTES
 from hdl_sim.forbidden import forbidden_constructs
 from hdl_sim.icarus_log import CompilerLog, read_log
 from hdl_sim.limits import Limits
-from hdl_sim.references import driven_inputs, outside_references
+from hdl_sim.preprocess import preprocessed, uses_preprocessor
+from hdl_sim.references import outside_references
 from hdl_sim.rules import Outcome, judge
 from hdl_sim.sandbox import Finished, Sandbox, open_sandbox
 from hdl_sim.simulator import DEFAULT_LIMITS
 from hdl_sim.slang import read_source
+from hdl_sim.surroundings import Surroundings, surroundings
 from hdl_sim.testbench import BenchFiles, bench_files, with_dump
 from hdl_sim.tokens import plain_lines, words
-from hdl_sim.toolchain import PROGRAM, Toolchain, find_toolchain, preprocessed
+from hdl_sim.toolchain import PROGRAM, Toolchain, find_toolchain, preprocessed_bench
 from hdl_sim.tools import tool_version
 
 _LOG_TAIL = 4000  # characters
@@ -37,6 +40,7 @@ _SPACE_LEFT = 1 << 20  # bytes; with less, a file of a run may have been cut off
 _DESIGN, _PLAIN_DESIGN = "design.sv", "design.pp.sv"
 # The warnings that VerilogEval v1's evaluator asks for, and fails a design for.
 _OFFICIAL_WARNINGS = ("-Wall", "-Winfloop", "-Wno-timescale")
+_ALONE = Surroundings()
 _COMPILED = "compiled.sv"  # testbench and design, as one text: a timescale holds for all that follows it
 
 
@@ -105,7 +109,7 @@ class Icarus:
         """What ``design`` does on ``bench``: see `hdl_sim.simulator.Simulator.run`."""
         with self._new_run(limits, bench) as run:
             design = design if design is None else plain_lines(design)
-            early = _check_design(run, design, _names(bench))
+            early = _check_design(run, design, _names(bench), surroundings(bench))
             if early is not None:
                 return early
             if bench.kind == "cocotb":
@@ -118,7 +122,7 @@ class Icarus:
         """See `hdl_sim.waves.Dumps.dump`: the same run once more, with a root of ours that writes the dump."""
         with self._new_run(limits) as run:
             design = plain_lines(design)
-            if _check_design(run, design, _names(bench)) is not None:
+            if _check_design(run, design, _names(bench), surroundings(bench)) is not None:
                 return b""
             files, dumped = with_dump(bench_files(bench, run.nonce), bench.top, run.nonce)
             if _compile_with_bench(run, files, quiet=False) is not None:
@@ -159,18 +163,23 @@ def _names(bench: Bench) -> frozenset[str]:
     return frozenset().union(*(words(text) for text in bench.sources.values()))
 
 
-def _check_design(run: _Run, design: str | None, used: Collection[str] = ()) -> Verdict | None:
+def _check_design(
+    run: _Run, design: str | None, used: Collection[str] = (), around: Surroundings = _ALONE
+) -> Verdict | None:
     """Everything that can be said about a design alone, or None when it may be simulated.
 
     Args:
         used: names of the modules that a testbench may instantiate, among other words. They are elaborated by
             themselves too: a candidate that instantiates them could give each other surroundings.
+        around: what else the testbench holds.
     """
     if design is None or not design.strip():
         return run.verdict("no_code", "extract")
     source = read_source(design, tops=used)
     # What cannot be read within bounds cannot be judged either, and must not reach a compiler.
-    run.diagnostics = source.errors if source.refused else _not_allowed(design, used, bool(source.syntax_errors))
+    run.diagnostics = (
+        source.errors if source.refused else _not_allowed(design, used, around, broken=bool(source.syntax_errors))
+    )
     if run.diagnostics:
         return run.verdict("forbidden", "parse")
     if not source.modules and not source.errors:
@@ -185,16 +194,18 @@ def _check_design(run: _Run, design: str | None, used: Collection[str] = ()) -> 
         log = _compile(run, "", sorted({module.name for module in source.modules} & set(used)))
         if log.failed:
             return _rejected(run, log, syntax=bool(source.syntax_errors))
-        run.diagnostics = _not_allowed(design, used, broken=False)
+        run.diagnostics = _not_allowed(design, used, around, broken=False)
         if run.diagnostics:
             return run.verdict("forbidden", "parse")
     return None
 
 
-def _not_allowed(design: str, used: Collection[str], broken: bool) -> tuple[Diagnostic, ...]:
+def _not_allowed(design: str, used: Collection[str], around: Surroundings, *, broken: bool) -> tuple[Diagnostic, ...]:
     """What a design must not do; names that a syntax error may have made count only if Icarus sees none."""
-    found = forbidden_constructs(design)
-    return found if found or broken else outside_references(design) or driven_inputs(design, used)
+    found = forbidden_constructs(design, around.modules)
+    if found or broken:
+        return found
+    return outside_references(design, around.scopes) or driven_inputs(design, used, around)
 
 
 def _compile(run: _Run, before: str, roots: Sequence[str]) -> CompilerLog:
@@ -213,9 +224,9 @@ def _read_log(run: _Run, finished: Finished) -> CompilerLog:
 
 
 def _preprocess(run: _Run, design: str) -> CompilerLog | None:
-    """Preprocess the design; what the preprocessor said where it failed."""
-    run.design = design.encode(errors="replace").decode()
-    if "`" not in design:
+    """Preprocess the design; what Icarus' preprocessor said where it failed on a text that only it can judge."""
+    run.design = preprocessed(design.encode(errors="replace").decode())
+    if not uses_preprocessor(run.design):
         return None
     _write(run.folder, {_DESIGN: run.design})
     finished = run.tools.preprocess(run.sandbox, [_DESIGN], _PLAIN_DESIGN, run.left())
@@ -253,7 +264,7 @@ def _compile_with_bench(run: _Run, files: BenchFiles, *, quiet: bool) -> Verdict
 
 def _plain_bench(run: _Run, files: BenchFiles | cocotb_bench.CocotbFiles) -> str:
     """What a testbench compiles, preprocessed."""
-    plain = preprocessed(run.tools, files.texts, files.compiled)
+    plain = preprocessed_bench(run.tools, files.texts, files.compiled)
     if isinstance(plain, str):
         return plain
     said = (plain.stderr or plain.stdout).strip().partition("\n")[0] or f"the preprocessor ended by: {plain.reason}"

@@ -1,4 +1,4 @@
-"""What a candidate must not name or drive: anything that lies outside its own modules.
+"""What a candidate must not name: anything that lies outside its own modules.
 
 Reads source text; writes nothing. Names are judged by form, because a candidate chooses its own hierarchy: compiled
 alone, a name of the testbench can be made to resolve to something else, or to stand where nothing is elaborated.
@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from autovcoder.records import Diagnostic
+from hdl_sim.preprocess import uses_preprocessor
+from hdl_sim.tokens import tokens
 
 if TYPE_CHECKING:
     from pyslang import syntax
 
-OUTSIDE, DRIVEN_INPUT = "OutsideReference", "DrivenInput"
+OUTSIDE, UNREADABLE = "OutsideReference", "Unreadable"
 _MODULES = frozenset({"ModuleDeclaration", "InterfaceDeclaration", "PackageDeclaration", "ProgramDeclaration"})
 _SCOPES = _MODULES | {
     "CompilationUnit", "GenerateBlock", "SequentialBlockStatement", "ParallelBlockStatement",
@@ -30,14 +33,17 @@ _NAMED_SCOPES = frozenset({"FunctionDeclaration", "TaskDeclaration"})
 _REFERENCES = frozenset({"ScopedName", "InvocationExpression", "DisableStatement", "ExpressionStatement"})
 
 
-def outside_references(code: str) -> tuple[Diagnostic, ...]:
+def outside_references(code: str, taken: Collection[str] = ()) -> tuple[Diagnostic, ...]:
     """Every reference by name out of a module of ``code``.
 
     A reference is a dotted name, a call, or a ``disable``: these are looked up in the modules above too. Its first name
     must be declared in a scope around it, its own module's last (the text's and imported packages' names too).
-    Text that is too large or nested too deep gives nothing here; `read_source` tells.
+    Text that is too large or nested too deep gives nothing here; `read_source` tells. Text in which the front end finds
+    errors of form may hold names that it passed over: dotted names and macros in it are refused.
 
-    Limits: a branch of ``generate`` that is not elaborated counts as declaring its label.
+    Args:
+        taken: the testbench's modules, instances and labels. A dotted name that begins with one is refused whatever the
+            design declares, for what it declares may stand in a branch of ``generate`` that is never built.
     """
     from hdl_sim.slang import parse, text_is_bounded
 
@@ -45,9 +51,24 @@ def outside_references(code: str) -> tuple[Diagnostic, ...]:
         return ()
     try:
         tree = parse(code)
-        return tuple(_References(tree).diagnostics())
+        found = tuple(_References(tree).diagnostics(taken))
     except RuntimeError:
         return ()
+    if any(diagnostic.isError() for diagnostic in tree.diagnostics):
+        found += tuple(_unread_names(code))
+    return found
+
+
+def _unread_names(code: str) -> Iterator[Diagnostic]:
+    if uses_preprocessor(code):
+        yield Diagnostic(
+            severity="error", message="a design that uses macros must be free of syntax errors", code=UNREADABLE
+        )
+    for before, token in pairwise(tokens(code)):
+        if token.text == "." and (before.kind in ("word", "escaped") or before.text == "]"):
+            message = f"{before.text[:60]}. is not allowed beside syntax errors: it may name what lies outside"
+            line = code.count("\n", 0, token.start) + 1
+            yield Diagnostic(severity="error", message=message, line=line, code=UNREADABLE)
 
 
 class _References:
@@ -62,16 +83,18 @@ class _References:
         for node in _nodes(tree.root):
             self._collect(node)
 
-    def diagnostics(self) -> Iterator[Diagnostic]:
+    def diagnostics(self, taken: Collection[str]) -> Iterator[Diagnostic]:
         imported: set[str] = set()
         for package, item in self._imports:
             names = self._packages.get(package, set())
             imported |= names if item == "*" else names & {item}
         for node in self._references:
             first = _first_name(_named(node))
-            if first and first not in imported and not any(first in self._names[key] for key in _scopes_around(node)):
+            dotted = _named(node).kind.name == "ScopedName"
+            known = first in imported or any(first in self._names[key] for key in _scopes_around(node))
+            if first and (not known or (dotted and first in taken)):
                 message = f"{str(_named(node)).strip()[:60]} is not allowed in a design: it names what lies outside"
-                yield _diagnostic(self._tree, node.sourceRange.start, message, OUTSIDE)
+                yield diagnostic_at(self._tree, node.sourceRange.start, message, OUTSIDE)
 
     def _collect(self, node: Any) -> None:
         kind = node.kind.name
@@ -178,39 +201,8 @@ def _first_name(name: Any) -> str:
     return ""
 
 
-def driven_inputs(code: str, tops: Collection[str] = ()) -> tuple[Diagnostic, ...]:
-    """Every input port that its own module drives, in modules that nothing instantiates and in ``tops``.
-
-    Such a driver would reach back into the testbench's nets. Parameters have their defaults.
-    """
-    from pyslang import analysis
-
-    from hdl_sim.slang import compile_tops, parse, text_is_bounded
-
-    if not text_is_bounded(code):
-        return ()
-    found: dict[tuple[str, str], Diagnostic] = {}
-    try:
-        tree = parse(code)
-        for compilation in compile_tops(tree, tops):
-            compilation.getAllDiagnostics()  # elaborates all of it, which the analysis needs
-            compilation.freeze()
-            manager = analysis.AnalysisManager(analysis.AnalysisOptions())
-            manager.analyze(compilation)
-            for top in compilation.getRoot().topInstances:
-                for port in top.body.portList:
-                    inside = getattr(port, "internalSymbol", None)
-                    if inside is None or port.direction.name != "In":
-                        continue
-                    if any(not driver.isInputPort for driver in manager.getDrivers(inside)):
-                        message = f"{port.name} is an input of {top.name}, and the design drives it"
-                        found[top.name, port.name] = _diagnostic(tree, port.location, message, DRIVEN_INPUT)
-    except RuntimeError:
-        return ()
-    return tuple(found.values())
-
-
-def _diagnostic(tree: syntax.SyntaxTree, location: Any, message: str, code: str) -> Diagnostic:
+def diagnostic_at(tree: syntax.SyntaxTree, location: Any, message: str, code: str) -> Diagnostic:
+    """An error at a place of a tree, in the line that a reader sees even where a macro made the text."""
     manager = tree.sourceManager
     place = manager.getFullyExpandedLoc(location)
     return Diagnostic(

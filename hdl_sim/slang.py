@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from autovcoder.records import Diagnostic, Direction, Port
 from hdl_sim.instances import MAX_ARRAY, MAX_INSTANCES, MAX_STEPS, instances_bound
 from hdl_sim.macros import MAX_EXPANSION, expanded_size
+from hdl_sim.nesting import text_nests_too_deep, tree_nests_too_deep
 from hdl_sim.tokens import plain_lines
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def read_source(code: str, *, elaborate: bool = True, tops: Collection[str] = ()
     except MemoryError:
         return _refused(_error("the text needs too much memory", TOO_LARGE))
     except RuntimeError:
-        # slang gives up on text whose parentheses or statements nest about a thousand deep.
+        # slang gives up on text whose parentheses or statements nest about a thousand deep; `parse` on longer chains.
         return _refused(_error("the text nests too deep", TOO_DEEP))
 
 
@@ -127,7 +128,10 @@ def parse(code: str) -> syntax.SyntaxTree:
     import pyslang
     from pyslang import syntax
 
-    return syntax.SyntaxTree.fromText(code, pyslang.SourceManager(), "design", "", _options())
+    tree = syntax.SyntaxTree.fromText(code, pyslang.SourceManager(), "design", "", _options())
+    if "`define" in code and tree_nests_too_deep(tree.root):
+        raise RuntimeError("the text nests too deep")
+    return tree
 
 
 def compile_tree(tree: syntax.SyntaxTree, options: pyslang.Bag | None = None) -> ast.Compilation:
@@ -196,6 +200,8 @@ def _refusal(code: str) -> Diagnostic | None:
         return _error(f"the text is larger than {MAX_CODE_BYTES} bytes", TOO_LARGE)
     if "`define" in code and expanded_size(code) > MAX_EXPANSION:
         return _error("the macros expand to too much text", TOO_LARGE)
+    if text_nests_too_deep(code):
+        return _error("the text nests too deep", TOO_DEEP)
     return None
 
 

@@ -101,7 +101,7 @@ def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
-def preprocessed(tools: Toolchain, texts: Mapping[str, str], compiled: Sequence[str]) -> str | Finished:
+def preprocessed_bench(tools: Toolchain, texts: Mapping[str, str], compiled: Sequence[str]) -> str | Finished:
     """The text of ``compiled`` after preprocessing, or the preprocessor's run where that failed.
 
     Args:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hdl_sim.references import driven_inputs, outside_references
+from hdl_sim.drivers import driven_inputs
+from hdl_sim.references import outside_references
 from hdl_sim.slang import read_source
 
 ORDINARY = """

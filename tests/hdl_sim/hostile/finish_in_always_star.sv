@@ -1,0 +1,8 @@
+// class: ends the simulation
+// tries: $finish in a combinational block that runs at time 0
+// owed: forbidden
+// naive: fails
+module top_module(input clk, input [3:0] a, input [3:0] b, output reg [3:0] q);
+  always @(posedge clk) q <= a | b;
+  always @* $finish;
+endmodule

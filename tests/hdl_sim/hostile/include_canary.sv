@@ -1,0 +1,9 @@
+// class: reads the host
+// tries: includes a file of the user; the compiler quotes what it cannot read
+// owed: forbidden
+// naive: not run
+`include "@CANARY@"
+module top_module(input clk, input [3:0] a, input [3:0] b, output reg [3:0] q);
+  always @(posedge clk) q <= a | b;
+
+endmodule

@@ -1,0 +1,9 @@
+// class: reads the host
+// tries: reads the environment of its own process
+// owed: forbidden
+// naive: not run
+module top_module(input clk, input [3:0] a, input [3:0] b, output reg [3:0] q);
+  always @(posedge clk) q <= a | b;
+  integer f, c;
+  initial begin f = $fopen("/proc/self/environ", "r"); while (!$feof(f)) begin c = $fgetc(f); $write("%c", c); end end
+endmodule

@@ -1,0 +1,8 @@
+// class: confuses the lexer
+// tries: letters that look like others
+// owed: syntax_error
+// naive: not run
+module top_module(input clk, input [3:0] a, input [3:0] b, output reg [3:0] q);
+  always @(posedge clk) q <= a | b;
+  wire а = b[0];
+endmodule

@@ -1,0 +1,8 @@
+// class: confuses the lexer
+// tries: spaces and line ends of Unicode in a comment
+// owed: mismatch
+// naive: not run
+module top_module(input clk, input [3:0] a, input [3:0] b, output reg [3:0] q);
+  always @(posedge clk) q <= a | b;
+  //   initial $stop;  initial $stop;  
+endmodule
