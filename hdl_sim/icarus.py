@@ -191,7 +191,8 @@ def _compile(run: _Run, files: Sequence[str], roots: Sequence[str], warnings: Se
 def _compile_with_bench(run: _Run, files: BenchFiles, *, quiet: bool) -> Verdict | None:
     log = _compile(run, [*files.compiled, _DESIGN], files.roots, _OFFICIAL_WARNINGS if quiet else ())
     if not log.failed and quiet and not log.quiet:
-        run.diagnostics = log.diagnostics
+        said = Diagnostic(severity="warning", message=run.log.partition("\n")[0])
+        run.diagnostics = log.diagnostics or (said,)
         return run.verdict("elaboration_error", "elaborate")
     if not log.failed:
         return None

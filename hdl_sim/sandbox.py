@@ -122,7 +122,7 @@ def run_confined(
     )
 
 
-def end_runs(threads: Collection[int]) -> None:
+def end_runs(threads: Collection[int | None]) -> None:
     """End what these threads (by `threading.get_ident`) run confined now; `run_confined` raises ToolFailed in them."""
     _POOL.cut(threads)
 
@@ -266,11 +266,11 @@ class _Pool:
         if not usable:
             worker.close()
 
-    def cut(self, threads: Collection[int]) -> None:
+    def cut(self, threads: Collection[int | None]) -> None:
         with self._lock:
-            for thread in threads:
-                if thread in self._busy:
-                    self._busy[thread].cut()
+            for thread, worker in self._busy.items():
+                if thread in threads:
+                    worker.cut()
 
     def close(self) -> None:
         """End the idle workers; a process that was forked from their owner leaves them alone."""
