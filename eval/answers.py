@@ -92,6 +92,8 @@ def _first(found: list[tuple[Problem, int, str]], n: int) -> list[tuple[Problem,
 
 def _fields(row: dict[str, Any], where: str) -> tuple[str, int | None, str]:
     task = row.get("task_id", row.get("problem_id"))
+    if row.get("problem_id", task) != task:
+        raise InputError("a row names two problems", where=where, fix="keep one of 'task_id' and 'problem_id'")
     if not isinstance(task, str):
         raise InputError("expected the problem's id under 'task_id' or 'problem_id'", where=where)
     index = row.get("index")

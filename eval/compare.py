@@ -114,7 +114,7 @@ def compare_runs(a: Path, b: Path) -> Comparison:
         raise InputError("these runs have no problem in common that can be passed", where=f"{a}, {b}")
     counts = [[run.counts.get(name, (0, 0)) for name in names] for run in (one, other)]
     fewest = min((n for some in counts for n, _ in some if n), default=0)
-    changes = _changes(names, *counts)
+    changes = changes_between(names, *counts)
     return Comparison(
         suite=one.report.suite,
         suite_hash=one.report.suite_hash,
@@ -123,8 +123,8 @@ def compare_runs(a: Path, b: Path) -> Comparison:
         a=_side(one, counts[0]),
         b=_side(other, counts[1]),
         problems=len(names),
-        pass_at_k={k: _paired(*([_at(k, *pair) for pair in some] for some in counts)) for k in KS if k <= fewest},
-        p_value=_p_value(*counts),
+        pass_at_k={k: paired(*([_at(k, *pair) for pair in some] for some in counts)) for k in KS if k <= fewest},
+        p_value=exact_p_value(*counts),
         gained=tuple(change for change in changes if change.b > change.a),
         lost=tuple(change for change in changes if change.b < change.a),
         warnings=tuple(_warnings(one, other, counts)),
@@ -158,7 +158,8 @@ def _at(k: int, n: int, c: int) -> float:
     return pass_at_k(n, c, k) if n else 0.0
 
 
-def _paired(a: Sequence[float], b: Sequence[float]) -> Paired:
+def paired(a: Sequence[float], b: Sequence[float]) -> Paired:
+    """Two runs' pass@k, one value a problem in the same order, not empty."""
     differences = [y - x for x, y in zip(a, b, strict=True)]
     means = resampled_means(differences, resamples=RESAMPLES)
     low, high = percentile_interval(means)
@@ -171,14 +172,14 @@ def _paired(a: Sequence[float], b: Sequence[float]) -> Paired:
     )
 
 
-def _p_value(a: Sequence[tuple[int, int]], b: Sequence[tuple[int, int]]) -> float | None:
+def exact_p_value(a: Sequence[tuple[int, int]], b: Sequence[tuple[int, int]]) -> float | None:
     """The exact test on the problems' pass@1, in units in which every difference is whole."""
     unit = math.lcm(*(n for n, _ in (*a, *b) if n))
     shares = [[c * (unit // n) if n else 0 for n, c in some] for some in (a, b)]
     return sign_flip_p_value([y - x for x, y in zip(*shares, strict=True)])
 
 
-def _changes(names: Sequence[str], a: Sequence[tuple[int, int]], b: Sequence[tuple[int, int]]) -> list[Change]:
+def changes_between(names: Sequence[str], a: Sequence[tuple[int, int]], b: Sequence[tuple[int, int]]) -> list[Change]:
     """The problems with another rate, flips first, then by how much."""
     found = []
     for name, before, after in zip(names, a, b, strict=True):
@@ -227,7 +228,7 @@ def to_text(comparison: Comparison) -> str:
 
 
 def _rows(pass_at_k: Mapping[int, Paired]) -> list[tuple[str, ...]]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for k, pair in pass_at_k.items():
         change = pair.difference
         signed = (f"{change.value:+.4f}", f"{change.low:+.3f} to {change.high:+.3f}")
@@ -243,7 +244,7 @@ def _change_lines(word: str, changes: Sequence[Change]) -> list[str]:
         (change.problem_id, f"{change.a:.2f}", f"{change.b:.2f}", "yes" if change.flip else "")
         for change in changes[:_SHOWN]
     ]
-    lines = [f"B {word} on {len(changes)} problems; on {flips} the majority of the answers changed:", ""]
+    lines = [f"B {word} on {len(changes)} problems; flips, where the majority of the answers changed: {flips}.", ""]
     lines += table(("problem", "A passes", "B passes", "flip"), rows)
     if len(changes) > _SHOWN:
         lines.append(f"and {len(changes) - _SHOWN} more (see --json)")

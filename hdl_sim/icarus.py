@@ -242,7 +242,8 @@ def _compile_with_bench(run: _Run, files: BenchFiles, *, quiet: bool) -> Verdict
     _write(run.folder, files.data)
     log = _compile(run, files.before + _plain_bench(run, files) + files.behind, files.roots)
     if not log.failed and quiet and not log.quiet:
-        run.diagnostics = log.diagnostics
+        said = Diagnostic(severity="warning", message=run.log.partition("\n")[0])
+        run.diagnostics = log.diagnostics or (said,)
         return run.verdict("elaboration_error", "elaborate")
     if not log.failed:
         return None

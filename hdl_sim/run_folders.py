@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import tempfile
 import time
 from functools import cache
 from pathlib import Path
@@ -29,6 +30,13 @@ def memory_folder() -> Path | None:
     if not os.access(_MEMORY, os.W_OK) or shutil.disk_usage(_MEMORY).free < _ROOM:
         return None
     return _MEMORY
+
+
+def remove_own() -> None:
+    """Remove every folder of this process, whatever its threads still do there; for one that is about to exit."""
+    for place in {_MEMORY, Path(tempfile.gettempdir())}:
+        for folder in place.glob(f"{folder_prefix()}*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @cache

@@ -149,7 +149,7 @@ def open_sandbox(limits: Limits, *, programs: Sequence[Path] = (), readable: Seq
         POOL.give(worker)
 
 
-def end_runs(threads: Collection[int]) -> None:
+def end_runs(threads: Collection[int | None]) -> None:
     """End what these threads (by `threading.get_ident`) run confined now; `Sandbox.run` raises ToolFailed in them."""
     POOL.cut(threads)
 

@@ -9,7 +9,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 from autovcoder.records import Bench, Verdict
@@ -54,29 +54,23 @@ def simulate_many(
     """
     count = workers or available_cores()
     waiting: deque[Future[Verdict]] = deque()
-    threads: set[int] = set()
-    start = lambda: threads.add(threading.get_ident())  # noqa: E731
-    with ThreadPoolExecutor(max_workers=count, thread_name_prefix="hdl_sim", initializer=start) as pool:
-        try:
-            for design, bench in jobs:
-                waiting.append(pool.submit(simulator.run, design, bench, limits))
-                if len(waiting) >= 4 * count:
-                    yield _next(waiting)
-            while waiting:
-                yield _next(waiting)
-        finally:
-            running = [future for future in waiting if not future.cancel()]
-            while running:
-                # Again and again: a thread may be between the compilation and the run.
-                end_runs(threads)
-                running = list(wait(running, timeout=0.02).not_done)
-
-
-def _next(waiting: deque[Future[Verdict]]) -> Verdict:
-    # Taken out only when it is done: an interrupt may come while this waits.
-    verdict = waiting[0].result()
-    waiting.popleft()
-    return verdict
+    threads: set[threading.Thread] = set()
+    pool = ThreadPoolExecutor(
+        count, thread_name_prefix="hdl_sim", initializer=lambda: threads.add(threading.current_thread())
+    )
+    try:
+        for design, bench in jobs:
+            waiting.append(pool.submit(simulator.run, design, bench, limits))
+            if len(waiting) >= 4 * count:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        while alive := [thread for thread in list(threads) if thread.is_alive()]:
+            # Again and again: a thread may be between the compilation and the run.
+            end_runs([thread.ident for thread in alive])
+            alive[0].join(0.02)
 
 
 def available_cores() -> int:

@@ -193,7 +193,7 @@ class Pool:
         if surplus is not None:
             surplus.close()
 
-    def cut(self, threads: Collection[int]) -> None:
+    def cut(self, threads: Collection[int | None]) -> None:
         """Cut the workers that these threads have."""
         with self._lock:
             for worker, thread in self._lent.items():

@@ -15,6 +15,7 @@ from io import TextIOWrapper
 import typer
 
 from autovcoder.errors import AutoVCoderError, StoreError
+from hdl_sim.run_folders import remove_own
 
 FAILED, DESIGN_FAILED, INTERRUPTED, CLOSED_PIPE = 1, 3, 130, 141
 
@@ -32,8 +33,9 @@ def run_app(app: typer.Typer, name: str) -> None:
         sys.exit(FAILED)
     except SystemExit as end:
         if end.code == INTERRUPTED:
-            # Everything has been cleaned up on the way here; a normal end would still wait for threads that wait for a
-            # server, which no close of a socket wakes.
+            # A normal end would still wait for threads that wait for a server, which no close of a socket wakes. What
+            # is confined ends with this process; its folders would stay.
+            remove_own()
             os._exit(INTERRUPTED)
         raise
 

@@ -75,12 +75,34 @@ def test_answers_to_problems_that_are_not_asked_now_are_passed_over(tmp_path: Pa
         ([{"task_id": "not_a", "completion": "", "index": True}], "under 'index'"),
         ([{"task_id": "not_a", "completion": "", "index": -1}], "under 'index'"),
         ([{"task_id": "not_a", "completion": "", "index": 0}] * 2, "comes twice: .*row 2: not_a, index 0"),
+        ([{"task_id": "not_a", "problem_id": "a_and_b", "completion": ""}], "names two problems: .*row 1"),
+        ([{"task_id": None, "completion": ""}], "'task_id' or 'problem_id'"),
+        ([{"task_id": "not_a", "completion": ["x"]}], "under 'completion': .*row 1"),
+        (["not an object"], "expected a JSON object: .*line 1"),
         ([], "no answers to the suite's problems"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_named(tmp_path: Path, rows: list[Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         read(write(tmp_path, rows))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"{\n", "not JSON: .*line 1"),
+        (b"\xff\xfe", "cannot read the file"),
+        (gzip.compress(b'{"task_id": "not_a", "completion": ""}\n' * 50)[:-10], "cannot read the file"),
+        (b"plain text", "cannot read the file: .*Not a gzipped file"),
+    ],
+    ids=["no JSON", "no text", "gzip cut off", "not gzipped"],
+)
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, data: bytes, message: str) -> None:
+    path = tmp_path / ("a.jsonl.gz" if data[:2] == b"\x1f\x8b" or data == b"plain text" else "a.jsonl")
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=message) as caught:
+        read(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_an_answer_that_is_only_a_body_gets_the_header(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def server() -> Iterator[str]:
 def test_recorded_answers_are_scored_and_the_table_is_on_stdout(tmp_path: Path, suite: Path, answers: Path) -> None:
     done = command("--suite", "problems", "--data", suite, "--samples", answers, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "| pass@1 | 0.5000 |" in done.stdout
+    assert "| function pass@1 | 0.5000 |" in done.stdout
     (folder,) = (tmp_path / "runs" / "eval").iterdir()
     assert str(folder.relative_to(tmp_path)) in done.stderr
     assert [row["status"] for row in read_jsonl(folder / "verdicts.jsonl")] == ["pass", "mismatch"]
@@ -107,7 +107,15 @@ def test_recorded_answers_are_scored_and_the_table_is_on_stdout(tmp_path: Path, 
 def test_json_is_all_that_stdout_holds(tmp_path: Path, suite: Path, answers: Path) -> None:
     done = command("--suite", "problems", "--data", suite, "--samples", answers, "--json", "--limit", 1, cwd=tmp_path)
     report = json.loads(done.stdout)
-    assert (report["problems"], report["pass_at_k"]["1"]["value"]) == (1, 1.0)
+    assert (report["problems"], report["raw"]["overall"]["function"]["1"]["value"]) == (1, 1.0)
+
+
+def test_the_official_rule_gets_a_folder_of_its_own(tmp_path: Path, suite: Path, answers: Path) -> None:
+    options = ("--suite", "problems", "--data", suite, "--samples", answers)
+    for rule in ("ours", "official"):
+        assert command(*options, "--rule", rule, cwd=tmp_path).returncode == 0
+    rules = [read_manifest(folder).config["rule"] for folder in (tmp_path / "runs" / "eval").iterdir()]
+    assert sorted(map(str, rules)) == ["official", "ours"]
 
 
 def test_a_served_model_is_asked_and_scored_and_resumes(tmp_path: Path, suite: Path, server: str) -> None:
@@ -120,7 +128,7 @@ def test_a_served_model_is_asked_and_scored_and_resumes(tmp_path: Path, suite: P
     Answering.fail_after = 10**9
     done = command(*options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "| pass@1 | 0.5000 |" in done.stdout
+    assert "| function pass@1 | 0.5000 |" in done.stdout
     assert len(Answering.asked) == 4
     assert {request["temperature"] for request in Answering.asked} == {0.8}
     (tmp_path / "out" / "manifest.json").rename(tmp_path / "old.json")

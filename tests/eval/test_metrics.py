@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import random
-from itertools import combinations
+import subprocess
+import sys
+from itertools import combinations, product
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eval.metrics import bootstrap_interval, mean_pass_at_k, pass_at_k
+from eval import metrics
+from eval.metrics import bootstrap_interval, pass_at_k, percentile_interval, resampled_means, sign_flip_p_value
 
 
 @st.composite
@@ -45,10 +48,16 @@ def test_pass_at_k_refuses_counts_that_cannot_be(n: int, c: int, k: int) -> None
         pass_at_k(n, c, k)
 
 
-def test_mean_is_over_problems_not_over_answers() -> None:
-    assert mean_pass_at_k([(10, 10), (1, 0)], 1) == pytest.approx(0.5)
-    with pytest.raises(ValueError, match="no problems"):
-        mean_pass_at_k([], 1)
+@settings(deadline=None)
+@given(counts())
+def test_pass_at_k_grows_with_the_passes_and_with_the_draws(nck: tuple[int, int, int]) -> None:
+    n, c, k = nck
+    here = pass_at_k(n, c, k)
+    assert 0.0 <= here <= 1.0
+    assert (here == 0.0) == (c == 0)
+    assert c == n or here <= pass_at_k(n, c + 1, k)
+    assert k == n or here <= pass_at_k(n, c, k + 1)
+    assert pass_at_k(n, n, k) == 1.0
 
 
 @settings(deadline=None)
@@ -80,3 +89,52 @@ def test_interval_of_equal_values_is_a_point() -> None:
     assert bootstrap_interval([0.25, 0.25]) == (0.25, 0.25)
     with pytest.raises(ValueError, match="no problems"):
         bootstrap_interval([])
+
+
+def test_values_of_one_length_are_resampled_alike_and_in_blocks_of_bounded_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values = [0.0, 1.0, 1.0, 0.5, 0.25]
+    means = resampled_means(values, resamples=40)
+    assert (resampled_means([1.0 - value for value in values], resamples=40) + means).tolist() == pytest.approx(
+        [1.0] * 40
+    )
+    monkeypatch.setattr(metrics, "_BLOCK", 35)
+    assert len(resampled_means(values, resamples=40)) == 40
+    assert set(resampled_means([0.5, 0.5], resamples=3)) == {0.5}
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=40))
+def test_the_interval_of_negated_means_is_the_mirror_image(values: list[float]) -> None:
+    low, high = percentile_interval(resampled_means(values, resamples=200))
+    assert percentile_interval(-resampled_means(values, resamples=200)) == (-high, -low)
+    assert percentile_interval(resampled_means([-value for value in values], resamples=200)) == (-high, -low)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-6, 6), max_size=9))
+def test_the_exact_test_counts_every_pattern_of_signs(differences: list[int]) -> None:
+    sums = [
+        sum(s * d for s, d in zip(signs, differences, strict=True))
+        for signs in product((1, -1), repeat=len(differences))
+    ]
+    extreme = sum(abs(total) >= abs(sum(differences)) for total in sums)
+    found = sign_flip_p_value(differences)
+    assert found == pytest.approx(extreme / len(sums))
+    assert found == sign_flip_p_value([-3 * difference for difference in differences])
+
+
+def test_the_exact_test_with_one_answer_a_problem_is_mcnemars() -> None:
+    wins, losses = 12, 3
+    tail = sum(math.comb(15, i) for i in range(losses + 1)) / 2**15
+    assert sign_flip_p_value([1] * wins + [-1] * losses + [0] * 100) == pytest.approx(2 * tail)
+
+
+def test_the_exact_test_gives_up_where_it_would_take_too_long() -> None:
+    assert sign_flip_p_value([10**9, -(10**9) + 1]) is None
+
+
+def test_numpy_is_loaded_only_when_something_is_computed() -> None:
+    code = "import sys, eval.report, autovcoder.cli.evaluate\nassert 'numpy' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from autovcoder.errors import InputError, ModelError, StoreError, ToolMissing
-from autovcoder.records import Bench, Problem, Sample, Verdict
+from autovcoder.records import Bench, PassRule, Problem, Sample, Verdict
 from autovcoder.store import read_jsonl, read_manifest
 from eval.report import Report, to_markdown
 from eval.results import samples_in
@@ -22,7 +22,7 @@ from hdl_sim.icarus import Icarus
 from hdl_sim.limits import Limits
 from hdl_sim.simulator import DEFAULT_LIMITS
 
-from .suite_of_two import A_AND_B, BROKEN, NOT_A, design, sample
+from .suite_of_two import A_AND_B, BROKEN, HEADER, NOT_A, design, problem, sample
 
 SOURCE = {"model": "hand", "n": 2}
 ANSWERS = [
@@ -61,7 +61,7 @@ def test_a_run_writes_flat_verdicts_a_report_and_a_manifest(tmp_path: Path) -> N
         ("not_a", 2, "mismatch"),
     ]
     assert (rows[1]["mismatches"], rows[1]["samples"]) == (4, 4)
-    assert report.pass_at_k[1].value == pytest.approx(1 / 3)
+    assert report.raw.overall.function[1].value == pytest.approx(1 / 3)
     assert {name: rate.count for name, rate in report.by_status.items()} == {
         "pass": 2,
         "mismatch": 2,
@@ -69,8 +69,9 @@ def test_a_run_writes_flat_verdicts_a_report_and_a_manifest(tmp_path: Path) -> N
         "no_code": 1,
     }
     assert sum(rate.value for rate in report.by_status.values()) == pytest.approx(1)
-    assert report.reached_simulation.count == 4
-    assert set(report.by_category) == {"gates", "more gates"}
+    assert report.raw.overall.syntax[1].value == pytest.approx(4 / 6)
+    assert set(report.raw.by_category) == {"gates", "more gates"}
+    assert report.passable == report.raw
     assert read_manifest(tmp_path / "out").rows["verdicts.jsonl"] == 6
     assert Report.model_validate_json((tmp_path / "out" / "report.json").read_text()) == report
     assert (tmp_path / "out" / "report.md").read_text() == to_markdown(report)
@@ -79,9 +80,10 @@ def test_a_run_writes_flat_verdicts_a_report_and_a_manifest(tmp_path: Path) -> N
 def test_pass_at_k_is_given_only_where_every_problem_has_k_answers(tmp_path: Path) -> None:
     wrong = [sample("not_a", i, design("a")) for i in range(4)]
     report = run(tmp_path / "five", [*wrong, sample("not_a", 4, design("~a")), sample("a_and_b", 0, None)])
-    assert list(report.pass_at_k) == [1]
+    assert list(report.raw.overall.function) == [1]
     report = score([NOT_A], [*wrong, sample("not_a", 4, design("~a"))], Icarus(), tmp_path / "all", source=SOURCE)
-    assert (report.pass_at_k[1].value, report.pass_at_k[5].value) == (pytest.approx(0.2), 1.0)
+    rates = report.raw.overall.function
+    assert (rates[1].value, rates[5].value) == (pytest.approx(0.2), 1.0)
 
 
 def test_a_finished_run_is_not_done_again(tmp_path: Path) -> None:
@@ -151,13 +153,13 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
         score([NOT_A], ANSWERS, Icarus(), tmp_path, source=SOURCE)
 
 
-def test_a_problem_whose_own_reference_fails_is_counted_for_nobody(tmp_path: Path) -> None:
+def test_a_problem_whose_own_reference_fails_is_in_the_raw_score_only(tmp_path: Path) -> None:
     report = run(tmp_path, [*ANSWERS, sample("broken", 0, design("a"))], (NOT_A, A_AND_B, BROKEN))
-    assert list(report.not_scored) == ["broken"]
-    assert "its own reference fails: mismatch" in report.not_scored["broken"]
-    assert (report.problems, report.answers) == (2, 4)
-    assert report.pass_at_k[1].value == pytest.approx(0.5)
-    assert report.floor == pytest.approx(1 / 3)
+    assert list(report.cannot_pass) == ["broken"]
+    assert "its own reference fails: mismatch" in report.cannot_pass["broken"]
+    assert (report.problems, report.answers) == (3, 4)
+    assert report.passable.overall.function[1].value == pytest.approx(0.5)
+    assert report.raw.overall.function[1].value == pytest.approx(1 / 3)
     assert [row["id"] for row in read_jsonl(tmp_path / "dropped.jsonl")] == ["broken"]
     page = to_markdown(report)
     assert "broken: its own reference fails" in page
@@ -170,10 +172,10 @@ def test_a_run_in_which_nothing_can_be_scored_says_so(tmp_path: Path) -> None:
     assert not (tmp_path / "manifest.json").exists()
 
 
-def test_a_problem_without_an_answer_is_named_and_not_counted(tmp_path: Path) -> None:
+def test_a_problem_without_an_answer_is_named_and_a_failure(tmp_path: Path) -> None:
     report = run(tmp_path, ANSWERS[:2])
     assert report.unanswered == ("a_and_b",)
-    assert (report.problems, report.pass_at_k[1].value) == (1, 0.5)
+    assert (report.problems, report.raw.overall.function[1].value) == (2, 0.25)
     assert "a_and_b" in to_markdown(report)
 
 
@@ -196,7 +198,60 @@ def test_the_table_reads_as_markdown_and_as_text(tmp_path: Path) -> None:
     for table in filter(None, tables):
         assert len({len(line) for line in table}) == 1
         assert len({line.count("|") for line in table}) == 1
-    assert json.loads((tmp_path / "report.json").read_text())["pass_at_k"]["1"]["value"] == 0.5
+    found = json.loads((tmp_path / "report.json").read_text())
+    assert found["passable"]["overall"]["function"]["1"]["value"] == 0.5
+
+
+# Icarus warns of the bits that do not exist, told to; the answer is right all the same.
+WARNED = f"""{HEADER}
+  wire [1:0] both = {{a, b}};
+  assign y = both[5:2] === 4'bxxxx ? ~a : a;
+endmodule
+"""
+
+
+def test_the_official_rule_fails_what_only_warns_and_is_part_of_the_run(tmp_path: Path) -> None:
+    answers = [sample("not_a", 0, design("~a")), sample("not_a", 1, WARNED), sample("not_a", 2, design("a"))]
+    ours = score([NOT_A], answers, Icarus(), tmp_path / "ours", source=SOURCE)
+    assert {name: rate.count for name, rate in ours.by_status.items()} == {"pass": 2, "mismatch": 1}
+    official = score([NOT_A], answers, Icarus(), tmp_path / "official", source=SOURCE, rule="official")
+    statuses = {name: rate.count for name, rate in official.by_status.items()}
+    assert statuses == {"pass": 1, "mismatch": 1, "elaboration_error": 1}
+    assert (ours.rule, official.rule) == ("ours", "official")
+    assert ours.suite_hash == official.suite_hash
+    assert "official" in to_markdown(official)
+    with pytest.raises(StoreError, match=r"another config \(rule\)"):
+        score([NOT_A], answers, Icarus(), tmp_path / "ours", source=SOURCE, rule="official")
+
+
+def test_a_reference_that_warns_cannot_pass_under_the_official_rule(tmp_path: Path) -> None:
+    warned = problem("warned", "~a", reference=WARNED)
+    answers = [sample("not_a", 0, design("~a")), sample("warned", 0, design("~a"))]
+    report = score([NOT_A, warned], answers, Icarus(), tmp_path, source=SOURCE, rule="official")
+    assert list(report.cannot_pass) == ["warned"]
+    assert "elaboration_error" in report.cannot_pass["warned"]
+    assert (report.raw.overall.function[1].value, report.passable.overall.function[1].value) == (0.5, 1.0)
+
+
+def test_the_official_rule_is_refused_where_no_mismatches_are_counted(tmp_path: Path) -> None:
+    rule = PassRule(kind="pass_line")
+    other = NOT_A.model_copy(update={"bench": NOT_A.bench.model_copy(update={"pass_rule": rule})})
+    with pytest.raises(InputError, match="count mismatches: two, not_a"):
+        score([other], [sample("not_a", 0, None)], Icarus(), tmp_path / "out", source=SOURCE, rule="official")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_answer_that_the_bench_cannot_digest_did_not_compile(tmp_path: Path) -> None:
+    class Refusing(Icarus):
+        """The real simulator, but for one design."""
+
+        def run(self, design: str | None, bench: Bench, limits: Limits = DEFAULT_LIMITS) -> Verdict:
+            if design == ANSWERS[1].code:
+                raise InputError("the testbench does not compile")
+            return super().run(design, bench, limits)
+
+    report = score([NOT_A], ANSWERS[:2], Refusing(), tmp_path, source=SOURCE)
+    assert (report.raw.overall.syntax[1].value, report.by_status["no_result"].count) == (0.5, 1)
 
 
 def test_time_is_cpu_time_so_that_a_busy_machine_fails_nobody() -> None:
@@ -210,5 +265,5 @@ def test_progress_counts_up_to_the_end(tmp_path: Path) -> None:
         [NOT_A, A_AND_B], ANSWERS, Icarus(), tmp_path, source=SOURCE, progress=lambda *told_now: told.append(told_now)
     )
     assert [done for what, done, total in told if what == "simulating"] == [1, 2, 3, 4]
-    assert [done for what, done, total in told if what == "checking the references"] == [1, 2]
+    assert [(done, total) for what, done, total in told if what == "checking the references"] == [(1, 2), (2, 2)]
     assert time.monotonic() - started < 30

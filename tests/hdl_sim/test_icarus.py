@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from autovcoder.records import Bench, PassRule
 from hdl_sim import forbidden
 from hdl_sim.icarus import Icarus
 from hdl_sim.limits import Limits
-from hdl_sim.run_folders import sweep
+from hdl_sim.run_folders import folder_prefix, memory_folder, sweep
 from hdl_sim.simulator import simulate_many
 from hdl_sim.testbench import bench_from_text, strip_dumps
 
@@ -63,6 +64,32 @@ def test_right_design_passes(icarus: Icarus) -> None:
 @pytest.mark.parametrize("end", ["\r\n", "\r"])
 def test_design_with_other_line_ends_passes(icarus: Icarus, end: str) -> None:
     assert icarus.run(GOOD.replace("\n", end), COUNTED).status == "pass"
+
+
+SELECTS_TOO_MUCH = GOOD.replace("  assign y = a & b", "  wire [1:0] w = 0;\n  assign y = a & b & (w[5:2] === 4'bx)")
+WARNED = {
+    "by the compiler": (SELECTS_TOO_MUCH, "elaboration_error", "elaborate"),
+    "by nobody": (GOOD, "pass", "simulate"),
+}
+
+
+@pytest.mark.parametrize("who", WARNED)
+def test_a_design_that_is_warned_of_fails_under_the_official_rule_alone(icarus: Icarus, who: str) -> None:
+    design, status, stage = WARNED[who]
+    official = COUNTED.model_copy(update={"pass_rule": PassRule(kind="quiet_mismatch_count")})
+    assert icarus.run(design, COUNTED).status == "pass"
+    verdict = icarus.run(design, official)
+    assert (verdict.status, verdict.stage) == (status, stage)
+    assert {d.severity for d in verdict.diagnostics} <= {"warning"}
+    assert icarus.run(design.replace("assign y =", "assign y = 1 |"), official).status != "pass"
+
+
+def test_a_message_on_standard_error_while_it_runs_fails_under_the_official_rule_alone(icarus: Icarus) -> None:
+    text = TB.replace("#1 $finish;", '$fdisplay(32\'h8000_0002, "hm"); #1 $finish;')
+    bench = COUNTED.model_copy(update={"sources": {"tb.sv": text}})
+    assert icarus.run(GOOD, bench).status == "pass"
+    verdict = icarus.run(GOOD, bench.model_copy(update={"pass_rule": PassRule(kind="quiet_mismatch_count")}))
+    assert (verdict.status, verdict.stage) == ("runtime_error", "simulate")
 
 
 def test_wrong_design_is_a_mismatch(icarus: Icarus) -> None:
@@ -311,6 +338,19 @@ def test_many_verdicts_come_in_order(icarus: Icarus) -> None:
     jobs = ((design, COUNTED) for design in designs)
     statuses = [verdict.status for verdict in simulate_many(icarus, jobs, workers=4)]
     assert statuses == ["pass", "mismatch", "no_code", "syntax_error"] * 5
+
+
+def test_many_that_are_no_longer_wanted_are_ended_and_leave_nothing(icarus: Icarus) -> None:
+    started = time.monotonic()
+    endless = INITIAL.format("initial forever ;")
+    verdicts = simulate_many(icarus, [(GOOD, COUNTED), *[(endless, COUNTED)] * 6], workers=2)
+    assert next(verdicts).status == "pass"
+    time.sleep(0.5)  # two are under way
+    verdicts.close()
+    assert time.monotonic() - started < 20  # each would take 30 seconds of CPU time
+    if memory := memory_folder():
+        assert list(memory.glob(f"{folder_prefix()}*")) == []
+    assert icarus.run(GOOD, COUNTED).status == "pass"
 
 
 def test_an_error_of_ours_comes_out_of_many(icarus: Icarus) -> None:

@@ -42,12 +42,27 @@ def test_fewer_samples_than_expected_is_no_pass() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "stderr", "outcome"),
+    [
+        ("Mismatches: 0 in 20 samples\n", "", Outcome("pass", 0, 20)),
+        ("Hint: Mismatches: 0 in 20 samples, at last\n", "", Outcome("pass", 0, 20)),
+        ("Mismatches: 1 in 20 samples\nMismatches: 0 in 20 samples\n", "", Outcome("mismatch", 1, 20)),
+        ("Mismatches: 0 in 20 samples\n", "warning: hm\n", Outcome("runtime_error")),
+        ("Mismatches:  in  samples\n", "", Outcome("no_result")),
+        ("", "", Outcome("no_result")),
+    ],
+)
+def test_quiet_mismatch_count_is_the_rule_of_verilogeval(text: str, stderr: str, outcome: Outcome) -> None:
+    assert judge(PassRule(kind="quiet_mismatch_count"), finished(text, stderr=stderr)) == outcome
+
+
+@pytest.mark.parametrize(
     ("reason", "status"),
     [("wall_timeout", "timeout"), ("cpu_timeout", "timeout"), ("memory", "runtime_error"),
      ("output_limit", "runtime_error"),
      ("signal", "runtime_error"), ("file_limit", "runtime_error")],
 )  # fmt: skip
-@pytest.mark.parametrize("rule", [COUNT, LINE])
+@pytest.mark.parametrize("rule", [COUNT, LINE, PassRule(kind="quiet_mismatch_count")])
 def test_a_run_that_did_not_end_by_itself_never_passes(rule: PassRule, reason: Reason, status: str) -> None:
     text = "Mismatches: 0 in 20 samples\n"
     assert judge(rule, finished(text, returncode=-9, reason=reason)).status == status
