@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from autovcoder.errors import InputError
-from autovcoder.records import Bench, PassRule, Problem
+from autovcoder.records import Bench, PassRule, Problem, content_id
 from eval.suites import load_suite, suite_hash, write_problems
 
 TASK = {
@@ -125,6 +125,13 @@ def test_suite_hash_changes_with_content_and_not_with_order() -> None:
     assert suite_hash([a, b]) == suite_hash([b, a])
     assert suite_hash([a, b]) != suite_hash([a])
     assert suite_hash([a, b]) != suite_hash([a, problem("b", "Do it!")])
+
+
+def test_suite_hash_is_of_what_was_given_so_that_a_record_may_gain_a_field() -> None:
+    rule = {"kind": "pass_line"}
+    bench = {"kind": "verilog", "sources": {"tb.v": "module tb; endmodule"}, "top": "tb", "pass_rule": rule}
+    given = {"id": "a", "suite": "mine", "category": "c", "spec": "Do it.", "bench": bench}
+    assert suite_hash([problem("a")]) == content_id(content_id(given))
 
 
 @pytest.mark.skipif("AUTOVCODER_DATA" not in os.environ, reason="AUTOVCODER_DATA names no folder with VerilogEval")

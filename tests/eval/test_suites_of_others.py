@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from autovcoder.errors import InputError
+from eval.answerable import contradiction
 from eval.run import LIMITS
+from eval.selftest import check_references
 from eval.suites import load_suite
 from hdl_sim.icarus import Icarus
 
@@ -138,6 +140,13 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
         load_suite("rtllm-v1.1", tmp_path)
 
 
+def real(folder: str) -> Path:
+    data = Path(os.environ.get("AUTOVCODER_DATA", "")) / folder
+    if "AUTOVCODER_DATA" not in os.environ or not data.is_dir():
+        pytest.skip(f"AUTOVCODER_DATA names no folder with {folder}")
+    return data
+
+
 @pytest.mark.parametrize(
     ("suite", "folder", "size"),
     [
@@ -148,9 +157,38 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_the_real_benchmarks_have_as_many_problems_as_they_say(suite: str, folder: str, size: int) -> None:
-    data = Path(os.environ.get("AUTOVCODER_DATA", "")) / folder
-    if "AUTOVCODER_DATA" not in os.environ or not data.is_dir():
-        pytest.skip(f"AUTOVCODER_DATA names no folder with {folder}")
-    problems = load_suite(suite, data)
+    problems = load_suite(suite, real(folder))
     assert len(problems) == size
     assert all(problem.reference for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("suite", "folder", "unanswerable"),
+    [
+        ("verilogeval-v2-spec-to-rtl", "verilog-eval-v2", {"Prob099_m2014_q6c"}),
+        ("verilogeval-v2-code-complete", "verilog-eval-v2", set()),
+        ("rtllm-v1.1", "rtllm-v1.1", set()),
+        ("rtllm-v2.0", "rtllm-v2.0", {"freq_divbyeven", "sequence_detector"}),
+    ],
+)
+def test_the_real_problems_that_contradict_their_bench_are_these(
+    suite: str, folder: str, unanswerable: set[str]
+) -> None:
+    assert {problem.id for problem in load_suite(suite, real(folder)) if contradiction(problem)} == unanswerable
+
+
+@pytest.mark.parametrize(
+    ("folder", "failing"),
+    [
+        ("rtllm-v1.1", {"asyn_fifo", "div_16bit", "radix2_div"}),
+        ("rtllm-v2.0", {"asyn_fifo", "clkgenerator", "radix2_div", "ring_counter"}),
+    ],
+)
+def test_of_the_real_rtllm_all_references_pass_but_those_that_icarus_11_cannot_run(
+    folder: str, failing: set[str]
+) -> None:
+    data, simulator = real(folder), Icarus()
+    if not simulator.name.startswith("Icarus Verilog 11."):
+        pytest.skip(f"the list is Icarus Verilog 11's, this is {simulator.name}")
+    checks = check_references(load_suite(folder, data), simulator, LIMITS)
+    assert {check.problem_id for check in checks if check.fault is not None} == failing
