@@ -76,16 +76,19 @@ def check_references(
             progress(done, len(todo))
 
 
+def faults(checks: Checks) -> dict[str, str]:
+    """Problem id to why its own reference does not pass here, so that nothing can be said of an answer."""
+    return {name: check.fault for name, check in checks.items() if check.fault is not None}
+
+
 def cannot_pass(problems: Sequence[Problem], checks: Checks) -> dict[str, str]:
-    """Problem id to why no answer can pass here, in the problems' order.
+    """Problem id to why no answer that does as it is asked can pass here, in the problems' order.
 
     A bench that wants another module than the text asks for is known without a simulator, and is the cause where the
     reference does not fit its bench either.
     """
-    reasons = {
-        problem.id: contradiction(problem) or (checks[problem.id].fault if problem.id in checks else None)
-        for problem in problems
-    }
+    failing = faults(checks)
+    reasons = {problem.id: contradiction(problem) or failing.get(problem.id) for problem in problems}
     return {name: reason for name, reason in reasons.items() if reason is not None}
 
 

@@ -58,11 +58,11 @@ class Report(Record):
         simulator: name and version of what decided.
         source: where the answers came from and how they were drawn; ``model`` is in it.
         problems: how many problems were asked. ``answers``: how many answers have a verdict; ``by_status`` counts them.
-        raw: over all problems asked: those that cannot pass and those without an answer count as failures.
+        raw: over all problems asked: those that cannot be decided here and those without an answer count as failures.
         passable: over the problems that are not in ``cannot_pass``; those without an answer count as failures.
         by_status: share of answers with each verdict that occurs, the mean over answered problems of a problem's share.
-        cannot_pass: problem id to why its own reference does not pass here; its answers were not simulated. A problem
-            without a reference is never in it.
+        cannot_pass: problem id to why no answer that does as it is asked can pass here: its own reference does not pass
+            (then its answers were not simulated), or its bench wants another interface than its text states.
         unanswered: problems that are not in ``cannot_pass`` and have no answer.
         waiting: None when the run is finished. In the partial report of an interrupted run the number of answers that
             had no verdict yet; there ``raw`` and ``passable`` leave out the problems of which no answer was decided,
@@ -98,7 +98,7 @@ def make_report(
 
     Args:
         problems: all that were asked.
-        cannot_pass: problem id to why; no verdict is on an answer to one of these.
+        cannot_pass: problem id to why.
         waiting: answers still without a verdict, which makes the report a partial one.
     """
     of_problem: dict[str, list[Verdict]] = defaultdict(list)
@@ -209,9 +209,9 @@ def _head(report: Report) -> list[str]:
         f"Problems asked: {report.problems}, sha256 {report.suite_hash}.",
         f"Answers decided: {report.answers}, by {report.simulator}{rule}.",
         "",
-        f"Raw is over {_problems(report.raw)}, where {lost} that cannot pass here and {silent} without an answer are",
-        f"failures; passable is over {_problems(report.passable)}, those whose own reference passes here. Syntax",
-        "counts the answers that compile with the testbench. Intervals are 95 %, bootstrapped over problems.",
+        f"Raw is over {_problems(report.raw)}; passable is over {_problems(report.passable)}, without {lost} that no answer",
+        f"can pass here. Problems without an answer ({silent}) count as failures. Syntax counts the answers that compile",
+        "with the testbench. Intervals are 95 %, bootstrapped over problems.",
     ]
 
 

@@ -19,7 +19,7 @@ from autovcoder.prompt import chat
 from autovcoder.records import PassRule, Problem, Rule, Sample, Verdict, content_id
 from autovcoder.store import DROPPED, Stage, write_atomic
 from eval.answers import prompt_of
-from eval.references import Checks, NeverRefusing, bench_for_answers, cannot_pass, check_in_stage, checks_in
+from eval.references import Checks, NeverRefusing, bench_for_answers, cannot_pass, check_in_stage, checks_in, faults
 from eval.report import Key, Report, make_report, to_markdown
 from eval.results import (
     REPORT_HTML,
@@ -135,11 +135,13 @@ def _run(
     kept = _keep(problems, samples, stage)
     told = partial(progress, "checking the references")
     checks = check_in_stage(problems, simulator, stage, limits=LIMITS, progress=told)
-    reasons = cannot_pass(problems, checks)
-    scored = [sample for sample in kept if sample.problem_id not in reasons]
+    undecidable = faults(checks)
+    scored = [sample for sample in kept if sample.problem_id not in undecidable]
     verdicts = _decide(problems, scored, checks, simulator, stage, progress)
     if not verdicts:
-        raise InputError("no answer could be scored", where=stage.folder, fix="; ".join(sorted({*reasons.values()})))
+        why = "; ".join(sorted({*undecidable.values()}))
+        raise InputError("no answer could be scored", where=stage.folder, fix=why)
+    reasons = cannot_pass(problems, checks)
     report = report_of(verdicts, cannot_pass=reasons)
     draw_waves(problems, scored, verdicts, simulator, stage, limits=LIMITS)
     write_problems(problems, stage.folder)
@@ -163,9 +165,10 @@ def _write_partial(problems: Sequence[Problem], stage: Stage, report_of: Callabl
     if not samples:
         return
     verdicts = dict(verdict_from_row(row) for row in stage.rows(VERDICTS))
-    reasons = cannot_pass(problems, checks_in(stage))
-    waiting = sum(s.problem_id not in reasons and (s.problem_id, s.index) not in verdicts for s in samples)
-    report = report_of(verdicts, cannot_pass=reasons, waiting=waiting)
+    checks = checks_in(stage)
+    undecidable = faults(checks)
+    waiting = sum(s.problem_id not in undecidable and (s.problem_id, s.index) not in verdicts for s in samples)
+    report = report_of(verdicts, cannot_pass=cannot_pass(problems, checks), waiting=waiting)
     _write_report(report, stage.folder / PARTIAL_JSON, stage.folder / PARTIAL_MD)
 
 
