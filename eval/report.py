@@ -209,9 +209,9 @@ def _head(report: Report) -> list[str]:
         f"Problems asked: {report.problems}, sha256 {report.suite_hash}.",
         f"Answers decided: {report.answers}, by {report.simulator}{rule}.",
         "",
-        f"Raw is over {_problems(report.raw)}, where {lost} that cannot pass here and {silent} without an answer are",
-        f"failures; passable is over {_problems(report.passable)}, those whose own reference passes here. Syntax",
-        "counts the answers that compile with the testbench. Intervals are 95 %, bootstrapped over problems.",
+        f"Raw is over {_problems(report.raw)}: {lost} that cannot pass here and {silent} without an answer fail.",
+        f"Passable is over {_problems(report.passable)}: those whose own reference passes here.",
+        "Syntax counts answers that compile with the testbench. Intervals are 95 %, bootstrapped over problems.",
     ]
 
 
