@@ -209,9 +209,9 @@ def _head(report: Report) -> list[str]:
         f"Problems asked: {report.problems}, sha256 {report.suite_hash}.",
         f"Answers decided: {report.answers}, by {report.simulator}{rule}.",
         "",
-        f"Raw is over {_problems(report.raw)}; passable is over {_problems(report.passable)}, without {lost} that no",
-        f"answer can pass here. Problems without an answer ({silent}) count as failures. Syntax counts the answers",
-        "that compile with the testbench. Intervals are 95 %, bootstrapped over problems.",
+        f"Raw is over {_problems(report.raw)}; passable leaves out {lost} that no answer can pass here.",
+        f"Problems without an answer ({silent}) count as failures.",
+        "Syntax counts answers that compile with the testbench. Intervals are 95 %, bootstrapped over problems.",
     ]
 
 
