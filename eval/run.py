@@ -155,7 +155,7 @@ def _run(
     report = make_report(
         problems, verdicts, source=source, simulator=simulator.name, not_scored=not_scored, unanswered=unanswered
     )
-    draw_waves(asked, scored, verdicts, simulator, stage, limits=LIMITS)
+    draw_waves(asked, scored, verdicts, simulator, stage, limits=LIMITS, progress=progress)
     write_problems(problems, stage.folder)
     write_atomic(stage.folder / REPORT_JSON, report.model_dump_json(indent=2) + "\n")
     write_atomic(stage.folder / REPORT_MD, to_markdown(report))
