@@ -202,7 +202,7 @@ class Waveform(Record):
         start: of the window, where every signal's first change is; ``end``: of the window, itself outside.
         mismatch: when an output first differed from what is expected; None where nobody can tell.
         signals: inputs, then outputs: as ``y_ref`` (expected) and ``y_dut`` (got) where both are known.
-        differences: ``y`` to when those two first differed, before or in the window or later; None where they did not.
+        differences: ``y`` to when those two first differed; None where they did not until the window's end.
         left_out: how many signals were left out for their size or number.
     """
 

@@ -143,7 +143,7 @@ def _run(
         raise InputError("no answer could be scored", where=stage.folder, fix=why)
     reasons = cannot_pass(problems, checks)
     report = report_of(verdicts, cannot_pass=reasons)
-    draw_waves(problems, scored, verdicts, simulator, stage, limits=LIMITS)
+    draw_waves(problems, scored, verdicts, simulator, stage, limits=LIMITS, progress=progress)
     write_problems(problems, stage.folder)
     _write_report(report, stage.folder / REPORT_JSON, stage.folder / REPORT_MD)
     for name in (PARTIAL_JSON, PARTIAL_MD):

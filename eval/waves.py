@@ -5,7 +5,7 @@ Reads problems, samples and verdicts; appends to waves.jsonl in the run's folder
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -31,6 +31,7 @@ def draw_waves(
     stage: Stage,
     *,
     limits: Limits,
+    progress: Callable[[str, int, int], None],
     most: int = MOST,
 ) -> None:
     """Simulate again, with a dump, one wrong answer for each problem and status, at most ``most`` in all.
@@ -41,18 +42,19 @@ def draw_waves(
     if not isinstance(simulator, Dumps):
         return
     by_id = {problem.id: problem for problem in problems}
-    done = {(row["problem_id"], row["index"]) for row in stage.rows(WAVES)}
+    there = {(row["problem_id"], row["index"]) for row in stage.rows(WAVES)}
     wanted: dict[tuple[str, str], Sample] = {}
     for sample in sorted(samples, key=lambda sample: sample.index):
         verdict = verdicts.get((sample.problem_id, sample.index))
         if verdict is not None and verdict.stage == "simulate" and verdict.status in _WRONG and sample.code:
             wanted.setdefault((sample.problem_id, verdict.status), sample)
     chosen = list(wanted.values())[:most]
-    todo = [sample for sample in chosen if (sample.problem_id, sample.index) not in done]
+    todo = [sample for sample in chosen if (sample.problem_id, sample.index) not in there]
     with ThreadPoolExecutor(available_cores()) as pool:
         drawn = pool.map(lambda sample: _draw(simulator, sample, by_id[sample.problem_id], limits), todo)
-        for sample, row in zip(todo, drawn, strict=True):
+        for done, (sample, row) in enumerate(zip(todo, drawn, strict=True), start=1):
             stage.append(WAVES, {"problem_id": sample.problem_id, "index": sample.index, **row})
+            progress("drawing waveforms", done, len(todo))
 
 
 def _draw(simulator: Dumps, sample: Sample, problem: Problem, limits: Limits) -> dict[str, Any]:

@@ -6,17 +6,19 @@ Reads a design, its testbench, and the dumps that the simulator made of them; wr
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol, runtime_checkable
 
-from autovcoder.records import Bench, Signal, Waveform
-from hdl_sim.dump import MAX_CHARACTERS, Dump, read_vcd
+from autovcoder.records import Bench, Direction, Signal, Waveform
+from hdl_sim.dump import MAX_CHARACTERS, MAX_DUMP_BYTES, Dump, read_vcd
 from hdl_sim.limits import Limits
 from hdl_sim.simulator import DEFAULT_LIMITS
 from hdl_sim.wiring import port_wiring
 
 MAX_SIGNALS = 40
 BEFORE, AFTER = 10, 22  # moments at which something changes, around the first mismatch
+# Bytes of a dump, tried in turn: most mismatches are early, and reading is what takes the time.
+_READ = (16 << 10, 128 << 10, MAX_DUMP_BYTES)
 EXPECTED, GOT, FLAG = "_ref", "_dut", "tb_mismatch"
 
 
@@ -46,20 +48,38 @@ def waveform(
     """
     if bench.kind != "verilog":
         return None
-    got = read_vcd(simulator.dump(design, bench, limits), bench.top)
-    if not got.signals:
+    raw = simulator.dump(design, bench, limits)
+    if not raw:
         return None
     wiring = port_wiring(list(bench.sources.values()), design, bench.top)
-    inputs = [name for name, direction in wiring.items() if direction == "input" and name in got.signals]
-    outputs = [name for name, direction in wiring.items() if direction != "input" and name in got.signals]
-    pairs = _pairs_of_bench(got)
-    if not pairs and reference is not None and outputs:
-        pairs = _pairs_of_runs(got, read_vcd(simulator.dump(reference, bench, limits), bench.top), outputs)
-    paired = {name for expected, given in pairs.values() for name in (expected.name, given.name)}
-    plain = [*inputs, *(name for name in outputs if name not in paired and name + GOT not in paired)]
-    if not plain and not pairs:
-        plain = [name for name in got.signals if name != FLAG]
-    return around_mismatch(got, [got.signals[name] for name in plain if name not in paired], pairs)
+    other: bytes | None = None
+    wave = None
+    for size in _READ:
+        got = read_vcd(raw[:size], bench.top)
+        pairs, known = _pairs_of_bench(got), got.end
+        if not pairs and reference is not None:
+            other = simulator.dump(reference, bench, limits) if other is None else other
+            expected = read_vcd(other[:size], bench.top)
+            pairs = _pairs_of_runs(got, expected, [name for name in wiring if wiring[name] != "input"])
+            known = min(known, expected.end)
+        if got.signals:
+            wave = around_mismatch(got, _unpaired(got, wiring, pairs), pairs)
+        if wave is not None and wave.mismatch is not None and wave.end < known:
+            break  # nothing that follows can change it
+        if size >= max(len(raw), len(other or b"")):
+            break
+    return wave
+
+
+def _unpaired(dump: Dump, wiring: Mapping[str, Direction], pairs: Pairs) -> list[Signal]:
+    """What is shown beside the pairs: other signals wired to the design; all signals where nothing else is known."""
+    paired = {name for expected, got in pairs.values() for name in (expected.name, got.name)}
+    inputs = [name for name, direction in wiring.items() if direction == "input"]
+    outputs = [name for name in wiring if wiring[name] != "input" and name not in pairs and name not in paired]
+    names = [name for name in (*inputs, *outputs) if name in dump.signals]
+    if not names and not pairs:
+        names = [name for name in dump.signals if name != FLAG]
+    return [dump.signals[name] for name in names]
 
 
 Pairs = dict[str, tuple[Signal, Signal]]
@@ -82,7 +102,7 @@ def _pairs_of_runs(got: Dump, expected: Dump, outputs: Iterable[str]) -> Pairs:
     return {
         name: (_until(expected.signals[name], both, name + EXPECTED), _until(got.signals[name], both, name + GOT))
         for name in outputs
-        if name in expected.signals
+        if name in expected.signals and name in got.signals
     }
 
 
@@ -118,6 +138,7 @@ def around_mismatch(dump: Dump, plain: list[Signal], pairs: Pairs) -> Waveform:
     mismatch = min(known, default=None)
     rows = [*plain, *(signal for pair in pairs.values() for signal in pair), *([flag] if flag else [])]
     start, end = _window(rows, mismatch, dump.end)
+    differences = {base: time if time is not None and time < end else None for base, time in differences.items()}
     first = {base + end for base, time in differences.items() if time is not None for end in (EXPECTED, GOT)}
     kept = _within_bounds([_cut(row, start, end) for row in rows], first)
     return Waveform(

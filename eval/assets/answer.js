@@ -58,7 +58,7 @@ function appendWave(body, wave) {
   const { head, view, fit } = waveformView(wave);
   const said = wave.mismatch === null
     ? "this bench does not say where expected and got differ; the start is shown"
-    : Object.entries(wave.differences).map(([name, time]) => time === null ? `${name} agrees` : `${name} differs from ${timeText(time, wave)}`).join(" · ");
+    : Object.entries(wave.differences).map(([name, time]) => time === null ? `${name} agrees here` : `${name} differs from ${timeText(time, wave)}`).join(" · ");
   const more = wave.left_out ? ` · ${wave.left_out} more signals are not shown` : "";
   holder.append(element("div", { class: "wave-head" }, element("h3", {}, "Waveform around the first mismatch"), element("span", { class: "soft" }, said + more), head), view);
   fit();

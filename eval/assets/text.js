@@ -68,8 +68,10 @@ function sourceView(code, diagnostics, numbered = true) {
 
 const lineClass = (item) => (item.severity === "note" ? "note-line" : item.severity);
 
+/** A diagnostic; one that stands free of its line names it. */
 function message(item, free) {
-  const place = item.line ? (item.column ? `line ${item.line}, column ${item.column}: ` : `line ${item.line}: `) : "";
+  const parts = [free && item.line && `line ${item.line}`, item.column && `column ${item.column}`].filter(Boolean);
+  const place = parts.length ? `${parts.join(", ")}: ` : "";
   const made = element("div", { class: `message ${lineClass(item)} ${free ? "free" : ""}` }, place + item.message);
   if (item.code) made.append(element("span", { class: "code" }, item.code));
   return made;

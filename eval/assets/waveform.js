@@ -42,7 +42,7 @@ function waveRows(wave) {
   return wave.signals.map((signal) => {
     const suffix = signal.name.slice(-4), base = signal.name.slice(0, -4);
     const paired = (suffix === "_ref" || suffix === "_dut") && byName.has(base + "_ref") && byName.has(base + "_dut");
-    const bus = signal.bits || (signal.width > 1 ? `[${signal.width - 1}:0]` : "");
+    const bus = signal.bits || (signal.width > 1 ? ` (${signal.width} bits)` : "");
     if (!paired) return { signal, label: signal.name + bus, kind: "in", role: "" };
     const first = wave.differences[base];
     if (suffix === "_ref") return { signal, label: base + bus, kind: "expected", role: "expected" };

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from autovcoder.errors import StoreError
-from autovcoder.records import Diagnostic, Verdict
+from autovcoder.records import Diagnostic, PassRule, Verdict
 from autovcoder.store import read_jsonl, read_manifest
 from eval.failures import failure_class
 from eval.results import write_page
@@ -203,3 +203,22 @@ def test_messages_that_differ_in_names_and_numbers_alone_are_one_class(one: str,
 
     assert failure_class(verdict(one)) == failure_class(verdict(other))
     assert failure_class(verdict(one)) != failure_class(verdict("something else"))
+
+
+def test_a_bench_that_only_prints_a_line_when_all_is_well_has_a_waveform_too(tmp_path: Path) -> None:
+    # Without a $finish, too: the run ends long after the last change, and the window must not.
+    source = A_AND_B.bench.sources["tb.v"].replace("$finish;", "").replace('$display("Mis', 'if (!bad) $display("Mis')
+    rule = PassRule(kind="pass_line", pattern="Mismatches: 0")
+    reference = design("a & b")
+    bench = A_AND_B.bench.model_copy(update={"pass_rule": rule, "sources": {"tb.v": A_AND_B.bench.sources["tb.v"]}})
+    quiet = bench.model_copy(update={"sources": {"tb.v": source}})
+    problem = A_AND_B.model_copy(update={"bench": quiet, "reference": None})
+    score([problem], [sample("a_and_b", 0, design("a | b"))], Icarus(), tmp_path, source={"model": "hand"})
+    answer = Page((tmp_path / "report.html").read_text()).data["answers"][0]
+    assert answer["status"] == "no_result"
+    assert [signal["name"] for signal in answer["wave"]["signals"]] == ["a", "b", "y"]
+    assert answer["wave"]["mismatch"] is None
+    assert answer["wave"]["end"] <= 4 * 10**9  # in nanoseconds; its last change is after 3 s
+    problem = A_AND_B.model_copy(update={"bench": bench, "reference": reference})
+    score([problem], [sample("a_and_b", 0, design("a | b"))], Icarus(), tmp_path / "two", source={"model": "hand"})
+    assert Page((tmp_path / "two" / "report.html").read_text()).data["answers"][0]["wave"]["mismatch"] == 10**9

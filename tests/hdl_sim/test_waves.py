@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autovcoder.records import Bench, PassRule, Signal, Waveform
@@ -121,6 +121,23 @@ def test_a_dump_that_never_ends_is_read_up_to_its_limit() -> None:
     assert len(wave.model_dump_json()) < 20_000
 
 
+@pytest.mark.parametrize("late", [100, 1000, 5000])
+def test_a_late_mismatch_is_found_and_shown_like_an_early_one(late: int) -> None:
+    longer = PAIRED.replace("i < 60", "i < 5500")
+    design = register(f"count == {late} ? ~d : d").replace(
+        "always", "integer count = 0; always @(posedge clk) count <= count + 1;\n always"
+    )
+    simulator = Icarus()
+    wave = waveform(simulator, design, bench(longer))
+    assert wave is not None
+    assert wave.mismatch == (10 * late + 5) * 1000
+    whole = read_vcd(simulator.dump(design, bench(longer)), "tb")
+    for kept in wave.signals:
+        shown = [change for change in whole.signals[kept.name].changes if wave.start < change[0] < wave.end]
+        assert list(kept.changes[1:]) == shown
+    assert len({time for row in wave.signals for time, _ in row.changes}) == BEFORE + AFTER
+
+
 def test_an_expected_x_is_no_expectation() -> None:
     def row(*changes: tuple[int, str]) -> Signal:
         return Signal(name="y", width=2, changes=changes)
@@ -176,6 +193,7 @@ def write_vcd(signals: list[Signal]) -> str:
     return "\n".join(lines) + "\n"
 
 
+@settings(deadline=None, max_examples=60)
 @given(simulations())
 def test_a_dump_is_read_back_as_it_was_written(signals: list[Signal]) -> None:
     dump = read_vcd(write_vcd(signals).encode(), "tb")
@@ -183,6 +201,7 @@ def test_a_dump_is_read_back_as_it_was_written(signals: list[Signal]) -> None:
     assert dump.signals == {row.name: row for row in signals}
 
 
+@settings(deadline=None, max_examples=60)
 @given(simulations(), st.integers(0, 10**12) | st.none())
 def test_a_window_shows_what_was_dumped_and_nothing_else(signals: list[Signal], other: int | None) -> None:
     dump = read_vcd(write_vcd(signals).encode(), "tb")
@@ -205,6 +224,7 @@ def test_a_window_shows_what_was_dumped_and_nothing_else(signals: list[Signal], 
         assert all(wave.start <= time < wave.end for time, _ in kept.changes)
 
 
+@settings(deadline=None, max_examples=60)
 @given(simulations(), st.data())
 def test_a_torn_dump_gives_a_part_of_the_whole(signals: list[Signal], data: st.DataObject) -> None:
     text = write_vcd(signals).encode()
@@ -215,6 +235,7 @@ def test_a_torn_dump_gives_a_part_of_the_whole(signals: list[Signal], data: st.D
             assert row.changes[: len(kept)] == kept
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=300))
 def test_no_bytes_break_the_reader(data: bytes) -> None:
     head = b"$scope module tb $end\n$var wire 8 ! a [7:0] $end\n$upscope $end\n$enddefinitions $end\n#1\nb101 !\n"
