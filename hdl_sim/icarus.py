@@ -235,7 +235,7 @@ def _simulate(run: _Run, bench: Bench, files: BenchFiles) -> Verdict:
     run.log = finished.stdout + finished.stderr
     if _broken_by_design(run, finished):
         return run.verdict("elaboration_error", "elaborate")
-    outcome = judge(bench.pass_rule, finished, idle_line=files.idle_line, bench_files=files.compiled)
+    outcome = judge(bench.pass_rule, finished, idle_line=files.idle_line, bench_files=files.compiled, nonce=run.nonce)
     return run.verdict(outcome.status, "simulate", outcome)
 
 

@@ -57,6 +57,8 @@ def _copies(item: Any, numbers: dict[str, set[str]]) -> int:
     """How many instances one instantiation makes in one copy of its module, loops around it included."""
     arrays = 0
     for instance in item.instances:
+        if not hasattr(instance, "decl"):
+            continue  # a comma between two
         dimensions = instance.decl.dimensions if instance.decl is not None else ()
         size = 1
         for dimension in dimensions:

@@ -19,6 +19,8 @@ _TIMESCALE = re.compile(r"^\s*(`timescale\s+\d+\s*[munpf]?s\s*/\s*\d+\s*[munpf]?
 _DEFINE = re.compile(r"^\s*`define\s+([A-Za-z_]\w*)", re.MULTILINE)
 # In units of the testbench's timescale: longer than any test, short enough not to overflow 64 bits of femtoseconds.
 _LONG = 1 << 40
+# Where a testbench of ours prints the word that no design can know: see `PassRule.secret`.
+SECRET = "@SECRET@"
 # What slang says of headers, which it is not given.
 _HEADERS = frozenset({"ExceededMaxIncludeDepth", "UnknownDirective"})
 
@@ -44,22 +46,25 @@ def bench_files(bench: Bench, nonce: str, *, keep_dumps: bool = False) -> BenchF
     """The files of a Verilog bench.
 
     Args:
-        nonce: makes names that a design cannot know.
+        nonce: makes names that a design cannot know, and is the secret of a bench that has one.
 
     Raises:
-        InputError: a file name is not a plain one, or there is nothing to compile.
+        InputError: a file name is not a plain one, there is nothing to compile, or no place for the secret.
     """
     check_names(bench)
     texts = dict(bench.data_files)
     compiled = []
     for name, text in bench.sources.items():
-        texts[name] = text if keep_dumps else strip_dumps(text)
+        text = text if keep_dumps else strip_dumps(text)
+        texts[name] = text.replace(SECRET, nonce) if bench.pass_rule.secret else text
         if name.endswith(_COMPILED):
             compiled.append(name)
     if not compiled:
         raise InputError(
             "the testbench has no Verilog source", where=", ".join(bench.sources), fix="name it *.v or *.sv"
         )
+    if bench.pass_rule.secret and not any(SECRET in text for text in bench.sources.values()):
+        raise InputError(f"the testbench has no {SECRET} to print", where=", ".join(bench.sources))
     watched = bench.pass_rule.kind == "pass_line"
     idle_line = f"{nonce} idle" if watched else ""
     glue = f"between_{nonce}.sv"
