@@ -3,7 +3,7 @@
 Reads a folder with ``recorded/*.jsonl.gz`` (task_id, index, completion, naive_verdict) and ``verilogeval_v1/``; prints
 a table. ``naive_verdict`` is what the benchmark's own rule said after the longest fence was taken, or else the whole
 text, behind the prompt's header where it has no ``module top_module``. A pass that only a message on stderr spoilt
-counts as a naive pass, and so does one that our simulator cannot decide, as long as it is named.
+counts as a naive pass.
 
     python benchmarks/extraction.py [FOLDER] [--files NAME ...] [--workers N]
 

@@ -20,7 +20,7 @@ _DEFINE = re.compile(r"^\s*`define\s+([A-Za-z_]\w*)", re.MULTILINE)
 # In units of the testbench's timescale: longer than any test, short enough not to overflow 64 bits of femtoseconds.
 _LONG = 1 << 40
 # Where a testbench of ours prints the word that no design can know: see `PassRule.secret`.
-SECRET = "@SECRET@"
+SECRET_PLACE = "@SECRET@"  # noqa: S105 - no password
 # What slang says of headers, which it is not given.
 _HEADERS = frozenset({"ExceededMaxIncludeDepth", "UnknownDirective"})
 
@@ -56,15 +56,15 @@ def bench_files(bench: Bench, nonce: str, *, keep_dumps: bool = False) -> BenchF
     compiled = []
     for name, text in bench.sources.items():
         text = text if keep_dumps else strip_dumps(text)
-        texts[name] = text.replace(SECRET, nonce) if bench.pass_rule.secret else text
+        texts[name] = text.replace(SECRET_PLACE, nonce) if bench.pass_rule.secret else text
         if name.endswith(_COMPILED):
             compiled.append(name)
     if not compiled:
         raise InputError(
             "the testbench has no Verilog source", where=", ".join(bench.sources), fix="name it *.v or *.sv"
         )
-    if bench.pass_rule.secret and not any(SECRET in text for text in bench.sources.values()):
-        raise InputError(f"the testbench has no {SECRET} to print", where=", ".join(bench.sources))
+    if bench.pass_rule.secret and not any(SECRET_PLACE in text for text in bench.sources.values()):
+        raise InputError(f"the testbench has no {SECRET_PLACE} to print", where=", ".join(bench.sources))
     watched = bench.pass_rule.kind == "pass_line"
     idle_line = f"{nonce} idle" if watched else ""
     glue = f"between_{nonce}.sv"

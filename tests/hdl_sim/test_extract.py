@@ -128,8 +128,10 @@ def test_fenced_module_comes_back_unchanged(before: str, after: str, code: str, 
 
 
 PIECES = st.lists(
-    st.sampled_from([ADD, FULL, TB, "```", "```verilog\n", "endmodule", "module top(input a);", "Module top(", "assign y = a;",
-                     "module (input a, output y);", "\n", "It works.", "input a;", "<think>", "</think>", "`define X 1\n"])
+    st.sampled_from([
+        ADD, FULL, TB, "```", "```verilog\n", "endmodule", "module top(input a);", "Module top(", "assign y = a;",
+        "module (input a, output y);", "\n", "It works.", "input a;", "<think>", "</think>", "`define X 1\n",
+    ])
 ).map("\n".join)  # fmt: skip
 
 

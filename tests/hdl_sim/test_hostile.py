@@ -1,7 +1,7 @@
 """Hostile designs: none passes, each gets the status that it is owed, and nothing of it is left.
 
-Each file in ``hostile/`` is one design that is wrong and tries to pass, to harm, or to stay. Its first lines say what it
-tries, the status owed (``owed line``, ``owed cocotb``: on that bench, where it differs), and which benches it passes
+Each file in ``hostile/`` is one design that is wrong and tries to pass, to harm, or to stay. Its first lines say what
+it tries, the status owed (``owed line``, ``owed cocotb``: on that bench, where it differs), and which benches it passes
 under the naive procedure, `iverilog` and `vvp` and a look at the output.
 """
 
@@ -30,7 +30,7 @@ from hdl_sim.tools import find_tool
 
 FOLDER = Path(__file__).with_name("hostile")
 HONEST = (FOLDER / "benches" / "honest_design.sv").read_text()
-SECRET = "c4n4ry-0f-the-h0st"
+MARK = "c4n4ry-0f-the-h0st"
 # Wide where a busy machine decides, narrow where the design does.
 LIMITS = Limits(wall_s=120, cpu_s=1, memory_mb=256)
 BOUND_S = 90.0
@@ -109,12 +109,12 @@ def icarus() -> Icarus:
 @pytest.fixture
 def canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A file of the user and a variable of the environment, both with a secret; afterwards all is as it was."""
-    monkeypatch.setenv("HDL_SIM_CANARY", SECRET)
+    monkeypatch.setenv("HDL_SIM_CANARY", MARK)
     path = tmp_path / "canary.txt"
-    path.write_text(f"{SECRET}\n")
+    path.write_text(f"{MARK}\n")
     before = places()
     yield path
-    assert path.read_text() == f"{SECRET}\n"
+    assert path.read_text() == f"{MARK}\n"
     assert [entry.name for entry in tmp_path.iterdir()] == ["canary.txt"]
     assert places() == before
     assert left_running() == []
@@ -122,7 +122,7 @@ def canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def places() -> set[str]:
     """What lies in the folders that runs use, and in ours."""
-    ours = [entry for entry in Path(memory_folder() or tempfile.gettempdir()).glob(f"{folder_prefix()}*")]
+    ours = list(Path(memory_folder() or tempfile.gettempdir()).glob(f"{folder_prefix()}*"))
     return {str(entry) for entry in [*ours, *FOLDER.iterdir(), *Path.cwd().iterdir()]}
 
 
@@ -148,7 +148,7 @@ def check(verdict: Verdict, owed: list[str]) -> None:
     said = verdict.model_dump_json()
     assert not verdict.passed
     assert verdict.status in owed, said
-    assert SECRET not in said
+    assert MARK not in said
     assert Path("/etc/passwd").read_text().splitlines()[0] not in said
     if verdict.status == "forbidden":
         assert verdict.diagnostics
@@ -210,7 +210,7 @@ def test_the_sandbox_alone_keeps_the_host_whole(design: Hostile, icarus: Icarus,
             (folder / "bench.sv").unlink()
             done.append(run_confined([str(find_tool("vvp")), "-n", "sim.vvp"], cwd=folder, limits=LIMITS))
         said = "".join(finished.stdout + finished.stderr for finished in done)
-    assert SECRET not in said
+    assert MARK not in said
     assert Path("/etc/passwd").read_text().splitlines()[0] not in said
     assert "overwritten" not in said
 
