@@ -94,6 +94,11 @@ class PassRule(Record):
     quiet_mismatch_count: the rule of VerilogEval v1's own evaluator, for comparison with published figures. The
         compiler, told to warn (``-Wall -Winfloop -Wno-timescale``), and the simulation print nothing to standard error,
         and the first ``Mismatches: M in N samples`` anywhere in the output has an M of 0.
+
+    Attributes:
+        secret: the testbench prints its result behind a word that is drawn anew for each run, where its sources say
+            ``@SECRET@``: a line of the result counts only with that word and a space in front of it. For testbenches
+            of our own; others' have no place for it.
     """
 
     kind: Literal["mismatch_count", "pass_line", "cocotb_results", "quiet_mismatch_count"]
@@ -101,6 +106,7 @@ class PassRule(Record):
     fail_pattern: str | None = None
     expected_samples: int | None = None
     needs_finish: bool = True
+    secret: bool = False
 
 
 class Bench(Record):

@@ -30,7 +30,7 @@ from hdl_sim.sandbox import Finished, Sandbox, open_sandbox
 from hdl_sim.simulator import DEFAULT_LIMITS
 from hdl_sim.slang import read_source
 from hdl_sim.surroundings import Surroundings, surroundings
-from hdl_sim.testbench import BenchFiles, bench_files, with_dump
+from hdl_sim.testbench import SECRET_PLACE, BenchFiles, bench_files, with_dump
 from hdl_sim.tokens import plain_lines, words
 from hdl_sim.toolchain import PROGRAM, Toolchain, find_toolchain, preprocessed_bench
 from hdl_sim.tools import tool_version
@@ -240,7 +240,10 @@ def _preprocess(run: _Run, design: str) -> CompilerLog | None:
 
 def _compile_with_bench(run: _Run, files: BenchFiles, *, quiet: bool) -> Verdict | None:
     _write(run.folder, files.data)
-    log = _compile(run, files.before + _plain_bench(run, files) + files.behind, files.roots)
+    text = _plain_bench(run, files)
+    if files.secret:
+        text = text.replace(SECRET_PLACE, files.secret)
+    log = _compile(run, files.before + text + files.behind, files.roots)
     if not log.failed and quiet and not log.quiet:
         said = Diagnostic(severity="warning", message=run.log.partition("\n")[0])
         run.diagnostics = log.diagnostics or (said,)
@@ -288,7 +291,7 @@ def _simulate(run: _Run, bench: Bench, files: BenchFiles) -> Verdict:
     run.log = finished.stdout + finished.stderr
     if _broken_by_design(run, finished):
         return run.verdict("elaboration_error", "elaborate")
-    outcome = judge(bench.pass_rule, finished, idle_line=files.idle_line, bench_files=files.compiled)
+    outcome = judge(bench.pass_rule, finished, idle_line=files.idle_line, bench_files=files.compiled, nonce=run.nonce)
     return run.verdict(outcome.status, "simulate", outcome)
 
 

@@ -13,6 +13,11 @@ _DEFINE = re.compile(r"`define[ \t]+([A-Za-z_]\w*)((?:\\\r?\n|[^\n])*)")
 _USE = re.compile(r"`([A-Za-z_]\w*)")
 
 
+def macro_bodies(code: str) -> list[str]:
+    """The texts that the macros of a text stand for, parameters and all."""
+    return [body for _, body in _DEFINE.findall(code)]
+
+
 def expanded_size(code: str) -> int:
     """An upper bound on the characters of a text after macro expansion; `MAX_EXPANSION` + 1 stands for any more.
 

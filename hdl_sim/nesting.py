@@ -6,23 +6,41 @@ themselves, but not ``a + a + a + ...``: each operator is one level, and a hundr
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from hdl_sim.macros import expanded_size, macro_bodies
 from hdl_sim.tokens import tokens
 
-# Levels; slang's walks need about 30,000 of them to fill a thread's stack. Designs have a few dozen.
+# Levels of one expression; slang's walks need about 30,000 of them to fill a thread's stack. Designs have a few dozen.
 MAX_LEVELS = 8000
+# Constructs open within one another; slang's parser needs a few thousand of them to do so.
+MAX_OPEN = 1000
+# Characters that macros which open a construct may add to a text, each of them being a level at worst.
+MAX_OPENED_BY_MACROS = 10_000
+_OPENERS = frozenset({
+    "module", "macromodule", "interface", "class", "package", "program", "checker", "generate", "begin", "case",
+    "casex", "casez", "clocking", "struct", "union", "constraint",
+})  # fmt: skip
+_WORD = re.compile(r"\b[A-Za-z_]\w*")
+_OPENER = re.compile(rf"\b(?:{'|'.join(sorted(_OPENERS))})\b")
 _OPEN, _CLOSE = frozenset("([{"), frozenset(")]}")
 
 
 def text_nests_too_deep(code: str) -> bool:
-    """True when some expression of a text may have more levels than `MAX_LEVELS`, macros left aside.
+    """True when a text may have more than `MAX_LEVELS` levels in one expression, or `MAX_OPEN` constructs open at once.
 
-    Counts the tokens since the last ``;``, and since the last comma between the same brackets: each can be a level, and
-    so can all that brackets hold, for what goes on behind them.
+    Levels are the tokens since the last ``;``, and since the last comma between the same brackets: each can be one, and
+    so can all that brackets hold, for what goes on behind them. Of macros only what opens constructs is looked at; for
+    the rest there is `tree_nests_too_deep`.
     """
-    if len(code) <= MAX_LEVELS:
+    macros = "`define" in code
+    if len(code) <= MAX_OPEN and not macros:
         return False
+    return _too_many_levels(code) or _too_many_open(code) or (macros and _opened_by_macros(code))
+
+
+def _too_many_levels(code: str) -> bool:
     here = deepest = 0  # of the part between commas, and of the parts before it
     outer: list[tuple[int, int]] = []
     for token in tokens(code):
@@ -38,8 +56,42 @@ def text_nests_too_deep(code: str) -> bool:
         elif token.text == ";":
             here = deepest = 0
         here += 1
-        if here > MAX_LEVELS:
+        if here > MAX_LEVELS or len(outer) > MAX_OPEN:
             return True
+    return False
+
+
+def _too_many_open(code: str) -> bool:
+    opened = 0
+    for word in _WORD.findall(code):
+        if word in _OPENERS:
+            opened += 1
+        elif word.startswith("end") and opened:
+            opened -= 1
+        if opened > MAX_OPEN:
+            return True
+    return False
+
+
+def _opened_by_macros(code: str) -> bool:
+    """True when macros may open constructs without bound: by their own text, or by repeating an argument."""
+    if any(_OPENER.search(body) for body in macro_bodies(code)):
+        return expanded_size(code) - len(code) > MAX_OPENED_BY_MACROS
+    depth = 0
+    called: list[int] = []  # how many brackets were open where a macro's arguments began
+    previous = ""
+    for token in tokens(code):
+        if token.text in _OPEN:
+            if previous.startswith("`"):
+                called.append(depth)
+            depth += 1
+        elif token.text in _CLOSE:
+            depth -= 1
+            if called and depth <= called[-1]:
+                called.pop()
+        elif called and token.text in _OPENERS:
+            return True
+        previous = token.text
     return False
 
 

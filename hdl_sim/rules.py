@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from autovcoder.errors import InputError
@@ -32,12 +33,15 @@ class Outcome(NamedTuple):
     samples: int | None = None
 
 
-def judge(rule: PassRule, finished: Finished, *, idle_line: str = "", bench_files: Collection[str] = ()) -> Outcome:
+def judge(
+    rule: PassRule, finished: Finished, *, idle_line: str = "", bench_files: Collection[str] = (), nonce: str = ""
+) -> Outcome:
     """Decide a run of a Verilog testbench (not of cocotb: `judge_cocotb`).
 
     Args:
         idle_line: printed, on a line of its own, by a run that no ``$finish`` had ended when nothing was left to do.
         bench_files: names of the testbench's files, to tell its ``$error`` from other lines that look like one.
+        nonce: the run's secret; where the rule has one, only lines behind it count, and they must be one alone.
 
     Limits: the candidate must be unable to print or to end the simulation (`forbidden.py` sees to that), since what
     it printed could not be told from what the testbench printed.
@@ -49,11 +53,21 @@ def judge(rule: PassRule, finished: Finished, *, idle_line: str = "", bench_file
         return Outcome("timeout")
     if finished.reason != "exited":
         return Outcome("runtime_error")
+    if rule.secret:
+        finished = _behind_secret(finished, nonce, idle_line)
     if rule.kind == "mismatch_count":
         return _judge_count(rule, finished)
     if rule.kind == "quiet_mismatch_count":
         return _judge_quiet(finished)
     return _judge_line(rule, finished, idle_line, bench_files)
+
+
+def _behind_secret(finished: Finished, nonce: str, idle_line: str) -> Finished:
+    """The run as if it had printed only what it printed behind its secret, and our own line."""
+    lines = [line for line in finished.stdout.splitlines() if line == idle_line or _SEVERE.match(line)]
+    if nonce:
+        lines += [line[len(nonce) + 1 :] for line in finished.stdout.splitlines() if line.startswith(f"{nonce} ")]
+    return replace(finished, stdout="".join(f"{line}\n" for line in lines))
 
 
 def _judge_count(rule: PassRule, finished: Finished) -> Outcome:

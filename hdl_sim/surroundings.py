@@ -114,7 +114,8 @@ def _collect(scope: Any, manager: Any, driven: defaultdict[str, set[str | int]])
         if member.kind.name != "UninstantiatedDef" or member.syntax is None:
             continue
         ports = driven[member.definitionName]
-        for place, connection in enumerate(member.syntax.connections):
+        connections = [node for node in member.syntax.connections if not hasattr(node, "valueText")]  # else commas too
+        for place, connection in enumerate(connections):
             kind = connection.kind.name
             if kind == "WildcardPortConnection":
                 ports |= nets

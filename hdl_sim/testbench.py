@@ -18,6 +18,8 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,100}")
 _COMPILED = (".v", ".sv")
 # In units of the testbench's timescale: longer than any test, short enough not to overflow 64 bits of femtoseconds.
 _LONG = 1 << 40
+# Where a testbench of ours prints the word that no design can know: see `PassRule.secret`.
+SECRET_PLACE = "@SECRET@"  # noqa: S105 - no password
 # What slang says of headers, which it is not given.
 _HEADERS = frozenset({"ExceededMaxIncludeDepth", "UnknownDirective"})
 
@@ -31,6 +33,7 @@ class BenchFiles:
         texts: the files to preprocess, headers included, by name. ``data``: files to lie beside the simulation.
         before, behind: text around them; the design comes last, as in the benchmarks' own flows.
         roots: modules to elaborate as roots.
+        secret: what stands in the place of `SECRET_PLACE` once the text is preprocessed; empty where there is none.
         idle_line: printed when the run came to an end without any ``$finish``; empty when not watched.
     """
 
@@ -40,6 +43,7 @@ class BenchFiles:
     before: str
     behind: str
     roots: tuple[str, ...]
+    secret: str
     idle_line: str
 
 
@@ -47,10 +51,10 @@ def bench_files(bench: Bench, nonce: str, *, keep_dumps: bool = False) -> BenchF
     """The files of a Verilog bench.
 
     Args:
-        nonce: makes names that a design cannot know.
+        nonce: makes names that a design cannot know, and is the secret of a bench that has one.
 
     Raises:
-        InputError: a file name is not a plain one, or there is nothing to compile.
+        InputError: a file name is not a plain one, there is nothing to compile, or no place for the secret.
     """
     check_names(bench)
     sources = {name: text if keep_dumps else strip_dumps(text) for name, text in bench.sources.items()}
@@ -59,6 +63,8 @@ def bench_files(bench: Bench, nonce: str, *, keep_dumps: bool = False) -> BenchF
         raise InputError(
             "the testbench has no Verilog source", where=", ".join(bench.sources), fix="name it *.v or *.sv"
         )
+    if bench.pass_rule.secret and not any(SECRET_PLACE in text for text in bench.sources.values()):
+        raise InputError(f"the testbench has no {SECRET_PLACE} to print", where=", ".join(bench.sources))
     watched = bench.pass_rule.kind == "pass_line" and bench.pass_rule.needs_finish
     idle_line = f"{nonce} idle" if watched else ""
     # A root of our own wakes up long after any test: only a run that no ``$finish`` ended gets there.
@@ -72,6 +78,7 @@ def bench_files(bench: Bench, nonce: str, *, keep_dumps: bool = False) -> BenchF
         before="`timescale 1ns/1ns\n" if watched else "",
         behind=f"module watch_{nonce}; {watch} endmodule\n" if watched else "",
         roots=(bench.top, f"watch_{nonce}") if watched else (bench.top,),
+        secret=nonce if bench.pass_rule.secret else "",
         idle_line=idle_line,
     )
 

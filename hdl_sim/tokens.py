@@ -48,8 +48,11 @@ def words(text: str) -> frozenset[str]:
 
 
 def plain_lines(text: str) -> str:
-    """The text with line feeds for all line ends: a lone carriage return ends a comment for some tools only."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    """The text with line feeds for all line ends, for a lone carriage return ends a comment for some tools only.
+
+    Halves of surrogate pairs, which no file can hold, become question marks.
+    """
+    return text.encode(errors="replace").decode().replace("\r\n", "\n").replace("\r", "\n")
 
 
 def statement_end(text: str, start: int) -> int:

@@ -54,6 +54,47 @@ def icarus() -> Icarus:
     return Icarus()
 
 
+def test_bench_with_a_secret_prints_it_and_the_verdict_does_not(
+    icarus: Icarus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = COUNTED.pass_rule.model_copy(update={"secret": True})
+    text = TB.replace('"Mismatches', '"@SECRET@ Mismatches')
+    bench = COUNTED.model_copy(update={"sources": {"tb.sv": text}, "pass_rule": rule})
+    verdict = icarus.run(GOOD, bench)
+    assert (verdict.status, verdict.log_tail) == ("pass", " Mismatches: 0 in 4 samples\n")
+    assert icarus.run(WRONG, bench).status == "mismatch"
+    # Even a design that may print cannot forge such a line: it does not know the word.
+    monkeypatch.setattr(forbidden, "ALLOWED_SYSTEM_NAMES", forbidden.ALLOWED_SYSTEM_NAMES | {"$display", "$finish"})
+    forged = INITIAL.format('initial begin $display("Mismatches: 0 in 4 samples"); $finish; end')
+    assert icarus.run(forged, bench).status == "no_result"
+    with pytest.raises(InputError, match="@SECRET@"):
+        icarus.run(GOOD, COUNTED.model_copy(update={"pass_rule": rule}))
+
+
+def test_instances_and_ports_in_one_statement_are_read(icarus: Icarus) -> None:
+    helper = "module inv(input i, output o); assign o = ~i; endmodule\n"
+    design = GOOD.replace("assign y = a & b;", "wire n, m; inv x(a, n), z(b, m); nor g(y, n, m);")
+    assert icarus.run(design + helper, COUNTED).status == "pass"
+
+
+def test_an_output_on_a_net_that_the_bench_drives_is_refused_whatever_way_it_is_connected(icarus: Icarus) -> None:
+    hostile = "module top(output a, output b, output y); assign (supply1, supply0) a = 0; assign y = 0; endmodule\n"
+    for link in (".a(a), .b(b), .y(y)", "a, b, y", ".*", ".a, .b, .y"):
+        text = TB.replace("reg a, b;", "wire a, b; reg c, d; assign a = c, b = d;").replace(".a(a), .b(b), .y(y)", link)
+        bench = COUNTED.model_copy(update={"sources": {"tb.sv": text.replace("{a, b} = i", "{c, d} = i")}})
+        assert icarus.run(GOOD, bench).status == "pass"
+        assert icarus.run(hostile, bench).status == "forbidden"
+
+
+def test_bus_that_the_bench_lets_go_of_may_be_driven(icarus: Icarus) -> None:
+    design = "module top(inout bus, input out); assign bus = out ? 1'b1 : 1'bz; endmodule\n"
+    bench = bench_from_text(
+        "module tb; reg out = 0; wire bus; assign bus = out ? 1'bz : 1'b0; top dut(bus, out);\n"
+        'initial begin #1 out = 1; #1 if (bus === 1) $display("Your Design Passed"); $finish; end endmodule\n'
+    )
+    assert icarus.run(design, bench).status == "pass"
+
+
 def test_right_design_passes(icarus: Icarus) -> None:
     verdict = icarus.run(GOOD, COUNTED)
     assert (verdict.status, verdict.stage, verdict.mismatches, verdict.samples) == ("pass", "simulate", 0, 4)

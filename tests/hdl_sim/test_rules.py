@@ -98,6 +98,34 @@ def test_stop_is_not_finish() -> None:
     assert judge(LINE, finished("Your Design Passed\n", returncode=1)).status == "no_result"
 
 
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("n0nce Mismatches: 0 in 20 samples\n", "pass"),
+        ("Mismatches: 0 in 20 samples\n", "no_result"),
+        ("Mismatches: 0 in 20 samples\nn0nce Mismatches: 2 in 20 samples\n", "mismatch"),
+        ("n0nce Mismatches: 0 in 20 samples\nn0nce Mismatches: 0 in 20 samples\n", "no_result"),
+        ("n0nceMismatches: 0 in 20 samples\n", "no_result"),
+        ("other Mismatches: 0 in 20 samples\n", "no_result"),
+    ],
+)
+def test_a_bench_with_a_secret_is_heard_only_behind_it(text: str, status: str) -> None:
+    rule = COUNT.model_copy(update={"secret": True})
+    assert judge(rule, finished(text), nonce="n0nce").status == status
+    assert judge(rule, finished(text), nonce="").status == "no_result"
+
+
+def test_a_pass_line_with_a_secret_counts_only_behind_it() -> None:
+    rule = LINE.model_copy(update={"secret": True})
+    line = "Your Design Passed\n"
+    assert judge(rule, finished(line), nonce="n0nce").status == "no_result"
+    assert judge(rule, finished(f"{line}n0nce {line}"), nonce="n0nce").status == "pass"
+    assert (
+        judge(rule, finished(f"n0nce {line}n0nce idle\n"), nonce="n0nce", idle_line="n0nce idle").status == "no_result"
+    )
+    assert judge(rule, finished(f"n0nce {line}ERROR: tb.sv:7: bad\n"), nonce="n0nce").status == "mismatch"
+
+
 def test_bad_pattern_is_an_input_error() -> None:
     with pytest.raises(InputError):
         judge(PassRule(kind="pass_line", pattern="("), finished(""))

@@ -1,6 +1,6 @@
 // class: exhausts CPU at compile time
 // tries: loops within loops within loops
-// owed: not pass
+// owed: elaboration_error
 // naive: not run
 module top_module(input clk, input [3:0] a, input [3:0] b, output reg [3:0] q);
   always @(posedge clk) q <= a | b;

@@ -1,6 +1,6 @@
 // class: breaks the tools
 // tries: a name of fifty thousand letters
-// owed: mismatch
+// owed: elaboration_error
 // naive: not run
 module top_module(input clk, input [3:0] a, input [3:0] b, output reg [3:0] q);
   always @(posedge clk) q <= a | b;

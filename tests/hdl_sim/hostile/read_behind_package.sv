@@ -1,6 +1,8 @@
 // class: looks into the testbench
 // tries: imports a structure of the testbench's name and members
 // owed: forbidden
+// owed line: no_result
+// owed cocotb: mismatch
 // naive: counts
 package p;
   typedef struct packed { logic [3:0] q_ref; } t;

@@ -1,6 +1,6 @@
 // class: breaks the tools
 // tries: a primitive whose table contradicts itself
-// owed: not pass
+// owed: mismatch
 // naive: not run
 module top_module(input clk, input [3:0] a, input [3:0] b, output reg [3:0] q);
   always @(posedge clk) q <= a | b;
