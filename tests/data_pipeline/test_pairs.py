@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,8 +19,8 @@ from autovcoder.store import read_manifest, read_records
 from data_pipeline.circuit import render
 from data_pipeline.families import FAMILIES
 from data_pipeline.pairs import OVERLAP, PairSettings, make_pairs
-from data_pipeline.parametric import ParametricTeacher, code_key, is_held_out
-from data_pipeline.phrasing import FRAMES, HELD_OUT_FRAMES
+from data_pipeline.parametric import ParametricTeacher, answer, code_key, is_held_out
+from data_pipeline.phrasing import FRAMES, HELD_OUT_FRAMES, interface_comment
 from data_pipeline.slips import slip
 from data_pipeline.texts import TextSettings, make_texts
 from hdl_sim.icarus import Icarus
@@ -156,6 +157,25 @@ def test_texts_never_put_a_problem_beside_its_answer(tmp_path: Path) -> None:
     for row in rows:
         assert ("endmodule" in row["text"] or row["kind"] == "rtl with a slip") == row["kind"].startswith("rtl")
     assert read_manifest(tmp_path / "texts").rows == {"base.jsonl": 200, "rtl.jsonl": 50}
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_a_comment_states_the_interface_and_nothing_of_what_the_circuit_does(seed: int) -> None:
+    rng = random.Random(seed)
+    design, wording = _teacher().draw(rng)
+    comment = interface_comment(design.circuit, wording, rng)
+    for name in (wording.module, *wording.names.values()):
+        assert re.search(rf"\b{re.escape(name)}\b", comment)
+    assert design.circuit.headlines[0] not in comment
+    assert not read_source(comment).modules
+    assert not read_source(comment + answer(design.circuit, wording)).errors
+
+
+def test_half_of_the_rtl_stands_under_such_a_comment(tmp_path: Path) -> None:
+    make_texts(tmp_path / "texts", TextSettings(base=2, rtl=200))
+    rows = [json.loads(line)["text"] for line in (tmp_path / "texts" / "rtl.jsonl").read_text().splitlines()]
+    assert 70 < sum(text.startswith(("//", "/*")) for text in rows) < 130
 
 
 @settings(max_examples=60, deadline=None)
