@@ -5,85 +5,38 @@ Reads a design's text and a `Bench`; writes into a sandbox's folder, in memory w
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
-import shutil
-import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from autovcoder.errors import InputError, ToolFailed
-from autovcoder.records import Bench, Diagnostic, SimStage, Status, Verdict
+from autovcoder.records import Bench, Diagnostic, Verdict
 from hdl_sim import cocotb_bench
 from hdl_sim.drivers import driven_inputs
 from hdl_sim.dump import MAX_DUMP_BYTES
 from hdl_sim.forbidden import forbidden_constructs
 from hdl_sim.icarus_log import CompilerLog, read_log
+from hdl_sim.icarus_run import Run
 from hdl_sim.limits import Limits
 from hdl_sim.preprocess import preprocessed, uses_preprocessor
 from hdl_sim.references import outside_references
-from hdl_sim.rules import Outcome, judge
-from hdl_sim.sandbox import Finished, Sandbox, open_sandbox
+from hdl_sim.rules import judge
+from hdl_sim.sandbox import Finished, open_sandbox
 from hdl_sim.simulator import DEFAULT_LIMITS
 from hdl_sim.slang import read_source
 from hdl_sim.surroundings import Surroundings, surroundings
 from hdl_sim.testbench import SECRET_PLACE, BenchFiles, bench_files, with_dump
 from hdl_sim.tokens import plain_lines, words
-from hdl_sim.toolchain import PROGRAM, Toolchain, find_toolchain, preprocessed_bench
+from hdl_sim.toolchain import PROGRAM, find_toolchain, preprocessed_bench
 from hdl_sim.tools import tool_version
 
-_LOG_TAIL = 4000  # characters
-_SPACE_LEFT = 1 << 20  # bytes; with less, a file of a run may have been cut off
 _DESIGN, _PLAIN_DESIGN = "design.sv", "design.pp.sv"
 # The warnings that VerilogEval v1's evaluator asks for, and fails a design for.
 _OFFICIAL_WARNINGS = ("-Wall", "-Winfloop", "-Wno-timescale")
 _ALONE = Surroundings()
 _COMPILED = "compiled.sv"  # testbench and design, as one text: a timescale holds for all that follows it
-
-
-@dataclass(slots=True)
-class _Run:
-    """One verdict in the making: its sandbox, its limits, and what is known so far."""
-
-    sandbox: Sandbox
-    tools: Toolchain
-    limits: Limits
-    simulator: str
-    nonce: str
-    started: float = field(default_factory=time.monotonic)
-    design: str = ""  # preprocessed
-    diagnostics: tuple[Diagnostic, ...] = ()
-    log: str = ""
-
-    @property
-    def folder(self) -> Path:
-        return self.sandbox.folder
-
-    def left(self) -> Limits:
-        """The limits with the wall time that is left: compiling and running share it."""
-        return replace(self.limits, wall_s=max(0.001, self.limits.wall_s - (time.monotonic() - self.started)))
-
-    def verdict(self, status: Status, stage: SimStage, outcome: Outcome | None = None) -> Verdict:
-        if status != "pass":
-            self.refuse_full_disk()
-        return Verdict(
-            status=status,
-            stage=stage,
-            mismatches=outcome.mismatches if outcome else None,
-            samples=outcome.samples if outcome else None,
-            diagnostics=self.diagnostics,
-            log_tail=self.log.replace(self.nonce, "")[-_LOG_TAIL:],
-            seconds=round(time.monotonic() - self.started, 4),
-            simulator=self.simulator,
-        )
-
-    def refuse_full_disk(self) -> None:
-        """Raise where a lack of space, and not the design, may have ended the run."""
-        if "No space left" in self.log or shutil.disk_usage(self.folder).free < _SPACE_LEFT:
-            raise ToolFailed("no space left to simulate in", where=self.folder.parent, fix="free some and run again")
 
 
 class Icarus:
@@ -128,7 +81,7 @@ class Icarus:
             if _compile_with_bench(run, files, quiet=False) is not None:
                 return b""
             _simulate(run, bench, files)
-            return _read_start(run.folder / dumped)
+            return run.read_start(dumped, MAX_DUMP_BYTES)
 
     def compile_only(self, design: str | None, limits: Limits = DEFAULT_LIMITS) -> Verdict:
         """Whether ``design`` compiles by itself: ``pass`` at stage ``elaborate``, or why not."""
@@ -143,13 +96,13 @@ class Icarus:
             return run.verdict("pass", "elaborate")
 
     @contextmanager
-    def _new_run(self, limits: Limits, bench: Bench | None = None) -> Iterator[_Run]:
+    def _new_run(self, limits: Limits, bench: Bench | None = None) -> Iterator[Run]:
         tools = find_toolchain(_OFFICIAL_WARNINGS if _must_be_quiet(bench) else ())
         readable: Sequence[Path] = ()
         if bench is not None and bench.kind == "cocotb":
             limits, readable = cocotb_bench.needs(limits)
         with open_sandbox(limits, programs=tools.programs, readable=readable) as sandbox:
-            yield _Run(sandbox, tools, limits, self.name, secrets.token_hex(8))
+            yield Run(sandbox, tools, limits, self.name, secrets.token_hex(8))
 
 
 def _must_be_quiet(bench: Bench | None) -> bool:
@@ -164,7 +117,7 @@ def _names(bench: Bench) -> frozenset[str]:
 
 
 def _check_design(
-    run: _Run, design: str | None, used: Collection[str] = (), around: Surroundings = _ALONE
+    run: Run, design: str | None, used: Collection[str] = (), around: Surroundings = _ALONE
 ) -> Verdict | None:
     """Everything that can be said about a design alone, or None when it may be simulated.
 
@@ -208,27 +161,27 @@ def _not_allowed(design: str, used: Collection[str], around: Surroundings, *, br
     return outside_references(design, around.scopes) or driven_inputs(design, used, around)
 
 
-def _compile(run: _Run, before: str, roots: Sequence[str]) -> CompilerLog:
+def _compile(run: Run, before: str, roots: Sequence[str]) -> CompilerLog:
     """Compile the design behind the text ``before``, which is preprocessed."""
     (run.folder / PROGRAM).unlink(missing_ok=True)
-    _write(run.folder, {_COMPILED: f'{before}`line 1 "{_DESIGN}" 0\n{run.design}'})
+    run.write({_COMPILED: f'{before}`line 1 "{_DESIGN}" 0\n{run.design}'})
     finished = run.tools.compile(run.sandbox, _COMPILED, roots, run.left())
     return _read_log(run, finished)
 
 
-def _read_log(run: _Run, finished: Finished) -> CompilerLog:
+def _read_log(run: Run, finished: Finished) -> CompilerLog:
     run.log = (finished.stdout + finished.stderr).strip()
     if finished.returncode != 0:
         run.refuse_full_disk()
     return read_log(finished, (run.folder / PROGRAM).is_file(), _DESIGN)
 
 
-def _preprocess(run: _Run, design: str) -> CompilerLog | None:
+def _preprocess(run: Run, design: str) -> CompilerLog | None:
     """Preprocess the design; what Icarus' preprocessor said where it failed on a text that only it can judge."""
     run.design = preprocessed(design.encode(errors="replace").decode())
     if not uses_preprocessor(run.design):
         return None
-    _write(run.folder, {_DESIGN: run.design})
+    run.write({_DESIGN: run.design})
     finished = run.tools.preprocess(run.sandbox, [_DESIGN], _PLAIN_DESIGN, run.left())
     if finished.returncode != 0 or finished.reason != "exited":
         return _read_log(run, finished)
@@ -238,8 +191,8 @@ def _preprocess(run: _Run, design: str) -> CompilerLog | None:
     return None
 
 
-def _compile_with_bench(run: _Run, files: BenchFiles, *, quiet: bool) -> Verdict | None:
-    _write(run.folder, files.data)
+def _compile_with_bench(run: Run, files: BenchFiles, *, quiet: bool) -> Verdict | None:
+    run.write(files.data)
     text = _plain_bench(run, files)
     if files.secret:
         text = text.replace(SECRET_PLACE, files.secret)
@@ -266,7 +219,7 @@ def _compile_with_bench(run: _Run, files: BenchFiles, *, quiet: bool) -> Verdict
     return _rejected(run, log)
 
 
-def _plain_bench(run: _Run, files: BenchFiles | cocotb_bench.CocotbFiles) -> str:
+def _plain_bench(run: Run, files: BenchFiles | cocotb_bench.CocotbFiles) -> str:
     """What a testbench compiles, preprocessed."""
     plain = preprocessed_bench(run.tools, files.texts, files.compiled)
     if isinstance(plain, str):
@@ -275,7 +228,7 @@ def _plain_bench(run: _Run, files: BenchFiles | cocotb_bench.CocotbFiles) -> str
     raise InputError("the testbench does not compile", where=said, fix="test it with a working design")
 
 
-def _rejected(run: _Run, log: CompilerLog, *, syntax: bool = False) -> Verdict:
+def _rejected(run: Run, log: CompilerLog, *, syntax: bool = False) -> Verdict:
     if log.timed_out:
         return run.verdict("timeout", "elaborate")
     run.diagnostics = run.diagnostics or log.diagnostics
@@ -284,7 +237,7 @@ def _rejected(run: _Run, log: CompilerLog, *, syntax: bool = False) -> Verdict:
     return run.verdict("elaboration_error", "elaborate")
 
 
-def _simulate(run: _Run, bench: Bench, files: BenchFiles) -> Verdict:
+def _simulate(run: Run, bench: Bench, files: BenchFiles) -> Verdict:
     # Nothing that runs may read what it is tested with.
     (run.folder / _COMPILED).unlink()
     finished = run.tools.simulate(run.sandbox, run.left())
@@ -295,7 +248,7 @@ def _simulate(run: _Run, bench: Bench, files: BenchFiles) -> Verdict:
     return run.verdict(outcome.status, "simulate", outcome)
 
 
-def _broken_by_design(run: _Run, finished: Finished) -> bool:
+def _broken_by_design(run: Run, finished: Finished) -> bool:
     """True when the program could not start for what the design calls; raises when that is not the design's fault."""
     said = finished.stderr + finished.stdout[-2000:]
     if "Program not runnable" in said:
@@ -309,9 +262,9 @@ def _broken_by_design(run: _Run, finished: Finished) -> bool:
     return False
 
 
-def _run_cocotb(run: _Run, bench: Bench) -> Verdict:
+def _run_cocotb(run: Run, bench: Bench) -> Verdict:
     files = cocotb_bench.cocotb_files(bench, _DESIGN)
-    _write(run.folder, files.texts)
+    run.write(files.texts)
     log = _compile(run, _plain_bench(run, files), (bench.top,))
     if log.failed:
         # A top that nobody has is the design's fault unless the bench brings its own.
@@ -323,20 +276,3 @@ def _run_cocotb(run: _Run, bench: Bench) -> Verdict:
     finished, outcome = cocotb_bench.run_cocotb(run.sandbox, files, run.left())
     run.log = finished.stdout + finished.stderr
     return run.verdict(outcome.status, "simulate", outcome)
-
-
-def _read_start(dumped: Path) -> bytes:
-    """The start of a dump; whoever ran in the folder could have put anything there."""
-    try:
-        with os.fdopen(os.open(dumped, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-            return file.read(MAX_DUMP_BYTES)
-    except OSError:
-        return b""  # the run ended before it wrote anything
-
-
-def _write(folder: Path, texts: dict[str, str]) -> None:
-    try:
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise ToolFailed("cannot write what is to be simulated", where=folder, fix=str(error)) from None

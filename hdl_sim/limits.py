@@ -1,6 +1,6 @@
 """How much a confined program may use, so that no candidate can hold a machine.
 
-Reads nothing and writes nothing; `sandbox.run_confined` enforces it.
+Reads nothing and writes nothing; the sandbox enforces it.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from autovcoder.records import Bench, PassRule, Verdict
 from hdl_sim.icarus import Icarus
 from hdl_sim.limits import Limits
 from hdl_sim.run_folders import folder_prefix, memory_folder
-from hdl_sim.sandbox import active_layers, run_confined
+from hdl_sim.sandbox import active_layers, open_sandbox
 from hdl_sim.slang import MAX_CODE_BYTES
 from hdl_sim.tools import find_tool
 
@@ -200,15 +200,16 @@ def test_the_sandbox_alone_keeps_the_host_whole(design: Hostile, icarus: Icarus,
     """The second wall: what such a design does where nothing has refused it."""
     if not any("Landlock" in layer for layer in active_layers()):
         pytest.skip("this kernel has no Landlock")
-    with tempfile.TemporaryDirectory(prefix=folder_prefix(), dir=memory_folder()) as name:
-        folder = Path(name)
+    driver, simulator = find_tool("iverilog"), find_tool("vvp")
+    with open_sandbox(LIMITS, programs=[driver, simulator]) as sandbox:
+        folder = sandbox.folder
         (folder / "bench.sv").write_text("".join(BENCHES["line"].sources.values()))
         (folder / "design.sv").write_text(text_of(design, canary))
-        compiled = [str(find_tool("iverilog")), "-g2012", "-s", "testbench", "-o", "sim.vvp", "bench.sv", "design.sv"]
-        done = [run_confined(compiled, cwd=folder, limits=LIMITS)]
+        compiled = [str(driver), "-g2012", "-s", "testbench", "-o", "sim.vvp", "bench.sv", "design.sv"]
+        done = [sandbox.run(compiled, limits=LIMITS)]
         if (folder / "sim.vvp").exists():
             (folder / "bench.sv").unlink()
-            done.append(run_confined([str(find_tool("vvp")), "-n", "sim.vvp"], cwd=folder, limits=LIMITS))
+            done.append(sandbox.run([str(simulator), "-n", "sim.vvp"], limits=LIMITS))
         said = "".join(finished.stdout + finished.stderr for finished in done)
     assert MARK not in said
     assert Path("/etc/passwd").read_text().splitlines()[0] not in said

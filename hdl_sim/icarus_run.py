@@ -1,0 +1,87 @@
+"""One verdict in the making: the sandbox it is made in, the time it has left, and what is known so far.
+
+Reads and writes files of the sandbox's folder.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from autovcoder.errors import ToolFailed
+from autovcoder.records import Diagnostic, SimStage, Status, Verdict
+from hdl_sim.limits import Limits
+from hdl_sim.rules import Outcome
+from hdl_sim.sandbox import Sandbox
+from hdl_sim.toolchain import Toolchain
+
+_LOG_TAIL = 4000  # characters
+_SPACE_LEFT = 1 << 20  # bytes; with less, a file of a run may have been cut off
+
+
+@dataclass(slots=True)
+class Run:
+    """One verdict in the making.
+
+    Attributes:
+        simulator: its name and version. ``nonce``: a word that no design can know, and that no verdict shows.
+        design: the candidate, preprocessed.
+        log: what the last program printed.
+    """
+
+    sandbox: Sandbox
+    tools: Toolchain
+    limits: Limits
+    simulator: str
+    nonce: str
+    started: float = field(default_factory=time.monotonic)
+    design: str = ""
+    diagnostics: tuple[Diagnostic, ...] = ()
+    log: str = ""
+
+    @property
+    def folder(self) -> Path:
+        return self.sandbox.folder
+
+    def left(self) -> Limits:
+        """The limits with the wall time that is left: compiling and running share it."""
+        return replace(self.limits, wall_s=max(0.001, self.limits.wall_s - (time.monotonic() - self.started)))
+
+    def verdict(self, status: Status, stage: SimStage, outcome: Outcome | None = None) -> Verdict:
+        if status != "pass":
+            self.refuse_full_disk()
+        return Verdict(
+            status=status,
+            stage=stage,
+            mismatches=outcome.mismatches if outcome else None,
+            samples=outcome.samples if outcome else None,
+            diagnostics=self.diagnostics,
+            log_tail=self.log.replace(self.nonce, "")[-_LOG_TAIL:],
+            seconds=round(time.monotonic() - self.started, 4),
+            simulator=self.simulator,
+        )
+
+    def refuse_full_disk(self) -> None:
+        """Raise where a lack of space, and not the design, may have ended the run."""
+        if "No space left" in self.log or shutil.disk_usage(self.folder).free < _SPACE_LEFT:
+            raise ToolFailed("no space left to simulate in", where=self.folder.parent, fix="free some and run again")
+
+    def write(self, texts: Mapping[str, str]) -> None:
+        """Write files by name."""
+        try:
+            for name, text in texts.items():
+                (self.folder / name).write_text(text, encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise ToolFailed("cannot write what is to be simulated", where=self.folder, fix=str(error)) from None
+
+    def read_start(self, name: str, most: int) -> bytes:
+        """The first bytes of a file that the program wrote, nothing where it is no file; it could have put anything."""
+        try:
+            with os.fdopen(os.open(self.folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+                return file.read(most)
+        except OSError:
+            return b""
