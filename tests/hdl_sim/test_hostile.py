@@ -121,8 +121,8 @@ def canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def places() -> set[str]:
-    """What lies in the folders that runs use, and in ours."""
-    ours = list(Path(memory_folder() or tempfile.gettempdir()).glob(f"{folder_prefix()}*"))
+    """What lies in the folders of idle workers, which should be nothing, and in ours."""
+    ours = Path(memory_folder() or tempfile.gettempdir()).glob(f"{folder_prefix()}*/*")
     return {str(entry) for entry in [*ours, *FOLDER.iterdir(), *Path.cwd().iterdir()]}
 
 
