@@ -17,6 +17,8 @@ from hdl_sim.limits import Limits
 from hdl_sim.sandbox import end_runs
 
 DEFAULT_LIMITS = Limits()
+# Jobs under way or done before the one whose turn it is: while one takes seconds, the others take milliseconds.
+_AHEAD = 500
 
 
 class Simulator(Protocol):
@@ -61,7 +63,7 @@ def simulate_many(
     try:
         for design, bench in jobs:
             waiting.append(pool.submit(simulator.run, design, bench, limits))
-            if len(waiting) >= 4 * count:
+            if len(waiting) >= _AHEAD * count:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
