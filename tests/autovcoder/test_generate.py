@@ -20,6 +20,7 @@ RIGHT = f"{HEADER}\n    assign y = ~a;\nendmodule\n"
 WRONG = f"{HEADER}\n    assign y = a;\nendmodule\n"
 BROKEN = f"{HEADER}\n    assign y = ~b;\nendmodule\n"
 OTHER_NAME = RIGHT.replace("inverter", "negator")
+OTHER_PORT = "module negator (input wire [3:0] x, output wire [3:0] y);\n    assign y = ~x;\nendmodule\n"
 TESTBENCH = """
 module tb;
     reg [3:0] a;
@@ -91,13 +92,20 @@ def test_one_that_passes_is_chosen_before_one_that_only_compiles(bench: Bench) -
 
 
 def test_one_that_agrees_is_chosen_before_one_that_only_compiles() -> None:
-    result = run("no code here", BROKEN, OTHER_NAME, RIGHT, header=HEADER)
+    result = run("no code here", BROKEN, OTHER_PORT, RIGHT, header=HEADER)
     assert result.best == 3
     assert result.accepted
 
 
+def test_a_design_of_another_name_with_the_ports_of_a_given_header_is_taken_for_the_one_asked_for() -> None:
+    result = run(OTHER_NAME, header=HEADER)
+    assert result.accepted
+    assert result.code == RIGHT
+    assert "negator" in result.chosen.raw
+
+
 def test_one_that_compiles_is_chosen_before_one_that_does_not_and_code_before_none() -> None:
-    assert run("nothing", BROKEN, OTHER_NAME, header=HEADER).best == 2
+    assert run("nothing", BROKEN, OTHER_PORT, header=HEADER).best == 2
     assert run("nothing", BROKEN).best == 1
     assert run("nothing", "nothing either").best == 0
 
