@@ -21,12 +21,11 @@ from autovcoder.errors import InputError
 from autovcoder.records import Bench, Problem
 from autovcoder.store import read_jsonl
 from eval.answers import read_answers
+from eval.run import LIMITS
 from eval.suites import load_suite
 from hdl_sim.icarus import Icarus
-from hdl_sim.limits import Limits
 from hdl_sim.simulator import simulate_many
 
-LIMITS = Limits(cpu_s=30, wall_s=900.0)
 FAILED_TO_COMPILE = ("syntax", "compile")
 
 

@@ -105,7 +105,7 @@ def make_report(
     for (problem_id, _), verdict in verdicts.items():
         of_problem[problem_id].append(verdict)
     unanswered = tuple(p.id for p in problems if p.id not in of_problem and p.id not in cannot_pass)
-    counted = [p for p in problems if waiting is None or p.id not in unanswered]
+    counted = [p for p in problems if waiting is None or p.id in of_problem]
     fewest = min(map(len, of_problem.values()), default=0)
     ks = [k for k in KS if k <= fewest]
     several = len({problem.category for problem in problems}) > 1
@@ -170,7 +170,7 @@ def to_markdown(report: Report) -> str:
     """The report as a page that reads well both as plain text and as Markdown."""
     lines = [f"# {report.suite}: {report.source.get('model', 'answers')}", "", *_head(report), ""]
     rates = [
-        (f"{kind} pass@{k}", *numbers(rate), *numbers(passable[k]))
+        (f"{kind} pass@{k}", *numbers(rate), *(numbers(passable[k]) if k in passable else ("-", "-")))
         for kind, raw, passable in (
             ("syntax", report.raw.overall.syntax, report.passable.overall.syntax),
             ("function", report.raw.overall.function, report.passable.overall.function),

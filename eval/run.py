@@ -97,9 +97,13 @@ def score(
     with Stage(out, "eval.run", config=config) as stage:
         report_of = partial(make_report, problems, source=source, simulator=simulator.name, rule=rule)
         try:
-            report = read_report(out) if stage.done else _run(ruled, samples, simulator, stage, report_of, progress)
+            if stage.done:
+                report = read_report(out)
+            else:
+                report = _run(problems, ruled, samples, simulator, stage, report_of, progress)
         except KeyboardInterrupt:
-            _write_partial(problems, stage, report_of)
+            if not stage.done:
+                _write_partial(problems, stage, report_of)
             raise
     if not (out / REPORT_HTML).exists():
         write_page(out)
@@ -125,6 +129,7 @@ def _under_rule(problems: Sequence[Problem], rule: Rule) -> Sequence[Problem]:
 
 
 def _run(
+    asked: Sequence[Problem],
     problems: Sequence[Problem],
     samples: Iterable[Sample],
     simulator: Simulator,
@@ -132,6 +137,7 @@ def _run(
     report_of: Callable[..., Report],
     progress: Progress,
 ) -> Report:
+    """Score; ``problems`` are those that were ``asked``, under the rule that decides."""
     kept = _keep(problems, samples, stage)
     told = partial(progress, "checking the references")
     checks = check_in_stage(problems, simulator, stage, limits=LIMITS, progress=told)
@@ -144,13 +150,14 @@ def _run(
     reasons = cannot_pass(problems, checks)
     report = report_of(verdicts, cannot_pass=reasons)
     draw_waves(problems, scored, verdicts, simulator, stage, limits=LIMITS, progress=progress)
-    write_problems(problems, stage.folder)
+    write_problems(asked, stage.folder)
     _write_report(report, stage.folder / REPORT_JSON, stage.folder / REPORT_MD)
     for name in (PARTIAL_JSON, PARTIAL_MD):
         (stage.folder / name).unlink(missing_ok=True)
     _drop({**reasons, **dict.fromkeys(report.unanswered, "no answer was given")}, stage)
     scores = {"raw": report.raw, "passable": report.passable}
-    stage.finish(pass_at_1={name: some.overall.function[1].value for name, some in scores.items()})
+    rates = {name: some.overall.function.get(1) for name, some in scores.items()}
+    stage.finish(pass_at_1={name: rate.value for name, rate in rates.items() if rate is not None})
     return report
 
 
@@ -202,7 +209,7 @@ def _decide(
     stage: Stage,
     progress: Progress,
 ) -> dict[Key, Verdict]:
-    """A verdict for every sample, those on disk included, in the order of the samples."""
+    """A verdict for every sample, those on disk included."""
     benches = {problem.id: bench_for_answers(problem, checks) for problem in problems}
     verdicts = dict(verdict_from_row(row) for row in stage.rows(VERDICTS))
     todo = [sample for sample in samples if (sample.problem_id, sample.index) not in verdicts]

@@ -6,7 +6,7 @@ Reads problems, samples and verdicts; appends to waves.jsonl in the run's folder
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 from autovcoder.errors import AutoVCoderError
@@ -14,7 +14,7 @@ from autovcoder.records import Problem, Sample, Verdict
 from autovcoder.store import Stage
 from eval.report import Key
 from hdl_sim.limits import Limits
-from hdl_sim.simulator import Simulator, available_cores
+from hdl_sim.simulator import Simulator, in_parallel
 from hdl_sim.waves import Dumps, waveform
 
 WAVES = "waves.jsonl"
@@ -50,8 +50,11 @@ def draw_waves(
             wanted.setdefault((sample.problem_id, verdict.status), sample)
     chosen = list(wanted.values())[:most]
     todo = [sample for sample in chosen if (sample.problem_id, sample.index) not in there]
-    with ThreadPoolExecutor(available_cores()) as pool:
-        drawn = pool.map(lambda sample: _draw(simulator, sample, by_id[sample.problem_id], limits), todo)
+
+    def draw(sample: Sample) -> dict[str, Any]:
+        return _draw(simulator, sample, by_id[sample.problem_id], limits)
+
+    with closing(in_parallel(draw, todo)) as drawn:
         for done, (sample, row) in enumerate(zip(todo, drawn, strict=True), start=1):
             stage.append(WAVES, {"problem_id": sample.problem_id, "index": sample.index, **row})
             progress("drawing waveforms", done, len(todo))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import sqlite3
 import threading
 from concurrent.futures import Future
@@ -37,7 +38,8 @@ class CachedSimulator:
     """A `Simulator` that asks another one only for what it has not been asked before.
 
     A verdict is found by the sha256 of everything that it depends on: the design's text, the testbench, the limits, the
-    simulator's name and version, and the code of ``hdl_sim`` itself with the version of slang. Errors are not kept.
+    simulator's name and version, and the code of ``hdl_sim`` itself with the versions of slang, cocotb and Python.
+    Errors are not kept. A time-out is, although a machine under another load might have come to an end.
     Identical jobs under way at the same time run once.
 
     Args:
@@ -97,10 +99,14 @@ class CachedSimulator:
                 del self._waiting[key]
             mine.set_exception(error)
             raise
-        with self._lock:
-            self._write(key, verdict)
-            del self._waiting[key]
-        mine.set_result(verdict)
+        try:
+            with self._lock:
+                self._write(key, verdict)
+        finally:
+            # Whoever waits for the same job gets its verdict, whether it could be kept or not.
+            with self._lock:
+                del self._waiting[key]
+            mine.set_result(verdict)
         return verdict
 
     def _read(self, key: str) -> Verdict | None:
@@ -130,4 +136,5 @@ def _bench_id(bench: Bench) -> str:
 def _rules() -> str:
     """What decides besides the simulator: the code of this package and its front end."""
     files = sorted(Path(__file__).parent.glob("*.py"))
-    return content_id(version("pyslang"), *(file.read_text(encoding="utf-8") for file in files))
+    versions = (version("pyslang"), version("cocotb"), platform.python_version())
+    return content_id(versions, *(file.read_text(encoding="utf-8") for file in files))

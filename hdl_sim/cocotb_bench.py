@@ -48,7 +48,7 @@ class CocotbFiles:
     top: str
 
 
-def cocotb_files(bench: Bench, design_file: str) -> CocotbFiles:
+def cocotb_files(bench: Bench) -> CocotbFiles:
     """The files of a cocotb bench.
 
     Raises:
@@ -56,7 +56,7 @@ def cocotb_files(bench: Bench, design_file: str) -> CocotbFiles:
     """
     check_names(bench)
     texts = {**bench.data_files, **bench.sources}
-    taken = texts.keys() & {design_file, _LAUNCHER, _RESULTS, _TIMESCALE}
+    taken = texts.keys() & {_LAUNCHER, _RESULTS, _TIMESCALE}
     if taken:
         raise InputError("a testbench's file has a name that the run needs", where=", ".join(sorted(taken)))
     modules = tuple(n.removesuffix(".py") for n in sorted(bench.sources) if n.startswith("test_") and n.endswith(".py"))

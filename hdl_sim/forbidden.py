@@ -40,6 +40,8 @@ _TOOL_MACROS = re.compile(r"__slang|SV_COV_")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 # Icarus' preprocessor knows no escaped names: in one it expands a macro, and takes a quote for the start of a string.
 _MISREAD = re.compile(r"[`\"]|//|/\*")
+# Icarus' compiler takes such a line for a directive of a preprocessor.
+_LINE = re.compile(r"^[ \t]*#[ \t]*line\b", re.MULTILINE)
 _CONDITIONS = frozenset({"`ifdef", "`ifndef", "`elsif"})
 
 
@@ -70,6 +72,8 @@ def forbidden_constructs(code: str, taken: Collection[str] = ()) -> tuple[Diagno
 def _find(code: str, taken: Collection[str]) -> Iterator[tuple[Token, str]]:
     for control in _CONTROL.finditer(code):
         yield Token("symbol", repr(control.group()), control.start(), control.end()), "tools read it differently"
+    for line in _LINE.finditer(code):
+        yield Token("symbol", line.group().strip(), line.start(), line.end()), _DIRECTIVES["`line"]
     previous = Token("symbol", "", 0, 0)
     for token in tokens(code):
         # Which kind of import or export it is, the token behind tells.

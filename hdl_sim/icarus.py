@@ -46,13 +46,7 @@ class Icarus:
     design that Icarus compiles alone but not with the testbench is charged with it (a port or the module's name is
     missing), unless the testbench has a syntax error, lacks its top, or uses a name that nobody declares: that is an
     InputError. A testbench that this version of Icarus does not support gives ``no_result``.
-
-    Args:
-        keep_dumps: leave the testbench's ``$dump...`` calls in.
     """
-
-    def __init__(self, *, keep_dumps: bool = False) -> None:
-        self._keep_dumps = keep_dumps
 
     @property
     def name(self) -> str:
@@ -67,7 +61,7 @@ class Icarus:
                 return early
             if bench.kind == "cocotb":
                 return _run_cocotb(run, bench)
-            files = bench_files(bench, run.nonce, keep_dumps=self._keep_dumps)
+            files = bench_files(bench, run.nonce)
             early = _compile_with_bench(run, files, quiet=_must_be_quiet(bench))
             return early or _simulate(run, bench, files)
 
@@ -244,7 +238,7 @@ def _simulate(run: Run, bench: Bench, files: BenchFiles) -> Verdict:
     run.log = finished.stdout + finished.stderr
     if _broken_by_design(run, finished):
         return run.verdict("elaboration_error", "elaborate")
-    outcome = judge(bench.pass_rule, finished, idle_line=files.idle_line, bench_files=files.compiled, nonce=run.nonce)
+    outcome = judge(bench.pass_rule, finished, idle_line=files.idle_line, bench_files=files.texts, nonce=run.nonce)
     return run.verdict(outcome.status, "simulate", outcome)
 
 
@@ -263,7 +257,7 @@ def _broken_by_design(run: Run, finished: Finished) -> bool:
 
 
 def _run_cocotb(run: Run, bench: Bench) -> Verdict:
-    files = cocotb_bench.cocotb_files(bench, _DESIGN)
+    files = cocotb_bench.cocotb_files(bench)
     run.write(files.texts)
     log = _compile(run, _plain_bench(run, files), (bench.top,))
     if log.failed:

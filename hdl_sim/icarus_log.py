@@ -1,6 +1,6 @@
 """Reads what Icarus' compiler prints: diagnostics of the design, and whose fault a failure is.
 
-Reads a finished run of ``iverilog``; writes nothing.
+Reads a finished run of Icarus' preprocessor or compiler; writes nothing.
 """
 
 from __future__ import annotations
@@ -111,10 +111,9 @@ def _bench_fault(errors: list[tuple[str, Diagnostic]], design_file: str) -> str:
 
 def _crash(finished: Finished) -> Diagnostic | None:
     """The compiler's own end by a limit or a crash, which the design brought about: the bench compiles with others."""
-    if finished.reason == "exited" and finished.returncode < 128:
+    if finished.reason == "exited":
         return None
     words = {
-        "exited": "crashed",
         "signal": "crashed",
         "memory": "ran out of memory",
         "output_limit": "printed too much",

@@ -72,11 +72,7 @@ class Run:
 
     def write(self, texts: Mapping[str, str]) -> None:
         """Write files by name."""
-        try:
-            for name, text in texts.items():
-                (self.folder / name).write_text(text, encoding="utf-8", errors="replace")
-        except OSError as error:
-            raise ToolFailed("cannot write what is to be simulated", where=self.folder, fix=str(error)) from None
+        self.sandbox.write(texts)
 
     def read_start(self, name: str, most: int) -> bytes:
         """The first bytes of a file that the program wrote, nothing where it is no file; it could have put anything."""

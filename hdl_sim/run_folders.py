@@ -1,4 +1,4 @@
-"""Where runs have their folders: in memory where there is room, and nothing left of processes that were killed.
+"""Where runs have their folders: in memory where there is room, and nothing left there of processes that were killed.
 
 Reads and clears folders of ours in the system's memory file system.
 """

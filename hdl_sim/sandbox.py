@@ -35,8 +35,8 @@ _SYSTEM_FOLDERS = (
 _GRACE_S = 30.0
 _NO_MEMORY = ("bad_alloc", "out of memory", "cannot allocate memory", "memory exhausted", "memoryerror")
 _SIGXCPU, _SIGXFSZ = 24, 25
-# SIGKILL and SIGTERM, of the program or of what it ran in a shell.
-_KILLED = (-9, -15, 128 + 9, 128 + 15)
+# SIGKILL and SIGTERM. An exit status above 128 is no signal: Icarus' compiler exits with its number of errors.
+_KILLED = (-9, -15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,18 @@ class Sandbox:
     def __init__(self, worker: Worker) -> None:
         self.folder = worker.folder
         self._worker = worker
+
+    def write(self, texts: Mapping[str, str]) -> None:
+        """Write files of the folder, by name.
+
+        Raises:
+            ToolFailed: they cannot be written.
+        """
+        try:
+            for name, text in texts.items():
+                (self.folder / name).write_text(text, encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise ToolFailed("cannot write what is to be simulated", where=self.folder, fix=str(error)) from None
 
     def run(self, argv: Sequence[str], *, limits: Limits, env: Mapping[str, str] | None = None) -> Finished:
         """Run a program without a shell and without stdin, and kill everything it started when it ends.
@@ -181,15 +193,14 @@ def _reason(answer: Mapping[str, Any], limits: Limits) -> Reason:
     code = answer["returncode"]
     if answer["killed"]:
         return "output_limit" if answer["killed"] == "output_limit" else "wall_timeout"
-    # A driver that runs the real work in a shell reports its death as 128 + signal, or just fails.
-    if code in (-_SIGXCPU, 128 + _SIGXCPU) or (code != 0 and answer["cpu_s"] >= limits.cpu_s):
+    # A program that runs the real work in another one just fails when that one's time is up.
+    if code == -_SIGXCPU or (code != 0 and answer["cpu_s"] >= limits.cpu_s):
         return "cpu_timeout"
-    if code in (-_SIGXFSZ, 128 + _SIGXFSZ):
+    if code == -_SIGXFSZ:
         return "file_limit"
     said = answer["stderr"][-4096:].lower()
-    crashed = code < 0 or code > 128
     if code != 0 and any(words in said for words in _NO_MEMORY):
         return "memory"
-    if crashed and answer["peak_kb"] >= limits.memory_mb * 1024 // 2:
+    if code < 0 and answer["peak_kb"] >= limits.memory_mb * 1024 // 2:
         return "memory"
     return "signal" if code < 0 else "exited"

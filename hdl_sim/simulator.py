@@ -8,17 +8,21 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from autovcoder.records import Bench, Verdict
 from hdl_sim.limits import Limits
 from hdl_sim.sandbox import end_runs
 
 DEFAULT_LIMITS = Limits()
-# Jobs under way or done before the one whose turn it is: while one takes seconds, the others take milliseconds.
-_AHEAD = 500
+# Jobs of each worker that are under way or done before the one whose turn it is: while one takes seconds, the others
+# take milliseconds.
+_AHEAD = 100
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Simulator(Protocol):
@@ -48,21 +52,26 @@ def simulate_many(
     limits: Limits = DEFAULT_LIMITS,
     workers: int | None = None,
 ) -> Generator[Verdict]:
-    """Verdicts of (design, bench) jobs, in their order, run on ``workers`` threads (all cores when None).
+    """Verdicts of (design, bench) jobs, in their order: see `in_parallel`."""
+    return in_parallel(lambda job: simulator.run(*job, limits), jobs, workers)
 
-    Threads suffice: the work happens in child processes. Jobs are drawn only as fast as they are simulated, so that an
-    endless iterable is fine. The first error of ours is raised in the place of its verdict, and the rest is dropped;
-    so it is at an interrupt, and when the iterator is closed. What is dropped is ended, not waited for.
+
+def in_parallel(work: Callable[[T], R], items: Iterable[T], workers: int | None = None) -> Generator[R]:
+    """What ``work`` gives for each item, in their order, done on ``workers`` threads (all cores when None).
+
+    Threads suffice: the work happens in child processes. No more than a hundred items a worker are drawn before they
+    are wanted, so that an endless iterable is fine. The first error is raised in the place of its result, and the rest
+    is dropped; so it is at an interrupt, and when the iterator is closed. What is dropped is ended, not waited for.
     """
     count = workers or available_cores()
-    waiting: deque[Future[Verdict]] = deque()
+    waiting: deque[Future[R]] = deque()
     threads: set[threading.Thread] = set()
     pool = ThreadPoolExecutor(
         count, thread_name_prefix="hdl_sim", initializer=lambda: threads.add(threading.current_thread())
     )
     try:
-        for design, bench in jobs:
-            waiting.append(pool.submit(simulator.run, design, bench, limits))
+        for item in items:
+            waiting.append(pool.submit(work, item))
             if len(waiting) >= _AHEAD * count:
                 yield waiting.popleft().result()
         while waiting:

@@ -20,6 +20,10 @@ _COMPILED = (".v", ".sv")
 _LONG = 1 << 40
 # Where a testbench of ours prints the word that no design can know: see `PassRule.secret`.
 SECRET_PLACE = "@SECRET@"  # noqa: S105 - no password
+# Names that a run needs for itself.
+_TAKEN = frozenset({
+    "design.sv", "design.pp.sv", "compiled.sv", "preprocessed.sv", "sim.vvp", "ivl.conf", "ivlpp.conf"
+})  # fmt: skip
 # What slang says of headers, which it is not given.
 _HEADERS = frozenset({"ExceededMaxIncludeDepth", "UnknownDirective"})
 
@@ -47,7 +51,7 @@ class BenchFiles:
     idle_line: str
 
 
-def bench_files(bench: Bench, nonce: str, *, keep_dumps: bool = False) -> BenchFiles:
+def bench_files(bench: Bench, nonce: str) -> BenchFiles:
     """The files of a Verilog bench.
 
     Args:
@@ -57,7 +61,7 @@ def bench_files(bench: Bench, nonce: str, *, keep_dumps: bool = False) -> BenchF
         InputError: a file name is not a plain one, there is nothing to compile, or no place for the secret.
     """
     check_names(bench)
-    sources = {name: text if keep_dumps else strip_dumps(text) for name, text in bench.sources.items()}
+    sources = {name: strip_dumps(text) for name, text in bench.sources.items()}
     compiled = tuple(name for name in sources if name.endswith(_COMPILED))
     if not compiled:
         raise InputError(
@@ -101,6 +105,9 @@ def check_names(bench: Bench) -> None:
             raise InputError(
                 "not a plain file name in a testbench", where=repr(name), fix="use letters, digits, '_', '.'"
             )
+    taken = _TAKEN & {*bench.sources, *bench.data_files}
+    if taken:
+        raise InputError("a testbench's file has a name that the run needs", where=", ".join(sorted(taken)))
     both = bench.sources.keys() & bench.data_files.keys()
     if both:
         raise InputError("a testbench has two files of one name", where=", ".join(sorted(both)))

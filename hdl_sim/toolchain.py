@@ -50,12 +50,12 @@ class Toolchain:
     def compile(self, sandbox: Sandbox, file: str, roots: Sequence[str], limits: Limits) -> Finished:
         """Compile a preprocessed file of the sandbox's folder into `PROGRAM`; no roots means all that nothing uses."""
         lines = [*(f"root:{root}" for root in roots), self.settings, f"out:{PROGRAM}"]
-        (sandbox.folder / _SETTINGS).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        sandbox.write({_SETTINGS: "\n".join(lines) + "\n"})
         return sandbox.run([str(self.ivl), f"-C{_SETTINGS}", f"-C{self.target}", "--", file], limits=limits)
 
     def preprocess(self, sandbox: Sandbox, files: Sequence[str], out: str, limits: Limits) -> Finished:
         """Preprocess files of the sandbox's folder, as one, into ``out``; places keep their files' names and lines."""
-        (sandbox.folder / _DEFINES).write_text("D:__ICARUS__=1\n", encoding="utf-8")
+        sandbox.write({_DEFINES: "D:__ICARUS__=1\n"})
         return sandbox.run([str(self.ivlpp), "-L", f"-F{_DEFINES}", "-o", out, *files], limits=limits)
 
     def simulate(self, sandbox: Sandbox, limits: Limits) -> Finished:
@@ -81,7 +81,7 @@ def _ask(driver: Path, vvp: Path, flags: tuple[str, ...]) -> Toolchain:
     """Compile an empty module with the driver and keep what it tells its compiler."""
     limits = Limits()
     with open_sandbox(limits, programs=[driver]) as sandbox:
-        (sandbox.folder / "empty.sv").write_text("module empty; endmodule\n", encoding="utf-8")
+        sandbox.write({"empty.sv": "module empty; endmodule\n"})
         kept = "kept.conf"  # where this variable is set, the driver writes its settings there and leaves them
         finished = sandbox.run(
             [str(driver), "-v", _STANDARD, *flags, "-o", PROGRAM, "empty.sv"],
@@ -118,8 +118,7 @@ def _preprocessed(tools: Toolchain, texts: tuple[tuple[str, str], ...], compiled
     # Limits of its own: a testbench must not fail because the design it is to test may take little.
     limits = Limits()
     with open_sandbox(limits, programs=tools.programs) as sandbox:
-        for name, text in texts:
-            (sandbox.folder / name).write_text(text, encoding="utf-8", errors="replace")
+        sandbox.write(dict(texts))
         out = "preprocessed.sv"
         finished = tools.preprocess(sandbox, compiled, out, limits)
         if finished.returncode != 0 or finished.reason != "exited":

@@ -49,9 +49,19 @@ class Worker:
             self.folder = Path(tempfile.mkdtemp(prefix=folder_prefix(), dir=self.place)).resolve()
         except OSError as error:
             raise ToolFailed("cannot make a folder to simulate in", where=self.place or "", fix=str(error)) from None
-        ours, theirs = socket.socketpair()
+        try:
+            self._start()
+        except BaseException:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+
+    def _start(self) -> None:
+        script = str(Path(__file__).with_name("confine.py"))
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            raise ToolFailed("cannot start the sandbox", fix=str(error)) from None
         with theirs:
-            script = str(Path(__file__).with_name("confine.py"))
             try:
                 self._process = subprocess.Popen(
                     [sys.executable, "-I", "-S", "-E", script, str(theirs.fileno())],
@@ -68,13 +78,17 @@ class Worker:
         self._socket = ours
         self._socket.settimeout(START_S)
         setup = {
-            "folder": str(self.folder), "readable": confinement.readable, "rlimits": dict(confinement.rlimits),
+            "folder": str(self.folder), "readable": self.confinement.readable,
+            "rlimits": dict(self.confinement.rlimits),
         }  # fmt: skip
         try:
             self._send(setup)
             answer = self._receive_message()
         except OSError as error:
             answer = {"failure": str(error)}
+        except BaseException:
+            self.close()
+            raise
         if "landlock_abi" not in answer:
             self.close()
             raise ToolFailed("the sandbox did not start", where=script, fix=answer["failure"])
@@ -112,6 +126,10 @@ class Worker:
             data += part
         return bytes(data)
 
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
     def cut(self) -> None:
         """From another thread: the one that waits in `ask` fails at once."""
         self.is_cut = True
@@ -132,6 +150,9 @@ class Worker:
     def close(self) -> None:
         """End the worker and remove its folder; it kills what it still runs when it sees the socket close."""
         self.open = False
+        with suppress(OSError):  # nobody is there any more
+            # A process that was forked from this one may hold the socket too: closing it here would not be noticed.
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         try:
             self._process.wait(timeout=5)
@@ -172,7 +193,7 @@ class Pool:
         with self._lock:
             for worker in reversed(self._idle):
                 # Once the memory file system is full, a new worker gets its folder elsewhere.
-                if worker.confinement == confinement and worker.place == place:
+                if worker.confinement == confinement and worker.place == place and worker.alive:
                     self._idle.remove(worker)
                     return worker
         return None

@@ -172,6 +172,22 @@ def test_a_run_in_which_nothing_can_be_scored_says_so(tmp_path: Path) -> None:
     assert not (tmp_path / "manifest.json").exists()
 
 
+def test_a_run_in_which_no_problem_can_be_passed_as_it_is_put_still_has_its_raw_scores(tmp_path: Path) -> None:
+    other = NOT_A.model_copy(update={"interface": HEADER.replace("top_module", "inverter")})
+    report = run(tmp_path, [sample("not_a", 0, design("~a"))], (other,))
+    assert list(report.cannot_pass) == ["not_a"]
+    assert report.raw.overall.function[1].value == 1.0
+    assert (report.passable.overall.problems, report.passable.overall.function) == (0, {})
+    assert "function pass@1 | 1.0000" in to_markdown(report)
+    assert read_manifest(tmp_path).facts["pass_at_1"] == {"raw": 1.0}
+
+
+def test_the_problems_of_a_run_under_the_official_rule_are_kept_as_they_were_asked(tmp_path: Path) -> None:
+    score([NOT_A], [sample("not_a", 0, design("~a"))], Icarus(), tmp_path, source=SOURCE, rule="official")
+    (kept,) = read_jsonl(tmp_path / "problems.jsonl")
+    assert Problem.model_validate(kept) == NOT_A
+
+
 def test_a_problem_without_an_answer_is_named_and_a_failure(tmp_path: Path) -> None:
     report = run(tmp_path, ANSWERS[:2])
     assert report.unanswered == ("a_and_b",)

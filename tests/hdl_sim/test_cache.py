@@ -114,6 +114,22 @@ def test_an_error_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert cached.run(GOOD, BENCH).passed
 
 
+def test_whoever_waits_for_a_verdict_gets_it_where_it_cannot_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached = CachedSimulator(Icarus(), tmp_path / "verdicts.sqlite")
+
+    def fail(*_: object) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(cached, "_write", fail)
+    with ThreadPoolExecutor(4) as pool:
+        futures = [pool.submit(cached.run, GOOD, BENCH) for _ in range(4)]
+    failed = [future.exception() is not None for future in futures]
+    assert any(failed)
+    assert all(future.result().passed for future, bad in zip(futures, failed, strict=True) if not bad)
+
+
 def test_damaged_cache_is_one_clear_error(tmp_path: Path) -> None:
     path = tmp_path / "verdicts.sqlite"
     path.write_bytes(b"no database" * 1000)

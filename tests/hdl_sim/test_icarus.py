@@ -288,6 +288,7 @@ HOSTILE = {
         '// x\r`define F $display("Your Design Passed")\r' + INITIAL.format("initial `F;"), "forbidden"),
     "ends an escaped name early": (INITIAL.format('integer \\x ; initial \\x\b=1;$display("Your Design Passed");'),
                                    "forbidden"),
+    "hides behind a line of a preprocessor": ("# line 1 \"tb.sv\" 0\n" + GOOD, "forbidden"),
     "drives its input": (INITIAL.format("assign a = 1'bx;"), "forbidden"),
     "drives its input stronger": (INITIAL.format("assign (supply1, supply0) a = 0;"), "forbidden"),
     "drives its input by a gate": (INITIAL.format("buf (a, b);"), "forbidden"),
@@ -319,6 +320,29 @@ def test_hostile_design_does_not_pass_and_is_stopped(icarus: Icarus, name: str) 
     wrong = design.replace("a & b", "a | b")
     verdict = icarus.run(wrong, COUNTED, Limits(wall_s=300, cpu_s=1, memory_mb=256))
     assert verdict.status == status if status != "not pass" else not verdict.passed
+
+
+@pytest.mark.parametrize("errors", [127, 128, 137, 143, 152, 153, 256])
+def test_a_design_with_as_many_errors_as_a_signal_has_a_number_is_an_elaboration_error(
+    icarus: Icarus, errors: int
+) -> None:
+    # The compiler's exit status is its number of errors, which in each case slang sees too.
+    body = "".join(f"  assign y = missing{number};\n" for number in range(errors))
+    verdict = icarus.run(GOOD.replace("  assign y = a & b;\n", body), COUNTED)
+    assert (verdict.status, verdict.stage) == ("elaboration_error", "elaborate")
+
+
+def test_an_error_that_fires_in_a_header_of_the_testbench_counts(icarus: Icarus) -> None:
+    bench = said('\n`include "check.vh"\n$finish;')
+    for text, status in (('$error("bad");', "mismatch"), ('$display("fine");', "pass")):
+        header = {"sources": {**bench.sources, "check.vh": text + "\n"}}
+        assert icarus.run(GOOD, bench.model_copy(update=header)).status == status
+
+
+@pytest.mark.parametrize("name", ["design.sv", "compiled.sv", "sim.vvp", "ivl.conf", "preprocessed.sv"])
+def test_names_that_a_run_needs_are_refused_for_a_testbench(icarus: Icarus, name: str) -> None:
+    with pytest.raises(InputError, match="needs"):
+        icarus.run(GOOD, COUNTED.model_copy(update={"data_files": {name: "x"}}))
 
 
 def test_limits_of_the_design_are_verdicts_not_errors(icarus: Icarus) -> None:

@@ -95,7 +95,7 @@ def test_output_is_capped() -> None:
 def test_file_size_is_capped() -> None:
     limits = Limits(file_mb=1)
     with open_sandbox(limits) as box:
-        assert sh_in(box, "yes > big", limits).reason == "file_limit"
+        assert sh_in(box, "exec yes > big", limits).reason == "file_limit"
         assert (box.folder / "big").stat().st_size <= 1 << 20
 
 
@@ -186,10 +186,23 @@ def test_a_crash_is_a_signal_not_an_error_of_ours() -> None:
     assert (done.returncode, done.reason) == (-11, "signal")
 
 
-@pytest.mark.parametrize("command", ["kill -KILL $$", "kill -TERM $$", "exit 137"])
+@pytest.mark.parametrize("command", ["kill -KILL $$", "kill -TERM $$"])
 def test_a_kill_from_outside_is_tool_failed(command: str) -> None:
     with pytest.raises(ToolFailed, match="from outside"):
         sh(command)
+
+
+@pytest.mark.parametrize("status", [126, 127, 128, 137, 143, 152, 153, 255])
+def test_an_exit_status_is_never_taken_for_a_signal(status: int) -> None:
+    done = sh(f"exit {status}")
+    assert (done.returncode, done.reason) == (status, "exited")
+
+
+def test_a_worker_that_died_while_idle_is_not_lent() -> None:
+    worker = idle_worker()
+    worker._process.kill()
+    worker._process.wait()
+    assert sh("echo again").stdout == "again\n"
 
 
 def test_folder_that_only_begins_like_a_system_folder_is_an_install_folder() -> None:
@@ -214,16 +227,6 @@ def test_runs_in_parallel_do_not_mix() -> None:
     with ThreadPoolExecutor(8) as pool:
         done = list(pool.map(lambda n: sh(f"echo {n}; sleep 0.05; echo {n}").stdout, range(24)))
     assert done == [f"{n}\n{n}\n" for n in range(24)]
-
-
-@linux_only
-def test_a_worker_that_dies_is_tool_failed_and_replaced() -> None:
-    worker = idle_worker()
-    worker._process.kill()
-    worker._process.wait()
-    with pytest.raises(ToolFailed):
-        sh("true")
-    assert sh("echo again").stdout == "again\n"
 
 
 def when_running(word: str, act: Callable[[], None]) -> threading.Thread:
