@@ -96,7 +96,11 @@ def _judge_line(rule: PassRule, finished: Finished, idle_line: str, bench_files:
     text = finished.stdout
     counts = _MISMATCHES.findall(text)
     mismatches, samples = map(int, counts[0]) if len(counts) == 1 else (None, None)
-    severe = any(not bench_files or file in bench_files for file in _SEVERE.findall(text + "\n" + finished.stderr))
+    # A header's place is "./name".
+    severe = any(
+        not bench_files or file.rpartition("/")[2] in bench_files
+        for file in _SEVERE.findall(text + "\n" + finished.stderr)
+    )
     if severe or mismatches:
         return Outcome("mismatch", mismatches, samples)
     if finished.returncode != 0:
