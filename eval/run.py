@@ -7,10 +7,13 @@ report.partial.md.
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +87,7 @@ def score(
         ToolMissing, ToolFailed: a verdict could not be had; what was scored is kept, and the same call resumes.
         KeyboardInterrupt: as it came; what was scored is kept, in a partial report too, and the same call resumes.
     """
+    _load_libraries()
     ruled = _under_rule(problems, rule)
     config = {
         "suite": problems[0].suite,
@@ -108,6 +112,25 @@ def score(
     if not (out / REPORT_HTML).exists():
         write_page(out)
     return report
+
+
+def _load_libraries() -> None:
+    """Import what the work needs on its way, with an interrupt held back until that is done.
+
+    One that came in the middle of such an import would leave half of a library, and then the partial report, which
+    needs it, could not be written.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return  # interrupts come to the main thread alone
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        for name in ("numpy", "pyslang", "jinja2"):
+            import_module(name)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        raise KeyboardInterrupt
 
 
 def _under_rule(problems: Sequence[Problem], rule: Rule) -> Sequence[Problem]:
