@@ -158,7 +158,7 @@ def _not_allowed(design: str, used: Collection[str], around: Surroundings, *, br
 def _compile(run: Run, before: str, roots: Sequence[str]) -> CompilerLog:
     """Compile the design behind the text ``before``, which is preprocessed."""
     (run.folder / PROGRAM).unlink(missing_ok=True)
-    run.write({_COMPILED: f'{before}`line 1 "{_DESIGN}" 0\n{run.design}'})
+    run.sandbox.write({_COMPILED: f'{before}`line 1 "{_DESIGN}" 0\n{run.design}'})
     finished = run.tools.compile(run.sandbox, _COMPILED, roots, run.left())
     return _read_log(run, finished)
 
@@ -175,7 +175,7 @@ def _preprocess(run: Run, design: str) -> CompilerLog | None:
     run.design = preprocessed(design.encode(errors="replace").decode())
     if not uses_preprocessor(run.design):
         return None
-    run.write({_DESIGN: run.design})
+    run.sandbox.write({_DESIGN: run.design})
     finished = run.tools.preprocess(run.sandbox, [_DESIGN], _PLAIN_DESIGN, run.left())
     if finished.returncode != 0 or finished.reason != "exited":
         return _read_log(run, finished)
@@ -186,7 +186,7 @@ def _preprocess(run: Run, design: str) -> CompilerLog | None:
 
 
 def _compile_with_bench(run: Run, files: BenchFiles, *, quiet: bool) -> Verdict | None:
-    run.write(files.data)
+    run.sandbox.write(files.data)
     text = _plain_bench(run, files)
     if files.secret:
         text = text.replace(SECRET_PLACE, files.secret)
@@ -258,7 +258,7 @@ def _broken_by_design(run: Run, finished: Finished) -> bool:
 
 def _run_cocotb(run: Run, bench: Bench) -> Verdict:
     files = cocotb_bench.cocotb_files(bench)
-    run.write(files.texts)
+    run.sandbox.write(files.texts)
     log = _compile(run, _plain_bench(run, files), (bench.top,))
     if log.failed:
         # A top that nobody has is the design's fault unless the bench brings its own.

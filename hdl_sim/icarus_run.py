@@ -1,6 +1,6 @@
 """One verdict in the making: the sandbox it is made in, the time it has left, and what is known so far.
 
-Reads and writes files of the sandbox's folder.
+Reads files of the sandbox's folder.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -69,10 +68,6 @@ class Run:
         """Raise where a lack of space, and not the design, may have ended the run."""
         if "No space left" in self.log or shutil.disk_usage(self.folder).free < _SPACE_LEFT:
             raise ToolFailed("no space left to simulate in", where=self.folder.parent, fix="free some and run again")
-
-    def write(self, texts: Mapping[str, str]) -> None:
-        """Write files by name."""
-        self.sandbox.write(texts)
 
     def read_start(self, name: str, most: int) -> bytes:
         """The first bytes of a file that the program wrote, nothing where it is no file; it could have put anything."""
