@@ -114,7 +114,9 @@ def generate(
     stated = stated_interface(spec, header)
     started = time.perf_counter()
     prompt = user_text(spec, header, language=language)
-    [answers] = model.complete([prompt], sampling, stop=lambda _, text: answer_complete(text, stated.name))
+    [answers] = model.complete(
+        [prompt], sampling, starts=[stated.start], stop=lambda _, text: answer_complete(text, stated.name)
+    )
     answered = time.perf_counter()
     candidates = _check_all(answers, stated, header, language, bench, simulator)
     checked = time.perf_counter()

@@ -14,6 +14,8 @@ SYSTEM = (
     "You are an expert digital designer. Answer with one complete, synthesizable Verilog module that does what is "
     "asked, in a single ```verilog code block, and nothing else."
 )
+ANSWERS_WITH_CODE = "answers_with_code"
+"""Key of a tokenizer's settings; true where the model was trained to answer with code from the first character on."""
 _LANGUAGE = {"verilog-2001": "Verilog-2001", "systemverilog": "SystemVerilog"}
 
 

@@ -175,12 +175,7 @@ def _module_name(circuit: Circuit, rng: random.Random) -> str:
         return f"{circuit.name}_{rng.choice((*_MODULE_WORDS, str(rng.randrange(100))))}"
     if draw < 0.85:
         return f"{rng.choice(_MODULE_WORDS)}_{rng.choice(_MODULE_WORDS)}{rng.choice(('', str(rng.randrange(1000))))}"
-    return f"{_letters(rng)}_{rng.choice((circuit.name, _letters(rng)))}"
-
-
-def _letters(rng: random.Random) -> str:
-    """A few letters that mean nothing: a name that can only be copied."""
-    return "".join(rng.choice("bcdfghjkmnpqrtvwxz") for _ in range(rng.randint(2, 4)))
+    return f"{rng.choice(_MODULE_WORDS)}_{circuit.name}"
 
 
 def _port_names(circuit: Circuit, rng: random.Random) -> dict[str, str]:
@@ -191,8 +186,8 @@ def _port_names(circuit: Circuit, rng: random.Random) -> dict[str, str]:
         known = _SYNONYMS.get(port.name, ())
         if circuit.reset and port.name == circuit.reset.port:
             known += _RESET_SYNONYMS[port.name, circuit.reset.asynchronous]
-        elif port.name != "clk" and rng.random() < 0.15:
-            known = (f"{_letters(rng)}_{port.name}", f"{port.name}{rng.randrange(10)}", _letters(rng))
+        elif port.name != "clk" and rng.random() < 0.1:
+            known = (f"{rng.choice(_MODULE_WORDS)}_{port.name}", f"{port.name}{rng.randrange(10)}")
         free = [s for s in known if s not in canonical and s not in names.values()]
         names[port.name] = rng.choice(free) if free and rng.random() < 0.5 else port.name
     return names

@@ -23,7 +23,7 @@ class TextSettings(Settings):
     """``base`` and ``rtl`` count documents; ``slips`` is the share of base RTL that holds a mistake."""
 
     seed: int = 0
-    base: int = 60_000
+    base: int = 48_000
     rtl: int = 8_000
     slips: float = 0.2
 

@@ -14,17 +14,15 @@ from pydantic import Field
 
 from autovcoder.config import Settings
 from autovcoder.errors import InputError
-from autovcoder.prompt import chat, plain
+from autovcoder.prompt import ANSWERS_WITH_CODE, chat, plain
 from autovcoder.store import Manifest, Stage, read_jsonl, read_manifest
 from finetune.trainer import checked, drop_checkpoints, load_model, model_input, sft_defaults, train, versions
-
-_PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 LORA_DEFAULTS: dict[str, Any] = {
     "r": 64,
     "lora_alpha": 128,
     "lora_dropout": 0.0,
-    "target_modules": list(_PROJECTIONS),
+    "target_modules": "all-linear",
     "task_type": "CAUSAL_LM",
 }
 """For a model of a few million parameters; the paper's r 32 and alpha 64 are for 7 billion."""
@@ -88,10 +86,11 @@ def _train_adapter(
         from peft import LoraConfig
         from trl import SFTConfig, SFTTrainer
 
+        answers = name == "finetune.round2"
         lora = checked(LoraConfig, "lora", LORA_DEFAULTS | settings.lora)
         defaults = sft_defaults(out, settings.seed)
         # trl guesses this from the columns of the data set, and guesses wrong for rows that are tokenized already.
-        defaults["completion_only_loss"] = name == "finetune.round2"
+        defaults["completion_only_loss"] = answers
         sft = checked(SFTConfig, "sft", defaults | settings.sft)
         base, tokenizer = load_model(model)
         examples = list(_examples(rows, tokenizer, sft.max_length, settings.limit, stage))
@@ -108,6 +107,8 @@ def _train_adapter(
         stage.start()
         facts = train(trainer)
         adapted.save_pretrained(out)
+        if answers:
+            tokenizer.init_kwargs[ANSWERS_WITH_CODE] = True
         tokenizer.save_pretrained(out)
         drop_checkpoints(out)
         trainable = sum(p.numel() for p in adapted.parameters() if p.requires_grad)

@@ -58,6 +58,11 @@ class Stated:
     ports: tuple[Port, ...] | None = None
     header: str | None = None
 
+    @property
+    def start(self) -> str:
+        """What any code that meets this begins with: the header, or ``module`` and the name, or nothing."""
+        return self.header or (f"module {self.name}" if self.name else "")
+
 
 class Answer(Record):
     """Whether code meets one thing that was stated; ``which`` tells what does not match, empty unless ``no``."""

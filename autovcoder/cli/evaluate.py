@@ -209,13 +209,14 @@ def _complete(model: TextModel, problems: Sequence[Problem], sampling: Sampling)
     from hdl_sim.statement import stated_interface
 
     # A model may write helpers first: an answer is complete when the module that was asked for is closed.
-    names = [stated_interface(problem.spec, problem.interface).name for problem in problems]
+    stated = [stated_interface(problem.spec, problem.interface) for problem in problems]
 
     def stop(number: int, text: str) -> bool:
-        return answer_complete(text, names[number])
+        return answer_complete(text, stated[number].name)
 
+    prompts, starts = [prompt_of(problem) for problem in problems], [one.start for one in stated]
     try:
-        return model.complete([prompt_of(problem) for problem in problems], sampling, stop=stop)
+        return model.complete(prompts, sampling, starts=starts, stop=stop)
     except ContextTooLong as error:
         # A problem that a model cannot even read is one that it does not solve, not a reason to end the run.
         if len(problems) > 1:

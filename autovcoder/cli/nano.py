@@ -48,7 +48,7 @@ class NanoSettings(Settings):
     pairs: PairSettings = PairSettings()
     pretrain: PretrainSettings = PretrainSettings()
     round1: RoundSettings = RoundSettings(prefix=f"{ASSISTANT}\n", sft=_SMALL)
-    round2: RoundSettings = RoundSettings(sft=_SMALL | {"learning_rate": 2e-3, "num_train_epochs": 2})
+    round2: RoundSettings = RoundSettings(sft=_SMALL | {"learning_rate": 2e-3, "num_train_epochs": 1.25})
 
 
 def make_nano(out: Path, settings: NanoSettings) -> None:
@@ -122,7 +122,8 @@ tags: [verilog, rtl]
 A small language model that answers a problem in words with a Verilog module. It ships with AutoVCoder so that
 everything can be tried offline; it knows the circuits it was trained on and little else.
 
-- architecture: Llama, {base["parameters"]:,} parameters, context {settings.pretrain.context} tokens, bf16
+- architecture: LFM2 (short convolutions and attention by turns), {base["parameters"]:,} parameters
+- context: {settings.pretrain.context} tokens; weights in bf16
 - tokenizer: byte-level BPE, {settings.pretrain.vocabulary} tokens, digits single
 - format: Hugging Face; loads with `AutoModelForCausalLM`
 

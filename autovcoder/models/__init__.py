@@ -23,17 +23,22 @@ class TextModel(Protocol):
     def name(self) -> str:
         """What results are filed under: ``nano``, a Hugging Face id, a folder, or a served model's name."""
 
-    def complete(self, prompts: Sequence[str], sampling: Sampling, *, stop: Stop | None = None) -> list[list[str]]:
+    def complete(
+        self, prompts: Sequence[str], sampling: Sampling, *, starts: Sequence[str] = (), stop: Stop | None = None
+    ) -> list[list[str]]:
         """Answer each prompt ``sampling.n`` times.
 
         Args:
             prompts: what the user asks (`prompt.user_text`); the model puts its chat template around it.
             sampling: the same prompt, seed and index give the same answer, whatever else is asked beside them.
+            starts: for each prompt, what the code in any right answer begins with, or nothing. A local model that
+                answers with code alone is handed it as the start of its answer, so that a stated header is not
+                miscopied; others, who may think or explain first, write everything themselves.
             stop: whether an answer is complete and its generation can end; asked every few tokens. A local model
                 cuts off what it generated after the token that completes the answer, and nothing else.
 
         Returns:
-            ``len(prompts)`` lists of ``sampling.n`` answers, without the prompt.
+            ``len(prompts)`` lists of ``sampling.n`` answers, without the prompt and with their starts.
 
         Raises:
             ModelError: the model cannot be used, or a prompt does not fit into its context.

@@ -49,7 +49,14 @@ class EndpointModel:
         self.url = _base_url(url)
         self._concurrency = concurrency
 
-    def complete(self, prompts: Sequence[str], sampling: Sampling, *, stop: Stop | None = None) -> list[list[str]]:
+    def complete(
+        self,
+        prompts: Sequence[str],
+        sampling: Sampling,
+        *,
+        starts: Sequence[str] = (),  # noqa: ARG002 - the protocol of these servers has no place for it
+        stop: Stop | None = None,
+    ) -> list[list[str]]:
         import openai
 
         timeout = openai.Timeout(READ_S, connect=CONNECT_S)

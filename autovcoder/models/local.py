@@ -24,11 +24,17 @@ CHECK_EVERY = 4
 
 @dataclass(frozen=True)
 class Row:
-    """One answer to be generated: the tokens of its prompt, and the seed of its own random stream."""
+    """One answer to be generated.
+
+    Attributes:
+        tokens: of its prompt and of what its answer starts with.
+        start: how many of them are the answer's. ``seed``: of its own random stream.
+    """
 
     prompt: int
     index: int
     tokens: tuple[int, ...]
+    start: int
     seed: int
 
 
@@ -59,28 +65,38 @@ class LocalModel:
 
         self._engine = TransformersEngine(resolve(name), name)
 
-    def complete(self, prompts: Sequence[str], sampling: Sampling, *, stop: Stop | None = None) -> list[list[str]]:
+    def complete(
+        self, prompts: Sequence[str], sampling: Sampling, *, starts: Sequence[str] = (), stop: Stop | None = None
+    ) -> list[list[str]]:
         engine = self._engine
 
-        def finished(row: Row, tokens: Sequence[int]) -> bool:
-            return stop is not None and stop(row.prompt, engine.decode(tokens))
+        def answer(row: Row, tokens: Sequence[int]) -> str:
+            return engine.decode([*row.tokens[len(row.tokens) - row.start :], *tokens])
 
+        def finished(row: Row, tokens: Sequence[int]) -> bool:
+            return stop is not None and stop(row.prompt, answer(row, tokens))
+
+        starts = starts if starts and engine.answers_with_code else [""] * len(prompts)
+        rows = [
+            row
+            for number, (prompt, start) in enumerate(zip(prompts, starts, strict=True))
+            for row in self._rows(number, prompt, start, sampling)
+        ]
         answers: list[dict[int, str]] = [{} for _ in prompts]
-        for batch, max_new in self._batches(prompts, sampling):
+        for batch, max_new in self._batches(rows, sampling):
             for row, tokens in zip(batch, engine.generate(batch, max_new, sampling, finished), strict=True):
                 self.new_tokens += len(tokens)
-                answers[row.prompt][row.index] = engine.decode(_cut(row, tokens, finished))
+                answers[row.prompt][row.index] = answer(row, _cut(row, tokens, finished))
         if sampling.temperature == 0:
             return [[found[0]] * sampling.n for found in answers]
         return [[found[i] for i in range(sampling.n)] for found in answers]
 
-    def _batches(self, prompts: Sequence[str], sampling: Sampling) -> Iterator[tuple[list[Row], int]]:
+    def _batches(self, rows: list[Row], sampling: Sampling) -> Iterator[tuple[list[Row], int]]:
         """Rows that run together, with the number of new tokens that all of them have room for.
 
         Rows are sorted by length, so that little is padded. A prompt that leaves less room than asked for runs by
         itself, so that it shortens no other's answer.
         """
-        rows = [row for number, prompt in enumerate(prompts) for row in self._rows(number, prompt, sampling)]
         rows.sort(key=lambda row: len(row.tokens))
         batch: list[Row] = []
         batch_room = 0
@@ -100,8 +116,9 @@ class LocalModel:
         context = self._engine.context
         return sampling.max_new_tokens if context is None else min(sampling.max_new_tokens, context - len(row.tokens))
 
-    def _rows(self, number: int, prompt: str, sampling: Sampling) -> list[Row]:
-        tokens = tuple(self._engine.encode(prompt))
+    def _rows(self, number: int, prompt: str, start: str, sampling: Sampling) -> list[Row]:
+        begun = self._engine.encode_answer(start) if start else []
+        tokens = (*self._engine.encode(prompt), *begun)
         context = self._engine.context
         if context is not None and len(tokens) >= context:
             raise ContextTooLong(
@@ -111,7 +128,9 @@ class LocalModel:
             )
         # Greedy answers are all the same: one is enough.
         count = sampling.n if sampling.temperature > 0 else 1
-        return [Row(number, index, tokens, row_seed(sampling.seed, prompt, index)) for index in range(count)]
+        return [
+            Row(number, index, tokens, len(begun), row_seed(sampling.seed, prompt, index)) for index in range(count)
+        ]
 
 
 def row_seed(seed: int, prompt: str, index: int) -> int:

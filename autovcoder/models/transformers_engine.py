@@ -31,6 +31,8 @@ class TransformersEngine:
     Attributes:
         context: how many tokens, prompt and answer together, the model can see; None when its config does not say.
         batch_size: how many rows it runs at once with profit.
+        answers_with_code: its answers begin with code, because it was trained so, or because a model without a chat
+            template goes on behind an opened fence.
 
     Raises:
         ModelError: it cannot be loaded.
@@ -47,6 +49,8 @@ class TransformersEngine:
             # Whatever the libraries raise while loading (there are dozens of kinds), the model cannot be loaded.
             except Exception as error:
                 raise _load_error(where, name, error) from None
+        trained_so = self._tokenizer.init_kwargs.get(prompt.ANSWERS_WITH_CODE) is True
+        self.answers_with_code = trained_so or not self._tokenizer.chat_template
         self.context = _context(self._model.config)
         self._ends = _end_tokens(self._model, self._tokenizer)
         # The checkpoint's own defaults (penalties, top-k) would change what the caller asked for.
@@ -58,6 +62,10 @@ class TransformersEngine:
             return list(self._tokenizer(prompt.plain(user))["input_ids"])
         text = self._in_template(user)
         # The template has written the special tokens already.
+        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def encode_answer(self, text: str) -> list[int]:
+        """The tokens of the beginning of an answer, as they follow the prompt's in training."""
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def _in_template(self, user: str) -> str:

@@ -118,6 +118,38 @@ def test_only_what_follows_the_completing_token_is_cut_off(rubbish: LocalModel) 
     assert max(lengths) < 40
 
 
+def test_a_model_that_answers_with_code_goes_on_from_the_given_start(gpt2: Path) -> None:
+    model = LocalModel(str(gpt2))  # no chat template: it goes on behind an opened fence
+    seen: list[str] = []
+
+    def stop(number: int, text: str) -> bool:
+        seen.append(text)
+        return number == 0 and len(text) >= 40
+
+    starts = ["module adder (input [7:0] a);", ""]
+    [[begun], [free]] = model.complete(["an adder", "x"], Sampling(max_new_tokens=30), starts=starts, stop=stop)
+    assert begun.startswith(starts[0])
+    assert len(begun) > len(starts[0])
+    assert any(text.startswith(starts[0]) for text in seen)
+    assert [[free]] == model.complete(["x"], Sampling(max_new_tokens=30))
+
+
+def test_a_chat_model_gets_no_start_unless_it_was_trained_to_answer_with_code(
+    learned_model: Path, learned: dict[str, str], tmp_path: Path
+) -> None:
+    asked = Sampling(max_new_tokens=300)
+    spec, answer = next(iter(learned.items()))
+    start = "module my_counter"
+    assert LocalModel(str(learned_model)).complete([spec], asked, starts=[start]) == [[answer]]
+    trained = tmp_path / "trained"
+    shutil.copytree(learned_model, trained)
+    settings = json.loads((trained / "tokenizer_config.json").read_text())
+    (trained / "tokenizer_config.json").write_text(json.dumps(settings | {prompt.ANSWERS_WITH_CODE: True}))
+    [[begun]] = LocalModel(str(trained)).complete([spec], asked, starts=[start])
+    assert begun.startswith(start)
+    assert begun != answer
+
+
 def test_rows_of_one_batch_stop_each_on_their_own(rubbish: LocalModel) -> None:
     prompts = ["x", "another text", "a third one"]
     asked = Sampling(max_new_tokens=24)

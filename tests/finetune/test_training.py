@@ -18,6 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from autovcoder.config import load_settings
 from autovcoder.errors import ConfigError, InputError, ModelError, StoreError
+from autovcoder.prompt import ANSWERS_WITH_CODE
 from autovcoder.store import Stage, read_jsonl, read_manifest
 from data_pipeline.pairs import PairSettings, make_pairs
 from data_pipeline.texts import TextSettings, make_texts
@@ -60,7 +61,7 @@ def test_pretraining_lowers_the_loss_and_saves_what_transformers_loads(root: Pat
     facts = read_manifest(root / "base").facts
     assert facts["last_loss"] < facts["first_loss"]
     model = AutoModelForCausalLM.from_pretrained(root / "base")
-    assert model.config.model_type == "llama"
+    assert model.config.model_type == "lfm2"
     assert model.config.max_position_embeddings == TINY.context
     assert model.dtype == torch.bfloat16
     assert model.lm_head.weight.data_ptr() == model.model.embed_tokens.weight.data_ptr()
@@ -81,8 +82,14 @@ def test_lora_adapts_the_projections_and_never_the_tied_head(root: Path) -> None
     assert names
     assert not any("lm_head" in name or "embed" in name for name in names)
     assert {name.split(".")[-3] for name in names} == {
-        "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"
+        "in_proj", "q_proj", "k_proj", "v_proj", "out_proj", "w1", "w2", "w3"
     }  # fmt: skip
+
+
+def test_only_a_model_of_round_2_is_said_to_answer_with_code(root: Path) -> None:
+    stages = ("base", "round1", "merged1", "round2", "model")
+    said = {name: AutoTokenizer.from_pretrained(root / name).init_kwargs.get(ANSWERS_WITH_CODE) for name in stages}
+    assert said == {"base": None, "round1": None, "merged1": None, "round2": True, "model": True}
 
 
 def test_merged_equals_base_plus_adapter(root: Path) -> None:
