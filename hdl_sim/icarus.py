@@ -29,14 +29,13 @@ from hdl_sim.slang import read_source
 from hdl_sim.surroundings import Surroundings, surroundings
 from hdl_sim.testbench import SECRET_PLACE, BenchFiles, bench_files, with_dump
 from hdl_sim.tokens import plain_lines, words
-from hdl_sim.toolchain import PROGRAM, find_toolchain, preprocessed_bench
+from hdl_sim.toolchain import COMPILED, PROGRAM, find_toolchain, preprocessed_bench
 from hdl_sim.tools import tool_version
 
 _DESIGN, _PLAIN_DESIGN = "design.sv", "design.pp.sv"
 # The warnings that VerilogEval v1's evaluator asks for, and fails a design for.
 _OFFICIAL_WARNINGS = ("-Wall", "-Winfloop", "-Wno-timescale")
 _ALONE = Surroundings()
-_COMPILED = "compiled.sv"  # testbench and design, as one text: a timescale holds for all that follows it
 
 
 class Icarus:
@@ -158,8 +157,8 @@ def _not_allowed(design: str, used: Collection[str], around: Surroundings, *, br
 def _compile(run: Run, before: str, roots: Sequence[str]) -> CompilerLog:
     """Compile the design behind the text ``before``, which is preprocessed."""
     (run.folder / PROGRAM).unlink(missing_ok=True)
-    run.sandbox.write({_COMPILED: f'{before}`line 1 "{_DESIGN}" 0\n{run.design}'})
-    finished = run.tools.compile(run.sandbox, _COMPILED, roots, run.left())
+    text = f'{before}`line 1 "{_DESIGN}" 0\n{run.design}'
+    finished = run.tools.compile(run.sandbox, text, roots, run.left())
     return _read_log(run, finished)
 
 
@@ -233,7 +232,7 @@ def _rejected(run: Run, log: CompilerLog, *, syntax: bool = False) -> Verdict:
 
 def _simulate(run: Run, bench: Bench, files: BenchFiles) -> Verdict:
     # Nothing that runs may read what it is tested with.
-    (run.folder / _COMPILED).unlink()
+    (run.folder / COMPILED).unlink()
     finished = run.tools.simulate(run.sandbox, run.left())
     run.log = finished.stdout + finished.stderr
     if _broken_by_design(run, finished):

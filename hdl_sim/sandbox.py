@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from autovcoder.errors import ToolFailed, ToolMissing
 from hdl_sim.limits import Limits
-from hdl_sim.workers import POOL, Confinement, Worker
+from hdl_sim.workers import Confinement, Worker, give_worker, take_worker
 
 Reason = Literal["exited", "wall_timeout", "cpu_timeout", "output_limit", "file_limit", "memory", "signal"]
 _SYSTEM_FOLDERS = (
@@ -154,16 +154,11 @@ def open_sandbox(limits: Limits, *, programs: Sequence[Path] = (), readable: Seq
             ("RLIMIT_CORE", 0),
         ),
     )
-    worker = POOL.take(confinement)
+    worker = take_worker(confinement)
     try:
         yield Sandbox(worker)
     finally:
-        POOL.give(worker)
-
-
-def end_runs(threads: Collection[int | None]) -> None:
-    """End what these threads (by `threading.get_ident`) run confined now; `Sandbox.run` raises ToolFailed in them."""
-    POOL.cut(threads)
+        give_worker(worker)
 
 
 def active_layers() -> list[str]:

@@ -5,10 +5,13 @@ Reads text; writes nothing. Works on tokens alone, a few tens of microseconds a 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice, takewhile
 
-from hdl_sim.tokens import Token, is_word, tokens
+from hdl_sim.tokens import Token, tokens, word_finder
 
 _WORDS = """
     module macromodule begin end else if for while case casex casez endcase assign always always_ff always_comb
@@ -18,80 +21,90 @@ _WORDS = """
     unique priority assert
 """
 _NOT_INSTANCES = frozenset(_WORDS.split())
+_next_keyword = word_finder(("module", "macromodule", "endmodule"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Span:
     """One module in a text.
 
     Attributes:
         start: of ``module``; ``end``: behind ``endmodule`` (and its label), or the end of the text when not ``closed``.
-        header_end: behind the ``;`` that ends the port list; None when there is none.
-        words: all names in it. ``instances``: those in the place of a module's name.
     """
 
     name: str
     start: int
     end: int
     closed: bool
-    header_end: int | None
-    has_ports: bool
-    words: frozenset[str]
-    instances: frozenset[str]
+    _text: str = field(repr=False)
+    _inside: tuple[int, int] = field(repr=False)
+
+    @cached_property
+    def _tokens(self) -> list[Token]:
+        """What stands between the name and the end."""
+        start, stop = self._inside
+        return list(takewhile(lambda token: token.start < stop, tokens(self._text, start)))
+
+    @cached_property
+    def header_end(self) -> int | None:
+        """Behind the ``;`` that ends the port list; None when there is none."""
+        return next((token.end for token in self._tokens if token.text == ";"), None)
+
+    @property
+    def has_ports(self) -> bool:
+        texts = [token.text for token in self._tokens[:2]]
+        return texts[:1] == ["#"] or (texts[:1] == ["("] and texts[1:] != [")"])
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """All names in it."""
+        return frozenset(token.text for token in self._tokens if token.kind in ("word", "escaped"))
+
+    @cached_property
+    def instances(self) -> frozenset[str]:
+        """Names in the place of a module's name."""
+        return frozenset(_instances(self._tokens))
 
 
 def module_spans(text: str) -> list[Span]:
     """The modules of a text; prose such as "this module counts" is none, for want of a port list or ``;``."""
-    found = list(tokens(text))
     spans: list[Span] = []
-    at = 0
-    while at < len(found):
-        if not _opens(found, at):
-            at += 1
-            continue
-        end = next(
-            (k for k in range(at + 1, len(found)) if is_word(found[k], "endmodule") or _opens(found, k)), len(found)
-        )
-        closed = end < len(found) and found[end].text == "endmodule"
-        inside = found[at + 2 : end]
-        last = found[end] if closed else found[end - 1]
-        stop = last.end
-        if closed and end + 2 < len(found) and found[end + 1].text == ":" and found[end + 2].text == found[at + 1].text:
-            stop = found[end + 2].end
-        spans.append(
-            Span(
-                name=found[at + 1].text,
-                start=found[at].start,
-                end=stop if closed else _next_start(found, end, len(text)),
-                closed=closed,
-                header_end=next((t.end for t in inside if t.text == ";"), None),
-                has_ports=_has_ports(inside),
-                words=frozenset(t.text for t in inside if t.kind in ("word", "escaped")),
-                instances=frozenset(_instances(inside)),
-            )
-        )
-        at = end + 1 if closed else end
+    name: Token | None = None
+    start = 0
+    for key in _keywords(text):
+        opened = _opened(text, key) if key["word"] != "endmodule" else None
+        if name is not None and (opened or key["word"] == "endmodule"):
+            end = key.start("word") if opened else _labelled_end(text, key.end(), name.text)
+            spans.append(Span(name.text, start, end, opened is None, text, (name.end, key.start("word"))))
+            name = None
+        if opened:
+            name, start = opened, key.start("word")
+    if name is not None:
+        spans.append(Span(name.text, start, len(text), False, text, (name.end, len(text))))
     return spans
 
 
-def _next_start(found: Sequence[Token], index: int, length: int) -> int:
-    return found[index].start if index < len(found) else length
+def _keywords(text: str) -> Iterator[re.Match[str]]:
+    key = _next_keyword(text, 0)
+    while key is not None:
+        yield key
+        key = _next_keyword(text, key.end())
 
 
-def _opens(found: Sequence[Token], at: int) -> bool:
-    if found[at].text not in ("module", "macromodule") or found[at].kind != "word" or at + 2 >= len(found):
-        return False
-    name, after = found[at + 1], found[at + 2]
-    if name.text in ("automatic", "static") and at + 3 < len(found):
-        return False  # a lifetime is legal there, but models never write one, and prose does
-    return name.kind in ("word", "escaped") and after.text in ("(", "#", ";", "import")
+def _opened(text: str, key: re.Match[str]) -> Token | None:
+    """The name of the module that a keyword opens; None where it is but a word."""
+    name, after, third = (*islice(tokens(text, key.end()), 3), None, None, None)[:3]
+    if name is None or after is None or name.kind not in ("word", "escaped"):
+        return None
+    if name.text in ("automatic", "static") and third is not None:
+        return None  # a lifetime is legal there, but models never write one, and prose does
+    return name if after.text in ("(", "#", ";", "import") else None
 
 
-def _has_ports(inside: Sequence[Token]) -> bool:
-    texts = [token.text for token in inside[:3]]
-    if texts[:1] == ["("]:
-        return texts[1:2] != [")"]
-    return texts[:1] == ["#"]
+def _labelled_end(text: str, end: int, name: str) -> int:
+    """The end of ``endmodule`` or of ``endmodule : name``."""
+    colon, label = (*islice(tokens(text, end), 2), None, None)[:2]
+    return label.end if colon and label and colon.text == ":" and label.text == name else end
 
 
 def _instances(inside: Sequence[Token]) -> Iterator[str]:

@@ -6,23 +6,24 @@ Reads text, whole or cut off anywhere; writes nothing. Knows comments, strings, 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-_TOKEN = re.compile(
-    r"""
-      (?P<comment>   //[^\n]* | /\*(?:[^*]|\*(?!/))*(?:\*/)? )
-    | (?P<string>    "(?:\\[\s\S]|[^"\\\n])*"? )
-    | (?P<directive> `[A-Za-z_]\w* )
-    | (?P<system>    \$[A-Za-z_][\w$]* )
-    | (?P<escaped>   \\\S+ )
-    | (?P<word>      [A-Za-z_][\w$]* )
-    | (?P<number>    '?[0-9][\w.?]* )
-    | (?P<symbol>    \S )
-    """,
-    re.VERBOSE | re.ASCII,
-)
+# What a token is, by its first character; the most frequent kinds first.
+_KINDS = {
+    "word": r"[A-Za-z_][\w$]*",
+    "symbol": r"[^\s\w`$\\\"'/]",
+    "number": r"'?[0-9][\w.?]*",
+    "comment": r"//[^\n]*|/\*(?:[^*]|\*(?!/))*(?:\*/)?",
+    "string": r'"(?:\\[\s\S]|[^"\\\n])*"?',
+    "directive": r"`[A-Za-z_]\w*",
+    "system": r"\$[A-Za-z_][\w$]*",
+    "escaped": r"\\\S+",
+}
+_TOKEN = re.compile("|".join(f"(?P<{kind}>{form})" for kind, form in _KINDS.items()) + r"|\S", re.ASCII)
+# All tokens up to a word; possessive, so that what was read is never gone back to.
+_UP_TO = r"(?:\s++|(?!(?:{words})(?![\w$]))[A-Za-z_][\w$]*+|{others}|[^\sA-Za-z_])*+"
 
 
 class Token(NamedTuple):
@@ -39,6 +40,17 @@ def tokens(text: str, start: int = 0) -> Iterator[Token]:
     for match in _TOKEN.finditer(text, start):
         if match.lastgroup != "comment":
             yield Token(match.lastgroup or "symbol", match.group(), match.start(), match.end())
+
+
+def word_finder(words: Iterable[str]) -> Callable[[str, int], re.Match[str] | None]:
+    """A function that finds the next of some words, as a token of its own, in a text from a place on.
+
+    Much quicker than `tokens`, for all that is passed over stays in the regular expression. The match's group ``word``
+    is the word.
+    """
+    some = "|".join(words)
+    others = "|".join(form for kind, form in _KINDS.items() if kind != "word")
+    return re.compile(_UP_TO.format(words=some, others=others) + f"(?P<word>{some})", re.ASCII).match
 
 
 @lru_cache(maxsize=512)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from hdl_sim.limits import Limits
 from hdl_sim.sandbox import Finished, Sandbox, open_sandbox
 from hdl_sim.tools import find_tool
 
+COMPILED = "compiled.sv"  # testbench and design, as one text: a timescale holds for all that follows it
 PROGRAM = "sim.vvp"
 _SETTINGS, _DEFINES = "ivl.conf", "ivlpp.conf"
 _STANDARD = "-g2012"
@@ -23,6 +24,36 @@ _STANDARD = "-g2012"
 _TRANSLATE = re.compile(
     r'^translate: "?(?P<ivlpp>[^"\s]*ivlpp)\b.*\| *"?(?P<ivl>[^"\s]*ivl)\b.* -C"(?P<target>[^"]+)"', re.MULTILINE
 )
+# Tasks and functions of the first of Icarus' VPI modules, if `_first_is_enough` finds so; programs that need no other
+# start without loading those.
+_NAMES = """
+    $display $displayb $displayh $displayo $write $writeb $writeh $writeo $strobe $monitor $monitoron $monitoroff
+    $fdisplay $fwrite $fopen $fclose $fflush $sformat $swrite $time $stime $realtime $timeformat $random $urandom
+    $readmemh $readmemb $finish $stop $signed $unsigned $bits
+"""
+_FIRST_MODULE = frozenset(_NAMES.split())
+_PROBE = """
+module probe;
+    reg [7:0] memory [0:1];
+    reg [63:0] text;
+    integer file;
+    initial begin
+        if (file === 0) begin
+            $displayb; $displayh; $displayo; $write; $writeb; $writeh; $writeo;
+            $strobe; $monitor; $monitoron; $monitoroff;
+            file = $fopen("f"); $fdisplay(file); $fwrite(file); $fflush(file); $fclose(file);
+            $sformat(text, "x"); $swrite(text, "x");
+            $timeformat(-9, 0, "", 1); $display($time, $stime, $realtime, $random, $urandom);
+            $readmemh("f", memory); $readmemb("f", memory);
+            $display($signed(text), $unsigned(text), $bits(text));
+            $stop;
+        end
+        $display("works");
+        $finish;
+    end
+endmodule
+"""
+_SYSTEM_NAME = re.compile(r"\$[A-Za-z_][\w$]*")
 # Lines of the settings that differ from one compile to the next, or that only the driver reads.
 _OWN = ("root:", "out:", "ivlpp:", "depfile:")
 
@@ -35,6 +66,8 @@ class Toolchain:
         ivlpp: the preprocessor. ``ivl``: the compiler. ``vvp``: the simulator.
         target: the settings file of the code generator.
         settings: the lines that the driver would give the compiler, but for roots and output.
+        small_settings: these with the first VPI module only, for programs that need no other; None where that one is
+            not enough for them.
     """
 
     ivlpp: Path
@@ -42,16 +75,20 @@ class Toolchain:
     vvp: Path
     target: str
     settings: str
+    small_settings: str | None = None
 
     @property
     def programs(self) -> tuple[Path, ...]:
         return (self.ivlpp, self.ivl, self.vvp)
 
-    def compile(self, sandbox: Sandbox, file: str, roots: Sequence[str], limits: Limits) -> Finished:
-        """Compile a preprocessed file of the sandbox's folder into `PROGRAM`; no roots means all that nothing uses."""
-        lines = [*(f"root:{root}" for root in roots), self.settings, f"out:{PROGRAM}"]
-        sandbox.write({_SETTINGS: "\n".join(lines) + "\n"})
-        return sandbox.run([str(self.ivl), f"-C{_SETTINGS}", f"-C{self.target}", "--", file], limits=limits)
+    def compile(self, sandbox: Sandbox, text: str, roots: Sequence[str], limits: Limits) -> Finished:
+        """Compile a preprocessed text into `PROGRAM`; no roots means all modules that nothing uses."""
+        settings = self.settings
+        if self.small_settings is not None and _FIRST_MODULE.issuperset(_SYSTEM_NAME.findall(text)):
+            settings = self.small_settings
+        lines = [*(f"root:{root}" for root in roots), settings, f"out:{PROGRAM}"]
+        sandbox.write({COMPILED: text, _SETTINGS: "\n".join(lines) + "\n"})
+        return sandbox.run([str(self.ivl), f"-C{_SETTINGS}", f"-C{self.target}", "--", COMPILED], limits=limits)
 
     def preprocess(self, sandbox: Sandbox, files: Sequence[str], out: str, limits: Limits) -> Finished:
         """Preprocess files of the sandbox's folder, as one, into ``out``; places keep their files' names and lines."""
@@ -94,7 +131,19 @@ def _ask(driver: Path, vvp: Path, flags: tuple[str, ...]) -> Toolchain:
     if finished.returncode != 0 or parts is None or not settings:
         raise ToolFailed("iverilog does not say where its parts are", where=driver, fix="reinstall it")
     lines = [line for line in settings.splitlines() if not line.startswith(_OWN)]
-    return Toolchain(Path(parts["ivlpp"]), Path(parts["ivl"]), vvp, parts["target"], "\n".join(lines))
+    whole = Toolchain(Path(parts["ivlpp"]), Path(parts["ivl"]), vvp, parts["target"], "\n".join(lines))
+    modules = [line for line in lines if line.startswith("module:")]
+    small = replace(whole, small_settings="\n".join(line for line in lines if line not in modules[1:]))
+    return small if _first_is_enough(small) else whole
+
+
+def _first_is_enough(tools: Toolchain) -> bool:
+    """Whether a program that could call all of `_FIRST_MODULE` compiles and starts with one VPI module."""
+    limits = Limits()
+    with open_sandbox(limits, programs=tools.programs) as sandbox:
+        tools.compile(sandbox, _PROBE, (), limits)
+        finished = tools.simulate(sandbox, limits)
+    return finished.returncode == 0 and finished.stdout == "works\n"
 
 
 def _read(path: Path) -> str:

@@ -5,7 +5,6 @@ Reads and writes the workers' sockets and their folders, in memory where there i
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import shutil
@@ -15,18 +14,17 @@ import struct
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from autovcoder.errors import ToolFailed
+from hdl_sim.pool import Pool
 from hdl_sim.run_folders import folder_prefix, memory_folder, sweep_once
 
 START_S = 30.0  # a worker that has not started by then never will
-_MOST_IDLE = 2 * (os.cpu_count() or 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +39,10 @@ class Worker:
     """One `confine.py` process, its folder, and the socket to it."""
 
     def __init__(self, confinement: Confinement) -> None:
+        sweep_once()
         self.confinement = confinement
         self.place = memory_folder()
-        self.open = True
-        self.is_cut = False
+        self._open = True
         try:
             self.folder = Path(tempfile.mkdtemp(prefix=folder_prefix(), dir=self.place)).resolve()
         except OSError as error:
@@ -127,12 +125,12 @@ class Worker:
         return bytes(data)
 
     @property
-    def alive(self) -> bool:
-        return self._process.poll() is None
+    def usable(self) -> bool:
+        return self._open and self._process.poll() is None
 
     def cut(self) -> None:
         """From another thread: the one that waits in `ask` fails at once."""
-        self.is_cut = True
+        self._open = False
         with suppress(OSError):  # it is being closed already
             self._socket.shutdown(socket.SHUT_RDWR)
 
@@ -149,7 +147,7 @@ class Worker:
 
     def close(self) -> None:
         """End the worker and remove its folder; it kills what it still runs when it sees the socket close."""
-        self.open = False
+        self._open = False
         with suppress(OSError):  # nobody is there any more
             # A process that was forked from this one may hold the socket too: closing it here would not be noticed.
             self._socket.shutdown(socket.SHUT_RDWR)
@@ -162,70 +160,18 @@ class Worker:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class Pool:
-    """Idle workers, and who has which of the others. A process that was forked from this one gets a pool of its own."""
-
-    def __init__(self) -> None:
-        self._reset()
-
-    def _reset(self) -> None:
-        self._lock = threading.Lock()
-        self._idle: list[Worker] = []
-        self._lent: dict[Worker, int] = {}  # to which thread
-        self._owner = os.getpid()
-
-    def take(self, confinement: Confinement) -> Worker:
-        if self._owner != os.getpid():
-            # Another process talks to these workers; the lock may have been held when we were forked.
-            self._reset()
-        worker = self._take_idle(confinement)
-        if worker is None:
-            sweep_once()
-            # Registering the same function again is harmless: it closes what is idle, and then nothing is.
-            atexit.register(self.close)
-            worker = Worker(confinement)
-        with self._lock:
-            self._lent[worker] = threading.get_ident()
-        return worker
-
-    def _take_idle(self, confinement: Confinement) -> Worker | None:
-        place = memory_folder()
-        with self._lock:
-            for worker in reversed(self._idle):
-                # Once the memory file system is full, a new worker gets its folder elsewhere.
-                if worker.confinement == confinement and worker.place == place and worker.alive:
-                    self._idle.remove(worker)
-                    return worker
-        return None
-
-    def give(self, worker: Worker) -> None:
-        """Take a worker back, and end the one that has waited longest where there are too many."""
-        if worker.open and not worker.is_cut:
-            worker.clear()
-        surplus = None
-        with self._lock:
-            self._lent.pop(worker, None)
-            if worker.open:
-                if worker.is_cut:
-                    surplus = worker
-                else:
-                    self._idle.append(worker)
-                    surplus = self._idle.pop(0) if len(self._idle) > _MOST_IDLE else None
-        if surplus is not None:
-            surplus.close()
-
-    def cut(self, threads: Collection[int | None]) -> None:
-        """Cut the workers that these threads have."""
-        with self._lock:
-            for worker, thread in self._lent.items():
-                if thread in threads:
-                    worker.cut()
-
-    def close(self) -> None:
-        """End the idle workers; a process that was forked from their owner leaves them alone."""
-        while self._idle and self._owner == os.getpid():
-            self._idle.pop().close()
+_POOL: Pool[Worker] = Pool(most_idle=2 * (os.cpu_count() or 1))
 
 
-POOL = Pool()
-"""The idle workers of this process."""
+def take_worker(confinement: Confinement) -> Worker:
+    """Lend a worker of this process; `give_worker` takes it back."""
+    # Once the memory file system is full, a new worker gets its folder elsewhere.
+    place = memory_folder()
+    return _POOL.take(
+        lambda worker: worker.confinement == confinement and worker.place == place, lambda: Worker(confinement)
+    )
+
+
+def give_worker(worker: Worker) -> None:
+    """Take a worker back, its folder emptied."""
+    _POOL.give(worker)

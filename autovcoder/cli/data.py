@@ -30,10 +30,10 @@ def pairs(
     """Draw problem and code pairs from the parametric families and keep what simulation proves."""
     from autovcoder.config import load_settings
     from data_pipeline.pairs import PairSettings, make_pairs
-    from hdl_sim.icarus import Icarus
+    from hdl_sim.icarus_pool import IcarusPool
 
     settings = load_settings(PairSettings, config, {"seed": seed, "pairs": count, "problems": problems})
-    say_rows(make_pairs(out, settings, Icarus()), out)
+    say_rows(make_pairs(out, settings, IcarusPool()), out)
 
 
 @app.command("texts")

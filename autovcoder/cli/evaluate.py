@@ -98,9 +98,9 @@ def run(
 
 def _simulator(cache: bool) -> Simulator:
     from hdl_sim.cache import CachedSimulator, default_cache
-    from hdl_sim.icarus import Icarus
+    from hdl_sim.icarus_pool import IcarusPool
 
-    return CachedSimulator(Icarus(), default_cache()) if cache else Icarus()
+    return CachedSimulator(IcarusPool(), default_cache()) if cache else IcarusPool()
 
 
 def evaluate_model(

@@ -24,7 +24,7 @@ from finetune.merge import merge
 from finetune.pretrain import PretrainSettings, pretrain
 from finetune.rounds import RoundSettings, round1, round2
 from finetune.tokenizer import ASSISTANT
-from hdl_sim.icarus import Icarus
+from hdl_sim.icarus_pool import IcarusPool
 from hdl_sim.simulator import Simulator
 
 MODEL_FILES = (
@@ -53,7 +53,7 @@ class NanoSettings(Settings):
 
 def make_nano(out: Path, settings: NanoSettings) -> None:
     """Run every step that is not finished, then write ``card.md`` beside the stages."""
-    simulator = Icarus()
+    simulator = IcarusPool()
     make_texts(out / "texts", settings.texts)
     say("texts: done")
     make_pairs(out / "pairs", settings.pairs, simulator)

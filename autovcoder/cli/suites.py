@@ -90,11 +90,11 @@ def selftest(
     from eval.run import LIMITS
     from eval.selftest import selftest as run_selftest
     from eval.suites import load_suite
-    from hdl_sim.icarus import Icarus
+    from hdl_sim.icarus_pool import IcarusPool
 
     problems = load_suite(suite, data)
     with busy(f"running {len(problems)} references"):
-        result = run_selftest(problems, Icarus(), LIMITS, out)
+        result = run_selftest(problems, IcarusPool(), LIMITS, out)
     emit(result.model_dump_json(indent=2) + "\n" if as_json else _selftest_text(result))
     if out is not None:
         say(f"the self-test is in {out}")

@@ -11,7 +11,7 @@ import pytest
 
 from autovcoder.errors import InputError, ToolFailed, ToolMissing
 from autovcoder.records import Bench, PassRule
-from hdl_sim import forbidden
+from hdl_sim import forbidden, toolchain
 from hdl_sim.icarus import Icarus
 from hdl_sim.limits import Limits
 from hdl_sim.run_folders import folder_prefix, memory_folder, sweep
@@ -405,10 +405,19 @@ def test_many_verdicts_come_in_order(icarus: Icarus) -> None:
     assert statuses == ["pass", "mismatch", "no_code", "syntax_error"] * 5
 
 
+def test_the_same_job_runs_once_among_many_and_is_answered_each_time(icarus: Icarus) -> None:
+    twin = COUNTED.model_copy()
+    jobs = [(GOOD, COUNTED), (WRONG, COUNTED), (GOOD, COUNTED), (GOOD, twin)]
+    verdicts = list(simulate_many(icarus, jobs, workers=2))
+    assert [verdict.status for verdict in verdicts] == ["pass", "mismatch", "pass", "pass"]
+    assert verdicts[0] is verdicts[2]
+    assert verdicts[0] is not verdicts[3]
+
+
 def test_many_that_are_no_longer_wanted_are_ended_and_leave_nothing(icarus: Icarus) -> None:
     started = time.monotonic()
     endless = INITIAL.format("initial forever ;")
-    verdicts = simulate_many(icarus, [(GOOD, COUNTED), *[(endless, COUNTED)] * 6], workers=2)
+    verdicts = simulate_many(icarus, [(GOOD, COUNTED), *((f"{endless}// {k}", COUNTED) for k in range(6))], workers=2)
     assert next(verdicts).status == "pass"
     time.sleep(0.5)  # two are under way
     verdicts.close()
@@ -424,6 +433,23 @@ def test_an_error_of_ours_comes_out_of_many(icarus: Icarus) -> None:
     assert next(verdicts).status == "pass"
     with pytest.raises(InputError):
         next(verdicts)
+
+
+@pytest.mark.parametrize("call", ["$clog2(4)", "$pow(2.0, 1.0)", "$countones(2'b11)"])
+def test_a_design_may_call_what_only_a_further_module_of_icarus_has(icarus: Icarus, call: str) -> None:
+    code = f"module top(input a, input b, output y);\n  assign y = (a & b) ? {call} == 2 : 1'b0;\nendmodule\n"
+    assert icarus.run(code, COUNTED).passed
+
+
+def test_the_small_settings_hold_one_module_and_are_not_used_where_it_is_not_enough(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tools = toolchain.find_toolchain()
+    assert tools.small_settings is not None
+    assert tools.small_settings.count("module:") == 1 < tools.settings.count("module:")
+    monkeypatch.setattr(toolchain, "_FIRST_MODULE", toolchain._FIRST_MODULE | {"$clog2"})
+    monkeypatch.setattr(toolchain, "_PROBE", toolchain._PROBE.replace("$stop;", "$display($clog2(file));"))
+    assert not toolchain._first_is_enough(tools)
 
 
 def test_dump_calls_are_stripped_in_place() -> None:

@@ -17,7 +17,7 @@ from autovcoder.errors import ToolFailed, ToolMissing
 from hdl_sim import sandbox
 from hdl_sim.limits import Limits
 from hdl_sim.sandbox import Finished, Sandbox, active_layers, open_sandbox
-from hdl_sim.workers import POOL, Worker
+from hdl_sim.workers import _POOL, Worker
 
 SH = "/bin/sh"
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
@@ -268,4 +268,4 @@ def test_only_so_many_workers_wait() -> None:
     with ExitStack() as stack:
         for _ in range(2 * (os.cpu_count() or 1) + 2):
             stack.enter_context(open_sandbox(QUICK))
-    assert len(POOL._idle) <= 2 * (os.cpu_count() or 1)
+    assert len(_POOL._idle) <= 2 * (os.cpu_count() or 1)
