@@ -44,8 +44,7 @@ def main() -> None:
     confined, plain = [], []
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
     with tempfile.TemporaryDirectory(dir=memory) as name, open_sandbox(LIMITS, programs=tools.programs) as sandbox:
-        (sandbox.folder / "in.sv").write_text(DESIGN)
-        compiled = tools.compile(sandbox, "in.sv", ("tb",), LIMITS)
+        compiled = tools.compile(sandbox, DESIGN, ("tb",), LIMITS)
         if compiled.returncode != 0:
             raise SystemExit(compiled.stderr)
         program = Path(name) / PROGRAM

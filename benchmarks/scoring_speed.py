@@ -26,14 +26,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from autovcoder.records import Problem, Sample, Verdict
+from autovcoder.records import Bench, Problem, Sample, Verdict
 from autovcoder.store import read_jsonl
 from eval.answers import read_answers
 from eval.run import LIMITS
 from eval.suites import load_suite
 from hdl_sim.cache import CachedSimulator
 from hdl_sim.icarus import Icarus
+from hdl_sim.icarus_pool import IcarusPool
+from hdl_sim.run_folders import memory_folder
 from hdl_sim.simulator import Simulator, available_cores, simulate_many
+from hdl_sim.testbench import bench_files
+from hdl_sim.toolchain import PROGRAM, find_toolchain, preprocessed_bench
 
 QUICK_S = 0.5
 PEER_TIMEOUT_S = 30
@@ -101,6 +105,31 @@ def run_ours(
     return samples, verdicts, time.perf_counter() - started
 
 
+def run_icarus_alone(jobs: Sequence[tuple[str, Bench]], workers: int) -> float:
+    """Seconds to compile and run designs that are known to compile."""
+    tools = find_toolchain()
+
+    def run(folder: Path) -> None:
+        for argv in ([tools.ivl, "-Cconf", f"-C{tools.target}", "--", "all.sv"], [tools.vvp, "-N", PROGRAM]):
+            subprocess.run(argv, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+    with tempfile.TemporaryDirectory(dir=memory_folder()) as place:
+        folders = []
+        for number, (design, bench) in enumerate(jobs):
+            folder = Path(place, str(number))
+            folder.mkdir()
+            files = bench_files(bench, "n0")
+            text = preprocessed_bench(tools, files.texts, files.compiled)
+            Path(folder, "all.sv").write_text(f"{files.before}{text}{files.behind}{design}", errors="replace")
+            roots = "".join(f"root:{root}\n" for root in files.roots)
+            Path(folder, "conf").write_text(f"{roots}{tools.small_settings or tools.settings}\nout:{PROGRAM}\n")
+            folders.append(folder)
+        started = time.perf_counter()
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(run, folders))
+        return time.perf_counter() - started
+
+
 def quick_problems(problems: Sequence[Problem]) -> set[str]:
     """Problems whose reference passes here in less than QUICK_S."""
     icarus = Icarus()
@@ -121,8 +150,8 @@ def report(
     print(f"  {'official procedure':20} {len(rows) / peer_s:8.1f} answers/s")
     seconds: dict[tuple[str, int], float] = {}
     with tempfile.TemporaryDirectory() as folder:
-        cached = CachedSimulator(Icarus(), Path(folder) / "verdicts.sqlite")
-        for name, simulator in (("ours", Icarus()), ("ours, empty cache", cached), ("ours, full cache", cached)):
+        cached = CachedSimulator(IcarusPool(), Path(folder) / "verdicts.sqlite")
+        for name, simulator in (("ours", IcarusPool()), ("ours, empty cache", cached), ("ours, full cache", cached)):
             samples, verdicts, ours_s = run_ours(path, suite, set(keys), simulator, workers)
             judged = {(s.problem_id, s.index): v for s, v in zip(samples, verdicts, strict=True)}
             passes = {key for key, verdict in judged.items() if verdict.passed}
@@ -133,6 +162,9 @@ def report(
             )
             for key in sorted(peer_passes - passes):
                 print("    passes only in the official procedure:", *key)
+    ran = {(s.code, s.problem_id) for s, verdict in zip(samples, verdicts, strict=True) if verdict.stage == "simulate"}
+    alone_s = run_icarus_alone([(code or "", by_id[name].bench) for code, name in sorted(ran)], workers)
+    print(f"  {'Icarus alone':20} {len(rows) / alone_s:8.1f} answers/s, {peer_s / alone_s:6.1f} times")
     return seconds
 
 
@@ -147,7 +179,7 @@ def main() -> None:
     asked = {problem.id for problem in suite[: arguments.limit]}
     quick = asked & quick_problems(suite[: arguments.limit])
     workers = available_cores()
-    print(f"{workers} workers, {Icarus().name}")
+    print(f"{workers} workers, {IcarusPool().name}")
     rows = [row for row in read_jsonl(path) if row["task_id"] in quick]
     seconds = report(f"problems whose reference takes less than {QUICK_S} s", path, suite, rows, workers)
     # Where the simulation itself takes long, no harness can be quicker than another.

@@ -11,7 +11,6 @@ import platform
 import sqlite3
 import threading
 from concurrent.futures import Future
-from dataclasses import asdict
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +18,7 @@ from pathlib import Path
 from autovcoder.errors import StoreError
 from autovcoder.records import Bench, Verdict, content_id
 from hdl_sim.limits import Limits
-from hdl_sim.simulator import DEFAULT_LIMITS, Simulator
+from hdl_sim.simulator import CRASH, DEFAULT_LIMITS, Simulator
 from hdl_sim.waves import Dumps
 
 _WAIT_S = 60.0  # for another process that writes
@@ -39,7 +38,8 @@ class CachedSimulator:
 
     A verdict is found by the sha256 of everything that it depends on: the design's text, the testbench, the limits, the
     simulator's name and version, and the code of ``hdl_sim`` itself with the versions of slang, cocotb and Python.
-    Errors are not kept. A time-out is, although a machine under another load might have come to an end.
+    Errors are not kept, nor are crashes of the front end. A time-out is, although a machine under another load might
+    have come to an end.
     Identical jobs under way at the same time run once.
 
     Args:
@@ -71,7 +71,7 @@ class CachedSimulator:
 
     def run(self, design: str | None, bench: Bench, limits: Limits = DEFAULT_LIMITS) -> Verdict:
         """The kept verdict, or the other simulator's."""
-        key = content_id(self._inner.name, _rules(), design, _bench_id(bench), asdict(limits))
+        key = content_id(self._inner.name, _rules(), design, _bench_id(bench), repr(limits))
         with self._lock:
             known = self._read(key)
             if known is not None:
@@ -101,7 +101,8 @@ class CachedSimulator:
             raise
         try:
             with self._lock:
-                self._write(key, verdict)
+                if all(diagnostic.code != CRASH for diagnostic in verdict.diagnostics):
+                    self._write(key, verdict)
         finally:
             # Whoever waits for the same job gets its verdict, whether it could be kept or not.
             with self._lock:

@@ -151,6 +151,8 @@ def _select(blocks: list[tuple[str, list[Span]]], wanted: str | None) -> str | N
                 chosen[span.name] = (number, span)
     if wanted in chosen:
         keep = _with_helpers(wanted, {name: span for name, (_, span) in chosen.items()})
+    elif len(chosen) == 1:
+        keep = set(chosen)
     else:
         used = {word for _, span in chosen.values() for word in span.words if word != span.name}
         keep = {name for name, (_, span) in chosen.items() if span.has_ports or name in used} or set(chosen)
@@ -166,7 +168,7 @@ def _select(blocks: list[tuple[str, list[Span]]], wanted: str | None) -> str | N
 
 def _with_helpers(wanted: str, spans: dict[str, Span]) -> set[str]:
     keep, queue = {wanted}, [wanted]
-    while queue:
+    while queue and len(keep) < len(spans):
         for word in spans[queue.pop()].instances & spans.keys() - keep:
             keep.add(word)
             queue.append(word)

@@ -1,15 +1,18 @@
-"""`Icarus` in processes of its own: every core works, and what breaks the front end breaks nothing else.
+"""`Icarus` in processes of its own: every core works, and a crash of the front end is one design's.
 
 Reads nothing and writes nothing; `icarus_process.py` is the other side.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
@@ -19,19 +22,19 @@ from autovcoder.records import Bench, Diagnostic, Verdict
 from hdl_sim.icarus import Icarus
 from hdl_sim.limits import Limits
 from hdl_sim.pool import Pool
-from hdl_sim.simulator import DEFAULT_LIMITS
+from hdl_sim.run_folders import remove_folders
+from hdl_sim.simulator import CRASH, DEFAULT_LIMITS
 
-CRASH = "FrontEndCrash"
-_CRASHED = Diagnostic(severity="error", message="the front end crashes on this text", code=CRASH)
-
-
+_START_S, _END_S = 60.0, 5.0
 _ERRORS = {error.__name__: error for error in (InputError, ToolMissing, ToolFailed)}
+_CRASHED = Diagnostic(severity="error", message="the front end crashes on this text", code=CRASH)
 
 
 class IcarusPool:
     """The `Simulator` for Icarus Verilog, with a process for each thread that asks.
 
-    What it says is what `Icarus` says, but for a design on which the front end crashes: that one is ``forbidden``.
+    What it says is what `Icarus` says, but for a design on which the front end crashes: that one is ``forbidden``. The
+    processes are kept for the next call, whoever makes it.
     """
 
     def __init__(self) -> None:
@@ -56,12 +59,14 @@ class IcarusPool:
         """See `hdl_sim.icarus.Icarus.dump`."""
         return _ask("dump", design, bench, limits) or b""
 
+    def close(self) -> None:
+        """End the idle processes; a later call starts new ones."""
+        _POOL.close()
+
     def _verdict(self, reply: bytes | None) -> Verdict:
         if reply is not None:
             return Verdict.model_validate_json(reply)
-        return Verdict(
-            status="forbidden", stage="parse", diagnostics=(_CRASHED,), log_tail="", seconds=0.0, simulator=self.name
-        )
+        return Verdict(status="forbidden", stage="parse", diagnostics=(_CRASHED,), simulator=self.name)
 
 
 class _Process:
@@ -70,6 +75,25 @@ class _Process:
     def __init__(self) -> None:
         self.is_cut = False
         self.environment = _environment()
+        with tempfile.TemporaryFile() as said:
+            try:
+                self._start(said.fileno())
+            except OSError as error:
+                raise ToolFailed("cannot start a process to simulate in", fix=str(error)) from None
+            try:
+                started = self._connection.poll(_START_S) and self._connection.recv_bytes() == b"ready"
+            except (EOFError, OSError):
+                started = False
+            except BaseException:
+                self.close()
+                raise
+            if not started:
+                self.close()
+                said.seek(0)
+                last = said.read().decode(errors="replace").strip().rpartition("\n")[2]
+                raise ToolFailed("the process to simulate in did not start", where=sys.executable, fix=last)
+
+    def _start(self, errors: int) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -78,16 +102,21 @@ class _Process:
                     [sys.executable, "-P", "-m", "hdl_sim.icarus_process", str(theirs.fileno())],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
+                    stderr=errors,
                     pass_fds=[theirs.fileno()],
                     start_new_session=True,  # an interrupt from the keyboard is the parent's to handle
                 )
-            except OSError as error:
+            except OSError:
                 ours.close()
-                raise ToolFailed("cannot start a process to simulate in", fix=str(error)) from None
+                raise
         self._socket = ours
-        # A second descriptor of the same socket: shutting down one ends what waits on the other.
-        self._connection = Connection(os.dup(ours.fileno()))
+        try:
+            # A second descriptor of the same socket: shutting down one ends what waits on the other.
+            self._connection = Connection(os.dup(ours.fileno()))
+        except OSError:
+            ours.close()
+            self._process.wait()
+            raise
 
     @property
     def usable(self) -> bool:
@@ -107,23 +136,30 @@ class _Process:
     def clear(self) -> None:
         """Nothing: it keeps only what is the same for the next job."""
 
-    def close(self) -> None:
-        """End it; it ends what it still runs, and itself, when it sees the socket close."""
+    def close(self) -> int:
+        """End it, and return how it ended; it ends what it still runs, and itself, when it sees the socket close."""
         self.cut()
         self._socket.close()
         self._connection.close()
         try:
-            self._process.wait(timeout=5)
+            status = self._process.wait(timeout=_END_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
+            status = self._process.wait()
+        if status != 0:
+            remove_folders(self._process.pid)
+        return status
 
 
 _POOL: Pool[_Process] = Pool(most_idle=2 * (os.cpu_count() or 1))
 
 
 def _ask(*job: Any) -> bytes | None:
-    """The reply to a job; None when the process died of it, twice, for once may have been somebody else's doing."""
+    """The reply to a job; None when the process crashed at it, twice, for once may have been something else.
+
+    Raises:
+        ToolFailed: the process ended, and not by a crash.
+    """
     for _ in range(2):
         process = _POOL.take(lambda process: process.environment == _environment(), _Process)
         try:
@@ -131,7 +167,11 @@ def _ask(*job: Any) -> bytes | None:
         except (EOFError, OSError):
             if process.is_cut:
                 raise ToolFailed("the simulation was ended") from None
-            process.close()
+            status = process.close()
+            if status >= 0 or -status in (signal.SIGKILL, signal.SIGTERM):
+                raise ToolFailed(
+                    f"the process to simulate in ended (status {status})", fix="run fewer at once, or again"
+                ) from None
             continue
         except BaseException:
             # An interrupt: it is in the middle of a job, and closing it ends that.
@@ -151,5 +191,5 @@ def _environment() -> tuple[str | None, ...]:
 
 
 def _error(kind: str, reply: bytes) -> AutoVCoderError:
-    what, where, fix = reply.decode().split("\0")
+    what, where, fix = json.loads(reply)
     return _ERRORS.get(kind, ToolFailed)(what, where=where, fix=fix)

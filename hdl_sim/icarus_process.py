@@ -6,19 +6,22 @@ writes replies to it. Those are JSON or bytes and never pickled: this process re
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import sys
 import threading
+import traceback
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 
-from autovcoder.errors import AutoVCoderError, ToolFailed
+from autovcoder.errors import AutoVCoderError
 from autovcoder.records import Verdict
 from hdl_sim.icarus import Icarus
 from hdl_sim.pool import cut_all
+from hdl_sim.run_folders import remove_folders
 
-_END_S = 5.0
+_END_S = 2.0
 
 
 def main(descriptor: int) -> None:
@@ -27,6 +30,7 @@ def main(descriptor: int) -> None:
     jobs: SimpleQueue[bytes] = SimpleQueue()
     worker = threading.Thread(target=_work, args=(connection, jobs), daemon=True)
     worker.start()
+    connection.send_bytes(b"ready")
     try:
         while True:
             jobs.put(connection.recv_bytes())
@@ -38,25 +42,36 @@ def main(descriptor: int) -> None:
         worker.join(0.02)
         if not worker.is_alive():
             return
-    os._exit(1)  # the front end is at a text that takes it long
+    _end()  # the front end is at a text that takes it long
 
 
 def _work(connection: Connection, jobs: SimpleQueue[bytes]) -> None:
     icarus = Icarus()
-    while job := jobs.get():
-        method, *arguments = pickle.loads(job)  # noqa: S301 - from the process that started this one
-        try:
-            found = getattr(icarus, method)(*arguments)
-            kind, reply = "reply", found.model_dump_json().encode() if isinstance(found, Verdict) else found
-        except AutoVCoderError as error:
-            kind, reply = type(error).__name__, "\0".join((error.what, error.where, error.fix)).encode()
-        except Exception as error:
-            kind, reply = ToolFailed.__name__, f"the simulation failed\0{type(error).__name__}\0{error}".encode()
-        try:
-            connection.send_bytes(kind.encode())
-            connection.send_bytes(reply)
-        except OSError:
-            return
+    try:
+        while job := jobs.get():
+            for part in _answer(icarus, job):
+                connection.send_bytes(part)
+    except OSError:
+        return  # the other side is gone
+    except BaseException:
+        # A fault of ours: it is said where the process that asks looks for it, which sees this one end.
+        traceback.print_exc()
+        _end()
+
+
+def _answer(icarus: Icarus, job: bytes) -> tuple[bytes, bytes]:
+    """The kind of the reply, and the reply."""
+    method, *arguments = pickle.loads(job)  # noqa: S301 - from the process that started this one
+    try:
+        found = getattr(icarus, method)(*arguments)
+    except AutoVCoderError as error:
+        return type(error).__name__.encode(), json.dumps([error.what, error.where, error.fix]).encode()
+    return b"reply", found.model_dump_json().encode() if isinstance(found, Verdict) else found
+
+
+def _end() -> None:
+    remove_folders(os.getpid())
+    os._exit(1)
 
 
 if __name__ == "__main__":

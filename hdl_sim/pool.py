@@ -25,8 +25,8 @@ class Lent(Protocol):
     def clear(self) -> None:
         """Make it as if it had never been used; what cannot be made so closes itself."""
 
-    def close(self) -> None:
-        """End it."""
+    def close(self) -> object:
+        """End it; again is harmless."""
 
 
 P = TypeVar("P", bound=Lent)
@@ -36,7 +36,7 @@ _POOLS: list[Pool[Any]] = []
 class Pool(Generic[P]):
     """Idle processes, and who has which of the others.
 
-    A process that was forked from this one gets a pool of its own. At the end of this process all idle ones end.
+    A process that is forked from this one starts with none. At the end of this process all idle ones end.
 
     Args:
         most_idle: the one that has waited longest is ended when there are more.
@@ -44,20 +44,22 @@ class Pool(Generic[P]):
 
     def __init__(self, most_idle: int) -> None:
         self._most_idle = most_idle
-        self._reset()
-        _POOLS.append(self)
-
-    def _reset(self) -> None:
         self._lock = threading.Lock()
         self._idle: list[P] = []
         self._lent: dict[P, int] = {}  # to which thread
-        self._owner = os.getpid()
+        self._others: list[P] = []  # of the process that this one was forked from
+        os.register_at_fork(after_in_child=self._forget)
+        _POOLS.append(self)
+
+    def _forget(self) -> None:
+        """Leave alone what another process talks to; the lock may have been held when we were forked."""
+        self._lock = threading.Lock()
+        self._others += [*self._idle, *self._lent]
+        self._idle.clear()
+        self._lent.clear()
 
     def take(self, fits: Callable[[P], bool], make: Callable[[], P]) -> P:
         """Lend an idle process that ``fits``, or a new one."""
-        if self._owner != os.getpid():
-            # Another process talks to these; the lock may have been held when we were forked.
-            self._reset()
         one = self._take_idle(fits)
         if one is None:
             # Registering the same function again is harmless: it closes what is idle, and then nothing is.
@@ -68,12 +70,18 @@ class Pool(Generic[P]):
         return one
 
     def _take_idle(self, fits: Callable[[P], bool]) -> P | None:
+        found = None
         with self._lock:
+            gone = [one for one in self._idle if not one.usable]
+            self._idle = [one for one in self._idle if one not in gone]
             for one in reversed(self._idle):
-                if one.usable and fits(one):
+                if fits(one):
                     self._idle.remove(one)
-                    return one
-        return None
+                    found = one
+                    break
+        for one in gone:
+            one.close()
+        return found
 
     def give(self, one: P) -> None:
         """Take one back, and end the one that has waited longest where there are too many."""
@@ -98,9 +106,13 @@ class Pool(Generic[P]):
                     one.cut()
 
     def close(self) -> None:
-        """End the idle ones; a process that was forked from their owner leaves them alone."""
-        while self._idle and self._owner == os.getpid():
-            self._idle.pop().close()
+        """End the idle ones."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for one in idle:
+            one.cut()  # all at once, for each takes a while to end
+        for one in idle:
+            one.close()
 
 
 def cut_all(threads: Collection[int | None]) -> None:

@@ -32,10 +32,10 @@ def memory_folder() -> Path | None:
     return _MEMORY
 
 
-def remove_own() -> None:
-    """Remove every folder of this process, whatever its threads still do there; for one that is about to exit."""
+def remove_folders(pid: int) -> None:
+    """Remove every folder of a process that has ended, or is about to and may still do something there."""
     for place in {_MEMORY, Path(tempfile.gettempdir())}:
-        for folder in place.glob(f"{folder_prefix()}*"):
+        for folder in place.glob(f"hdl_sim_{pid}_*"):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol, TypeVar
@@ -20,7 +20,9 @@ DEFAULT_LIMITS = Limits()
 # Jobs of each worker that are under way or done before the one whose turn it is: while one takes seconds, the others
 # take milliseconds.
 _AHEAD = 100
-_REMEMBERED = 10_000
+_REMEMBERED = 1000
+CRASH = "FrontEndCrash"
+"""Code of the diagnostic of a design on which the front end crashed."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -65,7 +67,7 @@ class _Once:
         self._run = run
         self._lock = threading.Lock()
         # The bench is kept with its verdict, so that no other one gets its id.
-        self._known: OrderedDict[tuple[str | None, int], tuple[Bench, Future[Verdict]]] = OrderedDict()
+        self._known: dict[tuple[str | None, int], tuple[Bench, Future[Verdict]]] = {}
 
     def __call__(self, design: str | None, bench: Bench) -> Verdict:
         key = design, id(bench)
@@ -75,7 +77,7 @@ class _Once:
                 mine = Future[Verdict]()
                 self._known[key] = bench, mine
                 if len(self._known) > _REMEMBERED:
-                    self._known.popitem(last=False)
+                    del self._known[next(iter(self._known))]
         if known is not None:
             return known[1].result()
         try:

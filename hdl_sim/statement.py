@@ -60,7 +60,7 @@ class Stated:
 
     @property
     def start(self) -> str:
-        """What any code that meets this begins with: the header, or ``module`` and the name, or nothing."""
+        """What code may begin with in order to meet this: the header, or ``module`` and the name, or nothing."""
         return self.header or (f"module {self.name}" if self.name else "")
 
 

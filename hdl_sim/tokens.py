@@ -50,7 +50,7 @@ def word_finder(words: Iterable[str]) -> Callable[[str, int], re.Match[str] | No
     """
     some = "|".join(words)
     others = "|".join(form for kind, form in _KINDS.items() if kind != "word")
-    return re.compile(_UP_TO.format(words=some, others=others) + f"(?P<word>{some})", re.ASCII).match
+    return re.compile(_UP_TO.format(words=some, others=others) + rf"(?P<word>{some})(?![\w$])", re.ASCII).match
 
 
 @lru_cache(maxsize=512)

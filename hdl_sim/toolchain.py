@@ -24,14 +24,8 @@ _STANDARD = "-g2012"
 _TRANSLATE = re.compile(
     r'^translate: "?(?P<ivlpp>[^"\s]*ivlpp)\b.*\| *"?(?P<ivl>[^"\s]*ivl)\b.* -C"(?P<target>[^"]+)"', re.MULTILINE
 )
-# Tasks and functions of the first of Icarus' VPI modules, if `_first_is_enough` finds so; programs that need no other
-# start without loading those.
-_NAMES = """
-    $display $displayb $displayh $displayo $write $writeb $writeh $writeo $strobe $monitor $monitoron $monitoroff
-    $fdisplay $fwrite $fopen $fclose $fflush $sformat $swrite $time $stime $realtime $timeformat $random $urandom
-    $readmemh $readmemb $finish $stop $signed $unsigned $bits
-"""
-_FIRST_MODULE = frozenset(_NAMES.split())
+# It could call what the first VPI module of Icarus has, if `_first_is_enough` finds so: programs that call nothing else
+# start without loading the others.
 _PROBE = """
 module probe;
     reg [7:0] memory [0:1];
@@ -54,6 +48,9 @@ module probe;
 endmodule
 """
 _SYSTEM_NAME = re.compile(r"\$[A-Za-z_][\w$]*")
+_FIRST_MODULE = frozenset(_SYSTEM_NAME.findall(_PROBE))
+_CALLED = re.compile(r'"(\$(?!unit")[\w$]+)"')
+_READABLE = 10_000_000  # bytes
 # Lines of the settings that differ from one compile to the next, or that only the driver reads.
 _OWN = ("root:", "out:", "ivlpp:", "depfile:")
 
@@ -83,11 +80,16 @@ class Toolchain:
 
     def compile(self, sandbox: Sandbox, text: str, roots: Sequence[str], limits: Limits) -> Finished:
         """Compile a preprocessed text into `PROGRAM`; no roots means all modules that nothing uses."""
-        settings = self.settings
+        sandbox.write({COMPILED: text})
         if self.small_settings is not None and _FIRST_MODULE.issuperset(_SYSTEM_NAME.findall(text)):
-            settings = self.small_settings
+            finished = self._compile(sandbox, self.small_settings, roots, limits)
+            if finished.returncode != 0 or _needs_first_module_only(sandbox.folder / PROGRAM):
+                return finished
+        return self._compile(sandbox, self.settings, roots, limits)
+
+    def _compile(self, sandbox: Sandbox, settings: str, roots: Sequence[str], limits: Limits) -> Finished:
         lines = [*(f"root:{root}" for root in roots), settings, f"out:{PROGRAM}"]
-        sandbox.write({COMPILED: text, _SETTINGS: "\n".join(lines) + "\n"})
+        sandbox.write({_SETTINGS: "\n".join(lines) + "\n"})
         return sandbox.run([str(self.ivl), f"-C{_SETTINGS}", f"-C{self.target}", "--", COMPILED], limits=limits)
 
     def preprocess(self, sandbox: Sandbox, files: Sequence[str], out: str, limits: Limits) -> Finished:
@@ -137,6 +139,11 @@ def _ask(driver: Path, vvp: Path, flags: tuple[str, ...]) -> Toolchain:
     return small if _first_is_enough(small) else whole
 
 
+def _needs_first_module_only(program: Path) -> bool:
+    """Decided on what was compiled: methods of SystemVerilog become calls that no source text shows."""
+    return program.stat().st_size < _READABLE and _FIRST_MODULE.issuperset(_CALLED.findall(_read(program)))
+
+
 def _first_is_enough(tools: Toolchain) -> bool:
     """Whether a program that could call all of `_FIRST_MODULE` compiles and starts with one VPI module."""
     limits = Limits()
@@ -147,7 +154,7 @@ def _first_is_enough(tools: Toolchain) -> bool:
 
 
 def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
 def preprocessed_bench(tools: Toolchain, texts: Mapping[str, str], compiled: Sequence[str]) -> str | Finished:

@@ -15,7 +15,7 @@ from io import TextIOWrapper
 import typer
 
 from autovcoder.errors import AutoVCoderError, StoreError
-from hdl_sim.run_folders import remove_own
+from hdl_sim.run_folders import remove_folders
 
 FAILED, DESIGN_FAILED, INTERRUPTED, CLOSED_PIPE = 1, 3, 130, 141
 
@@ -35,7 +35,7 @@ def run_app(app: typer.Typer, name: str) -> None:
         if end.code == INTERRUPTED:
             # A normal end would still wait for threads that wait for a server, which no close of a socket wakes. What
             # is confined ends with this process; its folders would stay.
-            remove_own()
+            remove_folders(os.getpid())
             os._exit(INTERRUPTED)
         raise
 

@@ -441,6 +441,19 @@ def test_a_design_may_call_what_only_a_further_module_of_icarus_has(icarus: Icar
     assert icarus.run(code, COUNTED).passed
 
 
+def test_methods_of_systemverilog_find_the_module_that_has_them(icarus: Icarus) -> None:
+    design = (
+        "module top(input a, input b, output reg y);\n  typedef enum logic [1:0] {ONE = 1, TWO = 2} word;\n  word w;\n"
+        "  always @* begin\n    w = ONE;\n    if (a & b) w = w.next();\n    y = w == TWO;\n  end\nendmodule\n"
+    )
+    bench = COUNTED.model_copy(
+        update={"sources": {"tb.sv": TB.replace("errors = 0,", "errors = 0; string s; integer").replace(
+            "#1 $finish", 's = "abc"; if (s.len() != 3) errors = 9; #1 $finish')}}
+    )  # fmt: skip
+    assert icarus.run(design, COUNTED).passed
+    assert icarus.run(GOOD, bench).passed
+
+
 def test_the_small_settings_hold_one_module_and_are_not_used_where_it_is_not_enough(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
