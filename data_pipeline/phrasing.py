@@ -224,15 +224,11 @@ def _ports_text(circuit: Circuit, module: str, names: Mapping[str, str], rng: ra
     return "\n".join(blocks)
 
 
-def interface_comment(circuit: Circuit, wording: Wording, rng: random.Random) -> str:
-    """A comment that states the module's name and ports, or shows its header once more; it ends with a new line."""
+def interface_text(circuit: Circuit, wording: Wording, rng: random.Random) -> str:
+    """A statement of the module's name and ports, or its header once more."""
     if rng.random() < 0.4:
-        text = _reshape(header(circuit, wording.module, wording.names, wording.language), rng)
-    else:
-        text = _ports_text(circuit, wording.module, wording.names, rng)
-    if rng.random() < 0.5:
-        return "".join(f"// {line}\n" for line in text.splitlines())
-    return f"/* {text} */\n"
+        return _reshape(header(circuit, wording.module, wording.names, wording.language), rng)
+    return _ports_text(circuit, wording.module, wording.names, rng)
 
 
 def _join(text: str, more: str, rng: random.Random, *, block: bool = False) -> str:

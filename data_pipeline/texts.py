@@ -13,8 +13,8 @@ from typing import Any
 from autovcoder.config import Settings
 from autovcoder.records import content_id
 from autovcoder.store import DROPPED, Manifest, Stage
-from data_pipeline.parametric import ParametricTeacher, answer, as_prompt
-from data_pipeline.phrasing import interface_comment
+from data_pipeline.parametric import Design, ParametricTeacher, answer, as_prompt
+from data_pipeline.phrasing import interface_text
 from data_pipeline.slips import slip
 from hdl_sim.slang import read_source
 
@@ -24,7 +24,7 @@ class TextSettings(Settings):
 
     seed: int = 0
     base: int = 48_000
-    rtl: int = 8_000
+    rtl: int = 6_000
     slips: float = 0.2
 
 
@@ -68,13 +68,36 @@ def _write_rtl(stage: Stage, teacher: ParametricTeacher, settings: TextSettings)
 
 
 def _draw_rtl(teacher: ParametricTeacher, rng: random.Random) -> str:
-    """One module; half of them under a comment that states the interface, as RTL in repositories often is.
+    """One module; most stand under a comment, as RTL in repositories often does.
 
-    The comment never says what the circuit does. It is where a base model learns that names are copied from words into
-    a header, which no problem text without its answer can teach.
+    The comment lists the generator's parameters, or states the interface in the forms that problems have for it, or
+    both; no sentence about the circuit is in it. It is where a model learns that names and facts above a module return
+    in it, which no problem text without its answer can teach.
     """
     design, wording = teacher.draw(rng)
     code = answer(design.circuit, wording)
+    draw = rng.random()
+    lines = _parameters(design) if draw < 0.6 else ""
+    if 0.4 < draw < 0.8:
+        lines += interface_text(design.circuit, wording, rng) + "\n"
+    return _comment(lines, rng) + code
+
+
+def _parameters(design: Design) -> str:
+    """The family and its parameters, such as ``counter: width 8, direction up, reset async_low, no load``."""
+
+    def said(name: str, value: Any) -> str:
+        if isinstance(value, bool):
+            return name if value else f"no {name}"
+        return f"{name} {' '.join(map(str, value)) if isinstance(value, tuple) else value}"
+
+    return f"{design.family.name}: {', '.join(said(*item) for item in design.parameters.items())}\n"
+
+
+def _comment(lines: str, rng: random.Random) -> str:
+    """The lines as a comment of one of two kinds; nothing for none."""
+    if not lines:
+        return ""
     if rng.random() < 0.5:
-        code = interface_comment(design.circuit, wording, rng) + code
-    return code
+        return "".join(f"// {line}\n" for line in lines.splitlines())
+    return f"/* {lines.rstrip()} */\n"

@@ -38,7 +38,7 @@ class PretrainSettings(Settings):
     seed: int = 0
     vocabulary: PositiveInt = 2048
     width: PositiveInt = 256
-    layers: PositiveInt = 8
+    layers: int = Field(default=8, ge=2)
     heads: PositiveInt = 8
     feed_forward: PositiveInt = 688
     context: PositiveInt = 2048

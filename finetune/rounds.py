@@ -84,7 +84,7 @@ def _train_adapter(
             return stage.manifest
         from datasets import Dataset
         from peft import LoraConfig
-        from trl import SFTConfig, SFTTrainer
+        from trl import SFTConfig
 
         answers = name == "finetune.round2"
         lora = checked(LoraConfig, "lora", LORA_DEFAULTS | settings.lora)
@@ -96,7 +96,7 @@ def _train_adapter(
         examples = list(_examples(rows, tokenizer, sft.max_length, settings.limit, stage))
         if not examples:
             raise InputError("no training example is left", where=data, fix=f"see {out / 'dropped.jsonl'}")
-        trainer = SFTTrainer(
+        trainer = sft_trainer(
             model=base,
             args=sft,
             train_dataset=Dataset.from_list(examples),
@@ -107,12 +107,32 @@ def _train_adapter(
         stage.start()
         facts = train(trainer)
         adapted.save_pretrained(out)
+        tokenizer.init_kwargs.pop(ANSWERS_WITH_CODE, None)
         if answers:
             tokenizer.init_kwargs[ANSWERS_WITH_CODE] = True
         tokenizer.save_pretrained(out)
         drop_checkpoints(out)
         trainable = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
         return stage.finish(examples=len(examples), trainable_parameters=trainable, **facts)
+
+
+def sft_trainer(**arguments: Any) -> Any:
+    """The trainer of trl; on a CPU with the model's own loss.
+
+    The loss of trl saves memory by computing every logit twice, in pieces, and scores the prompts too where it has no
+    GPU kernels. For a small model on a CPU that took a sixth of each step.
+    """
+    import torch
+    from transformers import Trainer
+    from trl import SFTTrainer
+
+    if torch.cuda.is_available():
+        return SFTTrainer(**arguments)
+
+    class PlainLossTrainer(SFTTrainer):
+        compute_loss = Trainer.compute_loss
+
+    return PlainLossTrainer(**arguments)
 
 
 def _examples(

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 PAD, END, USER, ASSISTANT = "<|pad|>", "<|end|>", "<|user|>", "<|assistant|>"
 
+# No END behind the user's message: to a base model, END is where another text begins that has nothing to do with this.
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
-    "{% if message.role == 'user' %}" + USER + "\n{{ message.content }}" + END + "{% endif %}"
+    "{% if message.role == 'user' %}" + USER + "\n{{ message.content }}\n{% endif %}"
     "{% if message.role == 'assistant' %}" + ASSISTANT + "\n{{ message.content }}" + END + "{% endif %}"
     "{% endfor %}"
     "{% if add_generation_prompt %}" + ASSISTANT + "\n{% endif %}"

@@ -28,13 +28,13 @@ class Row:
 
     Attributes:
         tokens: of its prompt and of what its answer starts with.
-        start: how many of them are the answer's. ``seed``: of its own random stream.
+        begun: how many of them are the answer's. ``seed``: of its own random stream.
     """
 
     prompt: int
     index: int
     tokens: tuple[int, ...]
-    start: int
+    begun: int
     seed: int
 
 
@@ -71,12 +71,15 @@ class LocalModel:
         engine = self._engine
 
         def answer(row: Row, tokens: Sequence[int]) -> str:
-            return engine.decode([*row.tokens[len(row.tokens) - row.start :], *tokens])
+            begun = row.tokens[len(row.tokens) - row.begun :]
+            # The start as it was given: a tokenizer need not give back what it read.
+            return starts[row.prompt] + engine.decode([*begun, *tokens])[len(engine.decode(begun)) :]
 
         def finished(row: Row, tokens: Sequence[int]) -> bool:
             return stop is not None and stop(row.prompt, answer(row, tokens))
 
-        starts = starts if starts and engine.answers_with_code else [""] * len(prompts)
+        if not starts or not engine.answers_with_code:
+            starts = [""] * len(prompts)
         rows = [
             row
             for number, (prompt, start) in enumerate(zip(prompts, starts, strict=True))

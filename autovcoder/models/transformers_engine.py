@@ -60,9 +60,8 @@ class TransformersEngine:
         """The tokens of the whole prompt: the user's text within the model's chat template."""
         if not self._tokenizer.chat_template:
             return list(self._tokenizer(prompt.plain(user))["input_ids"])
-        text = self._in_template(user)
         # The template has written the special tokens already.
-        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+        return self.encode_answer(self._in_template(user))
 
     def encode_answer(self, text: str) -> list[int]:
         """The tokens of the beginning of an answer, as they follow the prompt's in training."""

@@ -49,11 +49,15 @@ class Recorded:
     def __init__(self, *answers: str) -> None:
         self.answers = answers
         self.prompts: list[str] = []
+        self.starts: list[str] = []
         self.stop: Stop | None = None
 
-    def complete(self, prompts: Sequence[str], sampling: Sampling, *, stop: Stop | None = None) -> list[list[str]]:
+    def complete(
+        self, prompts: Sequence[str], sampling: Sampling, *, starts: Sequence[str] = (), stop: Stop | None = None
+    ) -> list[list[str]]:
         assert sampling.n == len(self.answers)
         self.prompts += prompts
+        self.starts += starts
         self.stop = stop
         return [list(self.answers) for _ in prompts]
 
@@ -146,6 +150,8 @@ def test_specification_header_and_language_all_reach_the_prompt() -> None:
     model = Recorded(RIGHT)
     generate("an inverter", model, header=HEADER, language="verilog-2001", simulator=Icarus())
     [asked] = model.prompts
+    [begun] = model.starts
+    assert begun == HEADER.strip()
     assert "an inverter" in asked
     assert HEADER in asked
     assert "Verilog-2001" in asked

@@ -53,10 +53,31 @@ def gpt2(tmp_path_factory: pytest.TempPathFactory, learned_model: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=["llama", "gpt2"])
-def rubbish(request: pytest.FixtureRequest, random_model: Path, gpt2: Path) -> LocalModel:
-    """Models with rotary and with absolute positions, neither of which knows when to stop."""
-    return LocalModel(str(random_model if request.param == "llama" else gpt2))
+@pytest.fixture(scope="module")
+def lfm2(tmp_path_factory: pytest.TempPathFactory, learned_model: Path) -> Path:
+    """A random LFM2, as `finetune pretrain` makes them: its convolutions must not see the padding."""
+    import torch
+    from transformers import AutoTokenizer
+
+    from finetune.pretrain import PretrainSettings, _new_model
+
+    folder = tmp_path_factory.mktemp("models") / "lfm2"
+    tokenizer = AutoTokenizer.from_pretrained(learned_model)
+    tokenizer.eos_token = None
+    settings = PretrainSettings(width=32, layers=4, heads=2, feed_forward=64, context=512)
+    model = _new_model(tokenizer, settings)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(8)  # so that its answers are no single token over and over
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module", params=["llama", "gpt2", "lfm2"])
+def rubbish(request: pytest.FixtureRequest, random_model: Path, gpt2: Path, lfm2: Path) -> LocalModel:
+    """Models with rotary and absolute positions and with convolutions, none of which knows when to stop."""
+    return LocalModel(str({"llama": random_model, "gpt2": gpt2, "lfm2": lfm2}[request.param]))
 
 
 def test_a_chat_model_answers_through_its_template(learned_model: Path, learned: dict[str, str]) -> None:

@@ -19,8 +19,8 @@ from autovcoder.store import read_manifest, read_records
 from data_pipeline.circuit import render
 from data_pipeline.families import FAMILIES
 from data_pipeline.pairs import OVERLAP, PairSettings, make_pairs
-from data_pipeline.parametric import ParametricTeacher, answer, code_key, is_held_out
-from data_pipeline.phrasing import FRAMES, HELD_OUT_FRAMES, interface_comment
+from data_pipeline.parametric import ParametricTeacher, code_key, is_held_out
+from data_pipeline.phrasing import FRAMES, HELD_OUT_FRAMES, interface_text
 from data_pipeline.slips import slip
 from data_pipeline.texts import TextSettings, make_texts
 from hdl_sim.icarus import Icarus
@@ -161,21 +161,23 @@ def test_texts_never_put_a_problem_beside_its_answer(tmp_path: Path) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10**6))
-def test_a_comment_states_the_interface_and_nothing_of_what_the_circuit_does(seed: int) -> None:
+def test_a_comment_states_the_whole_interface_and_no_headline(seed: int) -> None:
     rng = random.Random(seed)
     design, wording = _teacher().draw(rng)
-    comment = interface_comment(design.circuit, wording, rng)
+    text = interface_text(design.circuit, wording, rng)
     for name in (wording.module, *wording.names.values()):
-        assert re.search(rf"\b{re.escape(name)}\b", comment)
-    assert design.circuit.headlines[0] not in comment
-    assert not read_source(comment).modules
-    assert not read_source(comment + answer(design.circuit, wording)).errors
+        assert re.search(rf"\b{re.escape(name)}\b", text)
+    assert design.circuit.headlines[0] not in text
 
 
-def test_half_of_the_rtl_stands_under_such_a_comment(tmp_path: Path) -> None:
+def test_most_rtl_stands_under_a_comment_and_all_of_it_is_rtl(tmp_path: Path) -> None:
     make_texts(tmp_path / "texts", TextSettings(base=2, rtl=200))
     rows = [json.loads(line)["text"] for line in (tmp_path / "texts" / "rtl.jsonl").read_text().splitlines()]
-    assert 70 < sum(text.startswith(("//", "/*")) for text in rows) < 130
+    assert all(len(read_source(text).modules) == 1 for text in rows)
+    heads = [text[: text.index("\nmodule") if "\nmodule" in text else 0] for text in rows]
+    assert 140 < sum(head.startswith(("//", "/*")) for head in heads) < 180
+    families = "|".join(FAMILIES)
+    assert 90 < sum(bool(re.match(rf"(?://|/\*) (?:{families}): ", head)) for head in heads) < 150
 
 
 @settings(max_examples=60, deadline=None)
