@@ -17,9 +17,9 @@ from hdl_sim.limits import Limits
 from hdl_sim.pool import cut_all
 
 DEFAULT_LIMITS = Limits()
-# Jobs of each worker that are under way or done before the one whose turn it is: while one takes seconds, the others
-# take milliseconds.
-_AHEAD = 100
+# Jobs of each worker that are under way or done before the one whose turn it is: while one takes half a minute, the
+# others take milliseconds.
+_AHEAD = 1000
 _REMEMBERED = 1000
 CRASH = "FrontEndCrash"
 """Code of the diagnostic of a design on which the front end crashed."""
@@ -91,7 +91,7 @@ class _Once:
 def in_parallel(work: Callable[[T], R], items: Iterable[T], workers: int | None = None) -> Generator[R]:
     """What ``work`` gives for each item, in their order, done on ``workers`` threads (all cores when None).
 
-    Threads suffice: the work happens in child processes. No more than a hundred items a worker are drawn before they
+    Threads suffice: the work happens in child processes. No more than a thousand items a worker are drawn before they
     are wanted, so that an endless iterable is fine. The first error is raised in the place of its result, and the rest
     is dropped; so it is at an interrupt, and when the iterator is closed. What is dropped is ended, not waited for.
     """
