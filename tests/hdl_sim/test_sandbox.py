@@ -250,6 +250,10 @@ def test_a_worker_killed_in_the_middle_takes_its_program_along() -> None:
         with pytest.raises(ToolFailed):
             sh_in(box, f"exec sleep {word}", Limits(wall_s=60))
     thread.join()
+    started = time.monotonic()
+    # Nobody waits for the orphan: it takes a moment to be gone.
+    while processes_with(word) and time.monotonic() - started < 5:
+        time.sleep(0.01)
     assert processes_with(word) == []
 
 
