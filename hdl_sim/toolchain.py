@@ -83,7 +83,9 @@ class Toolchain:
         sandbox.write({COMPILED: text})
         if self.small_settings is not None and _FIRST_MODULE.issuperset(_SYSTEM_NAME.findall(text)):
             finished = self._compile(sandbox, self.small_settings, roots, limits)
-            if finished.returncode != 0 or _needs_first_module_only(sandbox.folder / PROGRAM):
+            program = sandbox.folder / PROGRAM
+            # Where it found 256 errors, the status of the compiler is 0 too.
+            if finished.returncode != 0 or not program.is_file() or _needs_first_module_only(program):
                 return finished
         return self._compile(sandbox, self.settings, roots, limits)
 
