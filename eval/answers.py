@@ -16,7 +16,7 @@ from autovcoder.prompt import user_text
 from autovcoder.records import Problem, Sample, Sampling
 from autovcoder.store import read_jsonl
 from hdl_sim.extract import extract_code
-from hdl_sim.statement import stated_interface
+from hdl_sim.statement import Stated, stated_interface
 
 
 def prompt_of(problem: Problem) -> str:
@@ -24,9 +24,9 @@ def prompt_of(problem: Problem) -> str:
     return user_text(problem.spec, problem.interface)
 
 
-def start_of(problem: Problem) -> str:
-    """What is put before the answer of a model that answers with code alone: the interface as far as it is stated."""
-    return stated_interface(problem.spec, problem.interface).start
+def stated_by(problem: Problem) -> Stated:
+    """What the problem states of the interface; its ``start`` opens the answer of a model that answers with code."""
+    return stated_interface(problem.spec, problem.interface)
 
 
 def to_sample(problem: Problem, index: int, raw: str, *, model: str, sampling: Sampling) -> Sample:

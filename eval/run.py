@@ -21,7 +21,7 @@ from autovcoder.errors import InputError, ToolFailed
 from autovcoder.prompt import chat
 from autovcoder.records import PassRule, Problem, Rule, Sample, Verdict, content_id
 from autovcoder.store import DROPPED, Stage, write_atomic
-from eval.answers import prompt_of, start_of
+from eval.answers import prompt_of, stated_by
 from eval.references import Checks, NeverRefusing, bench_for_answers, cannot_pass, check_in_stage, checks_in, faults
 from eval.report import Key, Report, make_report, to_markdown
 from eval.results import (
@@ -92,7 +92,7 @@ def score(
     config = {
         "suite": problems[0].suite,
         "suite_hash": suite_hash(problems),
-        "prompts": content_id([[chat(prompt_of(problem)), start_of(problem)] for problem in problems]),
+        "prompts": content_id([[chat(prompt_of(problem)), stated_by(problem).start] for problem in problems]),
         "simulator": simulator.name,
         "rule": rule,
         "limits": asdict(LIMITS),

@@ -131,7 +131,7 @@ class Worker:
     def cut(self) -> None:
         """From another thread: the one that waits in `ask` fails at once."""
         self._open = False
-        with suppress(OSError):  # it is being closed already
+        with suppress(OSError):  # it is closed, or nobody is there any more
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def clear(self) -> None:
@@ -147,10 +147,8 @@ class Worker:
 
     def close(self) -> None:
         """End the worker and remove its folder; it kills what it still runs when it sees the socket close."""
-        self._open = False
-        with suppress(OSError):  # nobody is there any more
-            # A process that was forked from this one may hold the socket too: closing it here would not be noticed.
-            self._socket.shutdown(socket.SHUT_RDWR)
+        # A process that was forked from this one may hold the socket too: closing it alone would not be noticed.
+        self.cut()
         self._socket.close()
         try:
             self._process.wait(timeout=5)

@@ -204,17 +204,16 @@ def _fresh(
 def _complete(model: TextModel, problems: Sequence[Problem], sampling: Sampling) -> list[list[str]]:
     """The model's answers; a prompt longer than its context has empty ones, which score as no code."""
     from autovcoder.errors import ContextTooLong
-    from eval.answers import prompt_of, start_of
+    from eval.answers import prompt_of, stated_by
     from hdl_sim.extract import answer_complete
-    from hdl_sim.statement import stated_interface
 
     # A model may write helpers first: an answer is complete when the module that was asked for is closed.
-    names = [stated_interface(problem.spec, problem.interface).name for problem in problems]
+    stated = [stated_by(problem) for problem in problems]
 
     def stop(number: int, text: str) -> bool:
-        return answer_complete(text, names[number])
+        return answer_complete(text, stated[number].name)
 
-    prompts, starts = [prompt_of(problem) for problem in problems], [start_of(problem) for problem in problems]
+    prompts, starts = [prompt_of(problem) for problem in problems], [one.start for one in stated]
     try:
         return model.complete(prompts, sampling, starts=starts, stop=stop)
     except ContextTooLong as error:

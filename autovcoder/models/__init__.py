@@ -31,7 +31,7 @@ class TextModel(Protocol):
         Args:
             prompts: what the user asks (`prompt.user_text`); the model puts its chat template around it.
             sampling: the same prompt, seed and index give the same answer, whatever else is asked beside them.
-            starts: for each prompt, what the code in any right answer begins with, or nothing. A local model that
+            starts: for each prompt, what the code of an answer may begin with, or nothing. A local model that
                 answers with code alone is handed it as the start of its answer, so that a stated header is not
                 miscopied; others, who may think or explain first, write everything themselves.
             stop: whether an answer is complete and its generation can end; asked every few tokens. A local model
