@@ -71,12 +71,21 @@ class QualityScore(Record):
 
 
 class RtlModule(Record):
-    """One module of the round-1 corpus."""
+    """One module of the round-1 corpus.
+
+    Attributes:
+        code: the doc comment above the module, the macros it uses where the repository defines them, and the module
+            itself as its authors wrote it; UTF-8 with line feeds.
+        ports: in their order; widths with the defaults of parameters, None where they depend on something unknown.
+        instances: the names of the modules that it instantiates, each once, in their order.
+    """
 
     id: str
     name: str
+    language: Language
     code: str
     ports: tuple[Port, ...]
+    instances: tuple[str, ...] = ()
     provenance: Provenance
     score: QualityScore | None = None
 
