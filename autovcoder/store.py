@@ -34,7 +34,7 @@ MANIFEST = "manifest.json"
 STARTED = "stage.json"
 DROPPED = "dropped.jsonl"
 _PARTIAL = ".partial"
-"""The end of a temporary file's name; it begins with a dot."""
+"""The end of a temporary file's or folder's name; it begins with a dot."""
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -208,7 +208,8 @@ class Stage:
                 for path in self.folder.glob("*.jsonl"):
                     _cut_torn_line(path)
             for path in self.folder.glob(f".*{_PARTIAL}"):
-                path.unlink()
+                if path.is_file():
+                    path.unlink()
         except (OSError, ValueError) as error:
             self._unlock()
             fix = getattr(error, "strerror", None) or str(error)
@@ -328,6 +329,24 @@ def write_jsonl(path: Path, rows: Iterable[BaseModel | Mapping[str, Any]]) -> in
     return len(lines)
 
 
+def join_files(parts: Iterable[Path], path: Path) -> Path:
+    """Write the bytes of ``parts``, one after the other, to ``path`` in one step; returns ``path``.
+
+    Raises:
+        StoreError: a file cannot be read or written.
+    """
+    temporary = path.with_name(f".{path.name}{_PARTIAL}")
+    try:
+        with temporary.open("wb") as whole:
+            for part in parts:
+                with part.open("rb") as file:
+                    shutil.copyfileobj(file, whole)
+        temporary.replace(path)
+    except OSError as error:
+        raise StoreError("cannot write", where=path, fix=error.strerror or str(error)) from None
+    return path
+
+
 def to_json_line(row: BaseModel | Mapping[str, Any]) -> str:
     if isinstance(row, BaseModel):
         return row.model_dump_json() + "\n"
@@ -412,9 +431,13 @@ def sha256_file(path: Path) -> str:
 
 
 def _files_below(folder: Path) -> list[Path]:
-    """All files at any depth, in order, without what an atomic write that was killed left behind."""
+    """All files at any depth, in order, without temporary ones: of work under way, or of a write that was killed."""
     paths = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(path for path in paths if not (path.name.startswith(".") and path.name.endswith(_PARTIAL)))
+    return sorted(path for path in paths if not any(map(_is_temporary, path.relative_to(folder).parts)))
+
+
+def _is_temporary(name: str) -> bool:
+    return name.startswith(".") and name.endswith(_PARTIAL)
 
 
 def _count_lines(path: Path) -> int:

@@ -6,11 +6,14 @@ Reads source text; writes nothing. Forty macros that each double the one before 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 
 # Characters after expansion; designs need a thousandth of it.
 MAX_EXPANSION = 4_000_000
 _DEFINE = re.compile(r"`define[ \t]+([A-Za-z_]\w*)((?:\\\r?\n|[^\n])*)")
-_USE = re.compile(r"`([A-Za-z_]\w*)")
+_PIECE = re.compile(r"`([A-Za-z_]\w*)\s*(\(?)|([A-Za-z_]\w*)|([(\[{])|([)\]}])|[^`A-Za-z_()\[\]{}]+|.", re.DOTALL)
+_TOO_MUCH = MAX_EXPANSION + 1
+_MAX_DEPTH = 64
 
 
 def macro_bodies(code: str) -> list[str]:
@@ -21,41 +24,64 @@ def macro_bodies(code: str) -> list[str]:
 def expanded_size(code: str) -> int:
     """An upper bound on the characters of a text after macro expansion; `MAX_EXPANSION` + 1 stands for any more.
 
-    Comments are not skipped, and a macro's argument counts once for every use of the parameter, both on the safe side.
+    What stands in the arguments of calls counts as often as the calls may repeat it, one within another multiplying. Of
+    several definitions of a name the worst counts. Comments are not skipped, which is on the safe side.
     """
-    bodies: dict[str, str] = {}
-    for name, body in _DEFINE.findall(code):
-        bodies[name] = max(bodies.get(name, ""), body, key=lambda text: (len(_USE.findall(text)), len(text)))
-    sizes: dict[str, int] = {}
-
-    def size(name: str, path: tuple[str, ...]) -> int:
-        if name not in bodies or name in path:
-            return 0  # a directive, or recursion, which slang refuses
-        if len(path) > 64:
-            return MAX_EXPANSION + 1
-        if name not in sizes:
-            inner = sum(size(used, (*path, name)) for used in _USE.findall(bodies[name]))
-            sizes[name] = min(len(bodies[name]) + inner, MAX_EXPANSION + 1)
-        return sizes[name]
-
-    total = len(code)
-    repeats = 1
-    for name, body in bodies.items():
-        if body.startswith("("):
-            # Nested calls of a macro that repeats its parameter multiply: `M(`M(`M(x))).
-            calls = len(re.findall(rf"`{name}\b", code))
-            repeats *= max(1, _most_repeated(body)) ** min(calls, 64)
-        if repeats > MAX_EXPANSION:
-            break
-    for name in _USE.findall(_DEFINE.sub("", code)):
-        total += size(name, ())
-        if total > MAX_EXPANSION:
-            break
-    return total if repeats <= 64 or total * repeats <= MAX_EXPANSION else MAX_EXPANSION + 1
+    return _Expansion(code).size
 
 
-def _most_repeated(body: str) -> int:
-    """How often the most used parameter of a function-like macro appears in its body."""
+class _Expansion:
+    """How long each macro's text gets, and how often it repeats what it is given, with what it calls."""
+
+    def __init__(self, code: str) -> None:
+        self._bodies: defaultdict[str, list[str]] = defaultdict(list)
+        for name, body in _DEFINE.findall(code):
+            self._bodies[name].append(body)
+        self._known: dict[str, tuple[int, int]] = {}
+        self._path: list[str] = []
+        self.size = self._measure(_DEFINE.sub("", code), frozenset())[0]
+
+    def _of(self, name: str) -> tuple[int, int]:
+        """The size of a macro's expansion without its arguments, and how often it repeats one of them."""
+        if name not in self._bodies or name in self._path:
+            return 0, 1  # a directive, or recursion, which slang refuses
+        if len(self._path) > _MAX_DEPTH:
+            return _TOO_MUCH, _TOO_MUCH
+        if name not in self._known:
+            self._path.append(name)
+            measured = [self._measure(*_split(body)) for body in self._bodies[name]]
+            self._path.pop()
+            self._known[name] = max(size for size, _ in measured), max(repeats for _, repeats in measured)
+        return self._known[name]
+
+    def _measure(self, text: str, parameters: frozenset[str]) -> tuple[int, int]:
+        """The size of an expanded text, and how often the most used of its parameters stands in it."""
+        size, times = 0, 1
+        uses: defaultdict[str, int] = defaultdict(int)
+        outer: list[int] = []  # what `times` was outside each open bracket
+        for piece in _PIECE.finditer(text):
+            call, opens, word, bracket, closes = piece.groups()
+            size += len(piece.group()) * times
+            if call:
+                inner, repeats = self._of(call)
+                size += inner * times
+                if opens:
+                    outer.append(times)
+                    times *= max(1, repeats)
+            elif word in parameters:
+                uses[word] += times
+            elif bracket:
+                outer.append(times)
+            elif closes and outer:
+                times = outer.pop()
+            if size > MAX_EXPANSION or times > MAX_EXPANSION:
+                return _TOO_MUCH, _TOO_MUCH
+        return size, max(uses.values(), default=0)
+
+
+def _split(body: str) -> tuple[str, frozenset[str]]:
+    """A macro's text and the names of its parameters."""
+    if not body.startswith("("):
+        return body, frozenset()
     parameters, _, text = body[1:].partition(")")
-    names = [part.split("=")[0].strip() for part in parameters.split(",")]
-    return max((len(re.findall(rf"\b{re.escape(name)}\b", text)) for name in names if name), default=0)
+    return text, frozenset(part.split("=")[0].strip() for part in parameters.split(","))

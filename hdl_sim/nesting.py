@@ -22,8 +22,12 @@ _OPENERS = frozenset({
     "module", "macromodule", "interface", "class", "package", "program", "checker", "generate", "begin", "case",
     "casex", "casez", "clocking", "struct", "union", "constraint",
 })  # fmt: skip
+# What may hold brackets and semicolons that mean nothing.
+_NO_CODE = re.compile(r'//[^\n]*|/\*(?:[^*]|\*(?!/))*(?:\*/)?|"(?:\\[\s\S]|[^"\\\n])*"?|\\\S+')
 _WORD = re.compile(r"\b[A-Za-z_]\w*")
 _OPENER = re.compile(rf"\b(?:{'|'.join(sorted(_OPENERS))})\b")
+# What closes an opener again; braces close the others.
+_CLOSERS = frozenset(f"end{word}" for word in _OPENERS if word not in ("begin", "casex", "casez")) | {"end"}
 _OPEN, _CLOSE = frozenset("([{"), frozenset(")]}")
 
 
@@ -41,6 +45,8 @@ def text_nests_too_deep(code: str) -> bool:
 
 
 def _too_many_levels(code: str) -> bool:
+    if _statements_are_short(code):
+        return False
     here = deepest = 0  # of the part between commas, and of the parts before it
     outer: list[tuple[int, int]] = []
     for token in tokens(code):
@@ -61,6 +67,19 @@ def _too_many_levels(code: str) -> bool:
     return False
 
 
+def _statements_are_short(code: str) -> bool:
+    """True when no statement has more than `MAX_LEVELS` characters, and so no more tokens; many times quicker."""
+    length = depth = 0
+    for part in _NO_CODE.sub(" ", code).split(";"):
+        length += len(part) + 1
+        depth += sum(map(part.count, _OPEN)) - sum(map(part.count, _CLOSE))
+        if length > MAX_LEVELS:
+            return False
+        if depth <= 0:  # else the `;` may be within brackets, as in the head of a loop
+            length = depth = 0
+    return True
+
+
 def _too_many_open(code: str) -> bool:
     opened = 0
     for word in _WORD.findall(code):
@@ -75,7 +94,9 @@ def _too_many_open(code: str) -> bool:
 
 def _opened_by_macros(code: str) -> bool:
     """True when macros may open constructs without bound: by their own text, or by repeating an argument."""
-    if any(_OPENER.search(body) for body in macro_bodies(code)):
+    openers = [len(_OPENER.findall(body)) for body in macro_bodies(code)]
+    # A body that closes what it opens adds its own levels where it is called, and those of the bodies that it calls.
+    if sum(openers) > MAX_OPEN or (any(openers) and not all(_closes_all(body) for body in macro_bodies(code))):
         return expanded_size(code) - len(code) > MAX_OPENED_BY_MACROS
     depth = 0
     called: list[int] = []  # how many brackets were open where a macro's arguments began
@@ -93,6 +114,15 @@ def _opened_by_macros(code: str) -> bool:
             return True
         previous = token.text
     return False
+
+
+def _closes_all(body: str) -> bool:
+    opened = 0
+    for word in _WORD.findall(body):
+        opened += (word in _OPENERS) - (word in _CLOSERS)
+        if opened < 0:
+            return False
+    return opened == 0
 
 
 def tree_nests_too_deep(root: Any) -> bool:

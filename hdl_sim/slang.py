@@ -94,7 +94,7 @@ def read_source(code: str, *, elaborate: bool = True, tops: Collection[str] = ()
         tree = parse(code)
         found = list(tree.diagnostics)
         syntax_codes = frozenset(code_name(d) for d in found)
-        if instances_bound(_module_nodes(tree)) > MAX_INSTANCES:
+        if instances_bound(module_nodes(tree)) > MAX_INSTANCES:
             return _refused(_error("the text makes too many instances", TOO_LARGE))
         compilations = list(compile_tops(tree, tops)) if elaborate else []
         if compilations:
@@ -147,7 +147,7 @@ def compile_tops(tree: syntax.SyntaxTree, tops: Collection[str]) -> Iterator[ast
     """A compilation of the tree, and one more with ``tops`` at the top where something instantiates one of them."""
     compilation = compile_tree(tree)
     yield compilation
-    defined = {node.header.name.valueText for node in _module_nodes(tree)}
+    defined = {node.header.name.valueText for node in module_nodes(tree)}
     forced = set(tops) & defined
     if forced - {top.name for top in compilation.getRoot().topInstances}:
         options = _options()
@@ -160,6 +160,11 @@ def compile_tops(tree: syntax.SyntaxTree, tops: Collection[str]) -> Iterator[ast
 def code_name(diagnostic: pyslang.Diagnostic) -> str:
     """The front end's name of a kind of diagnostic, such as ``ExpectedToken``."""
     return str(diagnostic.code).removeprefix("DiagCode(").removesuffix(")")
+
+
+def is_hard(diagnostic: pyslang.Diagnostic) -> bool:
+    """True for an error that simulators have too, not slang alone."""
+    return diagnostic.isError() and code_name(diagnostic) not in _SOFT
 
 
 def text_is_bounded(code: str) -> bool:
@@ -213,7 +218,7 @@ def _diagnostics(found: Iterable[pyslang.Diagnostic], tree: syntax.SyntaxTree) -
     for item in found:
         name = code_name(item)
         place = manager.getFullyExpandedLoc(item.location)
-        severity = "error" if item.isError() and name not in _SOFT else "warning"
+        severity = "error" if is_hard(item) else "warning"
         yield Diagnostic(
             severity="error" if severity == "error" else "warning",
             message=engine.formatMessage(item),
@@ -224,8 +229,8 @@ def _diagnostics(found: Iterable[pyslang.Diagnostic], tree: syntax.SyntaxTree) -
 
 
 def _read_modules(tree: syntax.SyntaxTree, compilation: ast.Compilation | None) -> Iterable[Module]:
-    named = [node for node in _module_nodes(tree) if node.header.name.valueText]
-    ports = _elaborated_ports(tree, compilation, {n.header.name.valueText for n in named}) if compilation else {}
+    named = [node for node in module_nodes(tree) if node.header.name.valueText]
+    ports = elaborated_ports(tree, compilation, {n.header.name.valueText for n in named}) if compilation else {}
     manager = tree.sourceManager
     for node in named:
         name = node.header.name.valueText
@@ -235,11 +240,12 @@ def _read_modules(tree: syntax.SyntaxTree, compilation: ast.Compilation | None) 
             header=_header_text(node.header, manager),
             first_line=manager.getLineNumber(manager.getFullyExpandedLoc(node.header.moduleKeyword.location)),
             last_line=manager.getLineNumber(manager.getFullyExpandedLoc(node.endmodule.location)),
-            instances=_instances(node),
+            instances=instances_of(node),
         )
 
 
-def _module_nodes(tree: syntax.SyntaxTree) -> list[Any]:
+def module_nodes(tree: syntax.SyntaxTree) -> list[Any]:
+    """The declarations of modules in a tree, nested ones included."""
     from pyslang import syntax
 
     found: list[Any] = []
@@ -256,7 +262,8 @@ def _header_text(header: Any, manager: pyslang.SourceManager) -> str:
     return text.rstrip() + ";"
 
 
-def _instances(node: Any) -> tuple[str, ...]:
+def instances_of(node: Any) -> tuple[str, ...]:
+    """The names of the modules that a declaration instantiates, each once, in their order."""
     from pyslang import syntax
 
     found: list[Any] = []
@@ -264,7 +271,7 @@ def _instances(node: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(instance.type.valueText for instance in found))
 
 
-def _elaborated_ports(
+def elaborated_ports(
     tree: syntax.SyntaxTree, compilation: ast.Compilation, names: set[str]
 ) -> dict[str, tuple[Port, ...]]:
     """Ports of every module, with the widths that its parameters' defaults give.

@@ -65,6 +65,18 @@ _KINDS = {
 }
 
 
+def is_verilog2001(code: str) -> bool:
+    """True for code without a `violations`; quicker, for code that is known to parse and to be bounded.
+
+    Raises:
+        RuntimeError: the code nests too deep.
+    """
+    from hdl_sim.slang import parse
+
+    tree = parse(f'`begin_keywords "1364-2001"\n{code}')
+    return not any(d.isError() for d in tree.diagnostics) and next(_from_kinds(tree, first_line=1), None) is None
+
+
 def violations(code: str) -> tuple[Diagnostic, ...]:
     """See `hdl_sim.slang.verilog2001_violations`."""
     from hdl_sim.slang import parse, text_is_bounded

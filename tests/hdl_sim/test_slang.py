@@ -77,6 +77,13 @@ DOUBLING = "`define A0 1+1\n" + "\n".join(f"`define A{i + 1} `A{i}+`A{i}" for i 
 HOSTILE = {
     "macro bomb": DOUBLING + "\nmodule m; wire [3:0] x = `A40; endmodule",
     "nested macro calls": "`define D(x) x x\nmodule m; " + "`D(" * 40 + "wire" + ")" * 40 + " endmodule",
+    "calls nested through bodies": "`define D0(x) x x\n"
+    + "".join(f"`define D{i + 1}(x) `D{i}(x x)\n" for i in range(30))
+    + "module m; wire `D30(a); endmodule",
+    "blocks opened by a macro": "`define O begin\nmodule m; initial " + "`O " * 20_000 + "endmodule",
+    "blocks in macros in macros": "`define B0 begin end\n"
+    + "".join(f"`define B{i + 1} {'begin ' * 50}`B{i} {'end ' * 50}\n" for i in range(40))
+    + "module m; initial `B40 endmodule",
     "too large": "module m; endmodule\n" * 60_000,
     "deep parentheses": "module m; wire x = " + "(" * 200_000,
     "deep blocks": "module m; initial " + "begin " * 20_000,
@@ -115,6 +122,18 @@ def test_ordinary_macros_are_not_refused() -> None:
     code = "`define W 8\n`define MAX(a,b) ((a)>(b)?(a):(b))\n"
     code += "module m(output [`W-1:0] y); assign y = `MAX(`MAX(1,2),3); endmodule"
     assert read_source(code).errors == ()
+
+
+def test_macros_that_close_what_they_open_are_not_refused() -> None:
+    code = "`define SET(q, d) always @(posedge clk) begin q <= d; end\nmodule m(input clk, output reg q);\n"
+    assert not read_source(code + "`SET(q, 1'b0)\n" * 1000 + "endmodule").refused
+
+
+def test_many_calls_side_by_side_are_not_taken_for_nested_ones() -> None:
+    code = "`define CHECK(c) if (!(c)) $error(\"%s\", `\"c`\"); else if (c) ;\nmodule m(input a); always @(a) begin\n"
+    source = read_source(code + "`CHECK(a == 1)\n" * 300 + "end endmodule")
+    assert not source.refused
+    assert [m.name for m in source.modules] == ["m"]
 
 
 @settings(max_examples=200, deadline=None)

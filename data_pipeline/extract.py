@@ -1,0 +1,173 @@
+"""The stage that splits collected repositories into modules.
+
+Reads a collected folder (``repos.jsonl`` and archives); writes a stage folder of modules, and in ``dropped.jsonl`` the
+files and modules that could not be taken.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datatrove.data import Document
+from datatrove.pipeline.base import PipelineStep
+
+from autovcoder.config import Settings
+from autovcoder.records import Provenance, Repository, content_id
+from autovcoder.store import Manifest, read_records
+from data_pipeline.archives import read_sources
+from data_pipeline.cleaning_rules import reason_to_drop_file
+from data_pipeline.documents import DATA, REASON, DropWriter, ModuleWriter, to_document
+from data_pipeline.licenses import is_license_file, license_of_source, licenses_by_folder, nearest_license
+from data_pipeline.modules import Unread, extract_modules
+from data_pipeline.shards import TASKS, Run, ShardedStage
+from data_pipeline.source_text import Macros, decode
+
+NAME = "data.extract"
+# Repositories with more are read in parts, so that one of them does not keep one worker busy and all others waiting.
+PART_BYTES = 4_000_000
+_RTL = (".v", ".sv", ".vh", ".svh")
+_SOURCES = (".v", ".sv")
+
+
+class ExtractSettings(Settings):
+    """``tasks`` is the number of shards; what is in them all together does not depend on it."""
+
+    tasks: int = TASKS
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Every ``of``-th file of a repository, from file number ``number`` on."""
+
+    repository: Repository
+    number: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Surroundings:
+    """What a file needs of its repository; ``licenses`` is by folder."""
+
+    repository: Repository
+    macros: Macros
+    licenses: dict[str, str | None]
+
+
+def extract(repos: Path, out: Path, settings: ExtractSettings, run: Run) -> Manifest:
+    """Split every file of a collected folder into modules.
+
+    Raises:
+        StoreError: a folder is unfinished or holds other work. InputError: no module was found.
+    """
+    inputs = {"repos": repos}
+    packages = ("datatrove", "pyslang", "charset-normalizer")
+    with ShardedStage(
+        out, NAME, config=settings.model_dump(), inputs=inputs, run=run, packages=packages
+    ) as stage:
+        if stage.manifest:
+            return stage.manifest
+        steps = [ExtractModules(repos, stage.work / "dropped"), ModuleWriter(out / DATA)]
+        stage.phase("extract", steps, settings.tasks)
+        repositories = list(read_records(repos / "repos.jsonl", Repository))
+        return stage.finish(repositories=len(repositories), bytes=sum(r.bytes for r in repositories))
+
+
+def parts_of(repositories: Iterator[Repository], rank: int, tasks: int) -> list[Part]:
+    """What one of some tasks reads: all tasks get about as many bytes."""
+    parts = []
+    for repository in repositories:
+        of = max(1, math.ceil(repository.bytes / PART_BYTES))
+        parts += [(repository.bytes / of, Part(repository, number, of)) for number in range(of)]
+    loads = [(0.0, task) for task in range(tasks)]
+    mine = []
+    for size, part in sorted(parts, key=lambda item: (-item[0], item[1].repository.name, item[1].number)):
+        load, task = heapq.heappop(loads)
+        heapq.heappush(loads, (load + size, task))
+        if task == rank:
+            mine.append(part)
+    return sorted(mine, key=lambda part: (part.repository.name, part.number))
+
+
+class ExtractModules(PipelineStep):  # type: ignore[misc]
+    """Reads this task's parts of the repositories and yields their modules."""
+
+    name = "extract"
+
+    def __init__(self, repos: Path, dropped: Path) -> None:
+        super().__init__()
+        self._repos = repos
+        self._dropped = DropWriter(dropped, NAME)
+
+    def run(self, data: Any, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+        del data  # the first step of its pipeline
+        repositories = read_records(self._repos / "repos.jsonl", Repository)
+        with self._dropped as dropped:
+            for part in parts_of(repositories, rank, world_size):
+                surroundings = self._surroundings(part.repository)
+                for path, content in self._files(part):
+                    with self.track_time("file"):
+                        found = list(_read_file(path, content, surroundings))
+                    self.stat_update("bytes", value=len(content), unit="file")
+                    for document in found:
+                        if REASON in document.metadata:
+                            dropped.write(document, rank)
+                        else:
+                            yield document
+
+    def _surroundings(self, repository: Repository) -> _Surroundings:
+        """Reads the archive once more, a file at a time: what is kept of it are macros and names of licences."""
+        licenses: dict[str, str] = {}
+
+        def texts() -> Iterator[tuple[str, str]]:
+            for path, data in read_sources(self._repos, repository):
+                with suppress(ValueError):
+                    if is_license_file(path):
+                        licenses[path] = decode(data)
+                    elif path.lower().endswith(_RTL):
+                        yield path, decode(data)
+
+        macros = Macros(texts())
+        return _Surroundings(repository, macros, licenses_by_folder(licenses))
+
+    def _files(self, part: Part) -> Iterator[tuple[str, bytes]]:
+        sources = (item for item in read_sources(self._repos, part.repository) if item[0].lower().endswith(_SOURCES))
+        for number, item in enumerate(sources):
+            if number % part.of == part.number:
+                yield item
+
+
+def _read_file(path: str, data: bytes, around: _Surroundings) -> Iterator[Document]:
+    repository = around.repository
+
+    def unread(name: str, line: int, reason: str) -> Document:
+        about = {"repo": repository.name, "path": path, "first_line": line, "name": name, REASON: reason}
+        return Document(text="", id=content_id("unread", repository.name, path, name, line), metadata=about)
+
+    try:
+        text = decode(data)
+    except ValueError as error:
+        yield unread("", 1, str(error))
+        return
+    if reason := reason_to_drop_file(text):
+        yield unread("", 1, reason)
+        return
+    source = Provenance(
+        repo=repository.name,
+        commit=repository.commit,
+        path=path,
+        # What a file says of itself is nearer to the truth than what its folder says, or its repository.
+        license=license_of_source(text) or nearest_license(path, around.licenses) or repository.license,
+        first_line=1,
+        last_line=1,
+    )
+    for found in extract_modules(text, around.macros, source):
+        if isinstance(found, Unread):
+            yield unread(found.name, found.line, found.reason)
+        else:
+            yield to_document(found)
