@@ -62,6 +62,36 @@ class Provenance(Record):
     last_line: int
 
 
+class Repository(Record):
+    """A source of RTL as it was collected: one commit, its RTL and licence files in one zip archive.
+
+    Attributes:
+        name: ``owner/name``, or the folder's name; no two of a collection share it.
+        url: where it was fetched from; a local one is a ``file://`` URL.
+        commit: the commit, in hexadecimal; of a folder that is no repository the same as ``sha256``.
+        date: of the commit, ISO 8601.
+        license: an SPDX identifier or expression. ``license_source``: whether the repository's own licence files say so
+            or GitHub does.
+        stars: and ``created`` (ISO 8601), where GitHub's search told.
+        files: how many are in the archive; ``bytes``: of all of them, unpacked.
+        archive: its path in the stage folder. ``sha256``: of the listing of what it holds, one line ``sha256  path`` a
+            file in order of path, so that it does not depend on how zlib compresses.
+    """
+
+    name: str
+    url: str
+    commit: str
+    date: str | None
+    license: str | None
+    license_source: Literal["file", "api"] | None
+    stars: int | None = None
+    created: str | None = None
+    files: int
+    bytes: int
+    archive: str
+    sha256: str
+
+
 class QualityScore(Record):
     """A code score from 0 to 10; ``rubric`` maps each criterion to its part of the score."""
 
@@ -88,6 +118,26 @@ class RtlModule(Record):
     instances: tuple[str, ...] = ()
     provenance: Provenance
     score: QualityScore | None = None
+
+
+class ContaminationMatch(Record):
+    """What a module of the corpus shares with a benchmark's problem.
+
+    Attributes:
+        module_id: of the `RtlModule`; ``suite`` and ``problem_id``: of the `Problem`.
+        kind: ``exact``: the same code but for layout and the module's name; ``renamed``: but for all names; ``near``:
+            an edited copy, or one inside a larger module; ``text``: the problem's words in the comments; ``trivial``:
+            the same code, but too short for a copy to be told from the one way to write it.
+        similarity: from 0 to 1; for ``text``, the share of the problem's n-grams that are found.
+        removes: the module must leave the corpus.
+    """
+
+    module_id: str
+    suite: str
+    problem_id: str
+    kind: Literal["exact", "renamed", "near", "text", "trivial"]
+    similarity: Annotated[float, Field(ge=0, le=1)]
+    removes: bool
 
 
 class PassRule(Record):

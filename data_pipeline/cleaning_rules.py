@@ -61,7 +61,9 @@ _GENERATED = re.compile(
     re.IGNORECASE,
 )
 # Where a file's comments end, or its first directive.
-_FIRST_CODE = re.compile(r"^[ \t]*(?:`(?!timescale|default_nettype)|module\b|package\b|interface\b|import\b)", re.MULTILINE)
+_FIRST_CODE = re.compile(
+    r"^[ \t]*(?:`(?!timescale|default_nettype)|module\b|package\b|interface\b|import\b)", re.MULTILINE
+)
 _HEAD = 3000
 _ENCRYPTED = re.compile(r"`(?:pragma\s+)?protect(?:ed)?\b|\bbegin_protected\b", re.IGNORECASE)
 # Names of the vendors' libraries: Xilinx, Intel, Lattice, Microchip, Gowin, and the open process kits.
@@ -128,7 +130,9 @@ def license_is_allowed(license: str | None, also: tuple[str, ...] = ()) -> bool:
         return False
     allowed = {name.lower() for name in (*PERMISSIVE, *also)}
     for choice in re.split(r"\s+OR\s+", license.replace("(", " ").replace(")", " "), flags=re.IGNORECASE):
-        parts = [re.split(r"\s+WITH\s+", part.strip(), flags=re.IGNORECASE)[0] for part in re.split(r"\s+AND\s+", choice)]
+        parts = [
+            re.split(r"\s+WITH\s+", part.strip(), flags=re.IGNORECASE)[0] for part in re.split(r"\s+AND\s+", choice)
+        ]
         if all(part.strip().lower() in allowed for part in parts):
             return True
     return False

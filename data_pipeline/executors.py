@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import io
+import logging
 import multiprocessing
 import os
 import shlex
@@ -142,7 +143,7 @@ def _run_ray(steps: list[Any], tasks: int, logs: Path, settings: ExecutorSetting
             num_cpus=None if os.environ.get("RAY_ADDRESS") else settings.workers or None,
             include_dashboard=False,
             log_to_driver=False,
-            logging_level="ERROR",
+            logging_level=logging.ERROR,
         )
     try:
         RayPipelineExecutor(

@@ -20,18 +20,18 @@ from datatrove.pipeline.base import PipelineStep
 from autovcoder.config import Settings
 from autovcoder.records import Provenance, Repository, content_id
 from autovcoder.store import Manifest, read_records
-from data_pipeline.archives import read_sources
+from data_pipeline.archives import read_licenses, read_sources
 from data_pipeline.cleaning_rules import reason_to_drop_file
 from data_pipeline.documents import DATA, REASON, DropWriter, ModuleWriter, to_document
-from data_pipeline.licenses import is_license_file, license_of_source, licenses_by_folder, nearest_license
+from data_pipeline.licenses import license_of_source, nearest_license
 from data_pipeline.modules import Unread, extract_modules
+from data_pipeline.repositories import is_rtl
 from data_pipeline.shards import TASKS, Run, ShardedStage
 from data_pipeline.source_text import Macros, decode
 
 NAME = "data.extract"
 # Repositories with more are read in parts, so that one of them does not keep one worker busy and all others waiting.
 PART_BYTES = 4_000_000
-_RTL = (".v", ".sv", ".vh", ".svh")
 _SOURCES = (".v", ".sv")
 
 
@@ -67,9 +67,7 @@ def extract(repos: Path, out: Path, settings: ExtractSettings, run: Run) -> Mani
     """
     inputs = {"repos": repos}
     packages = ("datatrove", "pyslang", "charset-normalizer")
-    with ShardedStage(
-        out, NAME, config=settings.model_dump(), inputs=inputs, run=run, packages=packages
-    ) as stage:
+    with ShardedStage(out, NAME, config=settings.model_dump(), inputs=inputs, run=run, packages=packages) as stage:
         if stage.manifest:
             return stage.manifest
         steps = [ExtractModules(repos, stage.work / "dropped"), ModuleWriter(out / DATA)]
@@ -121,19 +119,14 @@ class ExtractModules(PipelineStep):  # type: ignore[misc]
                             yield document
 
     def _surroundings(self, repository: Repository) -> _Surroundings:
-        """Reads the archive once more, a file at a time: what is kept of it are macros and names of licences."""
-        licenses: dict[str, str] = {}
+        """Reads the archive twice more, a file at a time: what is kept of it are macros and names of licences."""
+        return _Surroundings(repository, Macros(self._texts(repository)), read_licenses(self._repos, repository))
 
-        def texts() -> Iterator[tuple[str, str]]:
-            for path, data in read_sources(self._repos, repository):
+    def _texts(self, repository: Repository) -> Iterator[tuple[str, str]]:
+        for path, data in read_sources(self._repos, repository):
+            if is_rtl(path):
                 with suppress(ValueError):
-                    if is_license_file(path):
-                        licenses[path] = decode(data)
-                    elif path.lower().endswith(_RTL):
-                        yield path, decode(data)
-
-        macros = Macros(texts())
-        return _Surroundings(repository, macros, licenses_by_folder(licenses))
+                    yield path, decode(data)
 
     def _files(self, part: Part) -> Iterator[tuple[str, bytes]]:
         sources = (item for item in read_sources(self._repos, part.repository) if item[0].lower().endswith(_SOURCES))

@@ -48,18 +48,17 @@ def extract_modules(text: str, macros: Macros, source: Provenance) -> Iterator[R
         yield Unread("", 1, "no module")
         return
     own = macros_defined(text)
+    reader = _Reader(text, own, macros, source)
     try:
         prefix = "".join(directive + "\n" for directive in macros.needed(text, own) if directive not in own.values())
         tree = _parse(prefix, text)
-    except ValueError as error:
-        # Each module alone may be well.
-        tree, failure = None, str(error)
-    else:
         failure = _first_error(tree)
-    reader = _Reader(text, own, macros, source)
-    if tree is not None and not failure:
-        yield from reader.all(tree, len(prefix.encode()))
-        return
+        if not failure:
+            yield from reader.all(tree, len(prefix.encode()))
+            return
+    except ValueError as error:
+        failure = str(error)
+    # Each module alone may be well.
     spans = module_spans(text)
     if not spans:
         yield Unread("", 1, failure)

@@ -1,7 +1,7 @@
 """Stages whose work is split into tasks: many shards in, many shards out, one stage folder.
 
-Reads settings and steps; writes a stage folder: ``data/*.parquet``, ``dropped.jsonl`` and the manifest. While the work is
-under way, a hidden folder in it holds the logs, the markers of ended tasks and what passes from phase to phase.
+Reads settings and steps; writes a stage folder: ``data/*.parquet``, ``dropped.jsonl`` and the manifest. While the work
+is under way, a hidden folder in it holds the logs, the markers of ended tasks and what passes from phase to phase.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,7 @@ Tell = Callable[[str, int, int], None]
 class Run:
     """Where steps run, and who is told how far they are."""
 
-    executor: ExecutorSettings = ExecutorSettings()
+    executor: ExecutorSettings = field(default_factory=ExecutorSettings)
     tell: Tell = lambda phase, done, tasks: None
 
 

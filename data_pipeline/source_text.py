@@ -29,10 +29,11 @@ _DEFINES = re.compile(rf"{_DEFINE}|{_COMMENT_OR_STRING}")
 _USES = re.compile(rf"`(?P<name>[A-Za-z_]\w*)|{_COMMENT_OR_STRING}")
 _BODY_USES = re.compile(r"`([A-Za-z_]\w*)")
 _INCLUDE = re.compile(r'`include[ \t]+(?:"(?P<quoted>[^"\n]*)"|<(?P<angled>[^>\n]*)>|(?P<macro>`\w+))[^\n]*')
-_DIRECTIVES = frozenset(
-    """begin_keywords celldefine default_nettype define else elsif end_keywords endcelldefine endif ifdef ifndef include
-    line nounconnected_drive pragma resetall timescale unconnected_drive undef undefineall __FILE__ __LINE__""".split()
-)
+_DIRECTIVE_NAMES = """
+    begin_keywords celldefine default_nettype define else elsif end_keywords endcelldefine endif ifdef ifndef include line
+    nounconnected_drive pragma resetall timescale unconnected_drive undef undefineall __FILE__ __LINE__
+"""
+_DIRECTIVES = frozenset(_DIRECTIVE_NAMES.split())
 
 
 def decode(data: bytes) -> str:

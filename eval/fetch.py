@@ -5,7 +5,6 @@ Reads a git repository; writes a checkout of it. No benchmark of others is shipp
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autovcoder.errors import InputError, StoreError, ToolFailed
+from autovcoder.git import error_line, run_git
 from hdl_sim.tools import find_tool
 
 
@@ -39,24 +39,6 @@ PINS = {
     "rtllm-v2.0": Pin(_RTLLM, "41b26896e33b536940116a975626455eed3de65e"),
 }
 
-# A server that stalls for a minute is gone. What is checked out is what was committed, and holds no links.
-_SETTINGS = {
-    "http.lowSpeedLimit": "100",
-    "http.lowSpeedTime": "60",
-    "core.autocrlf": "false",
-    "core.symlinks": "false",
-    "core.hooksPath": os.devnull,
-    "protocol.ext.allow": "never",
-    "advice.detachedHead": "false",
-}
-
-# Variables that tie git to a repository (`git rev-parse --local-env-vars`), set while a hook of one runs.
-_NAMES = """
-    ALTERNATE_OBJECT_DIRECTORIES CONFIG CONFIG_PARAMETERS CONFIG_COUNT OBJECT_DIRECTORY DIR WORK_TREE IMPLICIT_WORK_TREE
-    GRAFT_FILE INDEX_FILE NO_REPLACE_OBJECTS REPLACE_REF_BASE PREFIX SHALLOW_FILE COMMON_DIR
-"""
-_TIES = frozenset(f"GIT_{name}" for name in _NAMES.split())
-
 
 def fetch(suite: str, out: Path, *, url: str | None = None, commit: str | None = None) -> Pin:
     """Check out the suite's pinned commit into ``out``; a folder that holds that very checkout is left as it is.
@@ -77,18 +59,18 @@ def fetch(suite: str, out: Path, *, url: str | None = None, commit: str | None =
     if url is not None and Path(url).exists():
         url = str(Path(url).resolve())  # git runs in another folder
     pin = Pin(url or PINS[suite].url, commit or PINS[suite].commit)
-    git = partial(_git, find_tool("git"))
+    git = partial(run_git, find_tool("git"))
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         _refuse_other(git, out, pin)
         return pin
     with _beside(out) as folder:
         reached = git(["ls-remote", "--quiet", "--", pin.url, "HEAD"], folder)
         if reached.returncode != 0:
-            raise InputError("cannot reach the repository", where=pin.url, fix=_last_line(reached))
+            raise InputError("cannot reach the repository", where=pin.url, fix=error_line(reached))
         _must(git(["init", "--quiet"], folder), folder)
         got = git(["fetch", "--quiet", "--depth=1", "--no-tags", "--", pin.url, pin.commit], folder)
         if got.returncode != 0:
-            raise InputError(f"no commit {pin.commit}", where=pin.url, fix=_last_line(got))
+            raise InputError(f"no commit {pin.commit}", where=pin.url, fix=error_line(got))
         _must(git(["checkout", "--quiet", "--detach", pin.commit], folder), folder)
         if _head(git, folder) != pin.commit:
             raise ToolFailed("git checked out another commit than was asked for", where=pin.url)
@@ -99,27 +81,6 @@ def fetch(suite: str, out: Path, *, url: str | None = None, commit: str | None =
 
 
 _Run = Callable[[list[str], Path], "subprocess.CompletedProcess[str]"]
-
-
-def _git(program: Path, arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run git in ``folder``; it asks nobody for a password, and no variable of the caller's points it elsewhere."""
-    env = {name: value for name, value in os.environ.items() if name not in _TIES}
-    env |= {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "SSH_ASKPASS": "", "LC_ALL": "C"}
-    env["GIT_SSH_COMMAND"] = os.environ.get("GIT_SSH_COMMAND", "ssh -oBatchMode=yes")
-    settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
-    try:
-        return subprocess.run(
-            [str(program), *settings, *arguments],
-            cwd=folder,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-    except (OSError, ValueError) as error:
-        raise ToolFailed("git cannot be run", where=program, fix=str(error)) from None
 
 
 def _refuse_other(git: _Run, out: Path, pin: Pin) -> None:
@@ -154,10 +115,4 @@ def _beside(out: Path) -> Iterator[Path]:
 
 def _must(done: subprocess.CompletedProcess[str], folder: Path) -> None:
     if done.returncode != 0:
-        raise StoreError("git could not write the checkout", where=folder.parent, fix=_last_line(done))
-
-
-def _last_line(done: subprocess.CompletedProcess[str]) -> str:
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    told = [line for line in lines if line.startswith(("fatal:", "error:"))] or lines
-    return told[0] if told else f"git ended with code {done.returncode}"
+        raise StoreError("git could not write the checkout", where=folder.parent, fix=error_line(done))

@@ -25,7 +25,7 @@ _KEYWORDS = """
     timeunit type typedef union unique unique0 until until_with untyped uwire var virtual void wait_order weak wildcard
     with within
 """
-_SYSTEMVERILOG_WORDS = frozenset(_KEYWORDS.split())
+SYSTEMVERILOG_WORDS = frozenset(_KEYWORDS.split())
 _TYPE_NAME = "the type name"
 # Kinds of syntax that Verilog-2001 does not have, and what to call them. `_name_of` decides about those with no name.
 _KINDS = {
@@ -110,7 +110,7 @@ def _found(what: str, line: int, column: int) -> tuple[tuple[str, int], Diagnost
 
 def _from_words(code: str) -> Iterator[tuple[tuple[str, int], Diagnostic]]:
     for token in tokens(code):
-        if token.kind == "word" and token.text in _SYSTEMVERILOG_WORDS:
+        if token.kind == "word" and token.text in SYSTEMVERILOG_WORDS:
             line = code.count("\n", 0, token.start) + 1
             yield _found(f"'{token.text}'", line, token.start - code.rfind("\n", 0, token.start))
 
@@ -132,7 +132,7 @@ def _name_of(node: Any, syntax: Any) -> str:
     kind = node.kind.name
     if kind == "NamedType":
         word = str(node).split()[0] if str(node).split() else ""
-        return f"'{word}'" if word in _SYSTEMVERILOG_WORDS else f"{_TYPE_NAME} '{word[:40]}'"
+        return f"'{word}'" if word in SYSTEMVERILOG_WORDS else f"{_TYPE_NAME} '{word[:40]}'"
     if kind == "NamedBlockClause":
         # Behind `begin` a name is Verilog; behind any kind of end it is not.
         return "" if _is_begin(node, syntax) else "a name behind an end"

@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     app.command("suites")(suites)
     app.command("fetch")(fetch)
     app.command("selftest")(selftest)
+    app.command("problems")(problems)
 
 
 def suites(
@@ -98,6 +99,23 @@ def selftest(
     emit(result.model_dump_json(indent=2) + "\n" if as_json else _selftest_text(result))
     if out is not None:
         say(f"the self-test is in {out}")
+
+
+def problems(
+    suite: Annotated[str, typer.Option(help="A suite that `autovcoder eval suites` lists.")],
+    out: Annotated[Path, typer.Option(help="The folder to write problems.jsonl into; made when missing.")],
+    data: Annotated[Path | None, typer.Option(help="Folder with the suite's files.")] = None,
+) -> None:
+    """Write a suite as problems.jsonl, which `autovcoder data decontaminate --against` reads."""
+    from autovcoder.errors import StoreError
+    from eval.suites import load_suite, write_problems
+
+    found = load_suite(suite, data)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError("cannot make the folder", where=out, fix=error.strerror or "") from None
+    say(f"{len(found)} problems are in {write_problems(found, out)}")
 
 
 def _selftest_text(result: SelfTest) -> str:

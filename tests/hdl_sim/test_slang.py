@@ -130,7 +130,7 @@ def test_macros_that_close_what_they_open_are_not_refused() -> None:
 
 
 def test_many_calls_side_by_side_are_not_taken_for_nested_ones() -> None:
-    code = "`define CHECK(c) if (!(c)) $error(\"%s\", `\"c`\"); else if (c) ;\nmodule m(input a); always @(a) begin\n"
+    code = '`define CHECK(c) if (!(c)) $error("%s", `"c`"); else if (c) ;\nmodule m(input a); always @(a) begin\n'
     source = read_source(code + "`CHECK(a == 1)\n" * 300 + "end endmodule")
     assert not source.refused
     assert [m.name for m in source.modules] == ["m"]

@@ -1,0 +1,88 @@
+"""`autovcoder data collect`: public and own RTL into a stage folder. Reads repositories; writes the folder."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autovcoder.cli.report_errors import printable, say
+
+Out = Annotated[Path, typer.Option(help="The stage folder to write; an interrupted one is resumed.")]
+Config = Annotated[Path | None, typer.Option(help="YAML file with the command's settings; flags win.")]
+
+
+def collect(
+    out: Out,
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(help="owner/name, a git URL or a local path; @COMMIT behind it, NAME= before it, as wanted."),
+    ] = None,
+    config: Config = None,
+    list_file: Annotated[Path | None, typer.Option("--list", help="A file with one source a line.")] = None,
+    language: Annotated[
+        list[str] | None, typer.Option(help="Search GitHub for this language (Verilog, SystemVerilog); repeatable.")
+    ] = None,
+    created: Annotated[str | None, typer.Option(help="Created in this time: YYYY-MM-DD..YYYY-MM-DD.")] = None,
+    min_stars: Annotated[int | None, typer.Option(min=0, help="Stars that a repository found must have.")] = None,
+    max_repos: Annotated[int | None, typer.Option(min=1, help="Of those found, take so many by stars.")] = None,
+    api: Annotated[str | None, typer.Option(help="The API to search; GITHUB_TOKEN is sent to it and only it.")] = None,
+    max_mb: Annotated[float | None, typer.Option(help="MiB that one repository may have.")] = None,
+    max_file_mb: Annotated[float | None, typer.Option(help="MiB that one file may have.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds that one repository may take.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Repositories brought at the same time.")] = None,
+) -> None:
+    """Collect RTL from GitHub's search, a list, git URLs or folders: one archive for each source."""
+    from autovcoder.cli.data import say_rows
+    from autovcoder.config import load_settings
+    from data_pipeline.collect import CollectSettings
+    from data_pipeline.collect import collect as bring
+    from data_pipeline.github import Tell
+
+    flags = {
+        "sources": sources or None,
+        "languages": language or None,
+        "created": created,
+        "min_stars": min_stars,
+        "max_repos": max_repos,
+        "api": api,
+        "max_mb": max_mb,
+        "max_file_mb": max_file_mb,
+        "timeout_s": timeout,
+        "jobs": jobs,
+    }
+    settings = load_settings(CollectSettings, config, flags)
+    line = _StatusLine()
+    try:
+        manifest = bring(out, settings, list_file=list_file, tell=Tell(line.note, line.show))
+    finally:
+        line.clear()
+    say_rows(manifest, out)
+
+
+class _StatusLine:
+    """One line at the bottom of a terminal that is written over; where stderr is none, only notes are said."""
+
+    def __init__(self) -> None:
+        self._on = sys.stderr is not None and sys.stderr.isatty()
+
+    def show(self, text: str) -> None:
+        if self._on:
+            self._write("\r\x1b[K" + printable(text).replace("\n", " ")[:100])
+
+    def note(self, text: str) -> None:
+        self.clear()
+        say(text)
+
+    def clear(self) -> None:
+        if self._on:
+            self._write("\r\x1b[K")
+
+    def _write(self, text: str) -> None:
+        try:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        except OSError:
+            self._on = False

@@ -1,0 +1,199 @@
+"""The code scorer: a small network on a frozen encoder learns the grades of a sample, and grades everything.
+
+Reads labelled modules and their vectors; writes a folder with ``scorer.safetensors``, ``held_out.jsonl`` (id, label
+and prediction of each held-out module) and ``config.json``, and from such a folder gives scores.
+
+After AutoVCoder (arXiv 2407.18333, section III-B): sentence encoder, pooling, normalisation, multi-layer perceptron.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from autovcoder.errors import InputError, ModelError, StoreError
+from autovcoder.records import QualityScore, RtlModule
+from autovcoder.store import sha256_file, write_atomic, write_jsonl
+from data_pipeline.encoder import CodeEncoder
+from data_pipeline.label import CRITERIA
+from data_pipeline.scorer_metrics import Agreement, agreement, spearman
+from data_pipeline.scorer_net import ScorerNet, ScorerSettings, fit
+from data_pipeline.scorer_split import HELD_OUT, TRAIN, VALIDATION, near_groups, split
+
+if TYPE_CHECKING:
+    import numpy as np
+
+WEIGHTS, CONFIG, PREDICTED = "scorer.safetensors", "config.json", "held_out.jsonl"
+# Fewer labels leave nothing to measure on.
+MIN_LABELS = 50
+# With fewer repositories, one of them would decide what the split by repository says.
+_MIN_REPOSITORIES = 5
+
+
+class ScorerConfig(BaseModel):
+    """What ``config.json`` holds.
+
+    Attributes:
+        encoder: name and sha256 of its weights. ``size``: numbers in a vector.
+        labels: the labeller's name. ``modules``: how many were trained on, stopped by, held out.
+        held_out: measured on modules that are no near duplicates of any trained on; the scorer in the folder.
+        other_repositories: the same measured on repositories of which nothing was trained on, by a second scorer made
+            for that; None where there are too few repositories.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    encoder: dict[str, str]
+    size: int
+    labels: str
+    criteria: tuple[str, ...]
+    settings: ScorerSettings
+    modules: tuple[int, int, int]
+    repositories: int
+    weights_sha256: str
+    held_out: Agreement
+    other_repositories: Agreement | None
+
+
+class MlpScorer:
+    """A `Scorer` of a trained folder; `load` makes one."""
+
+    def __init__(self, config: ScorerConfig, net: ScorerNet, encoder: CodeEncoder) -> None:
+        self.config = config
+        self._net, self._encoder = net, encoder
+        self.name = f"mlp-{config.weights_sha256[:8]}:{config.labels}"
+
+    @classmethod
+    def load(cls, folder: Path, encoder: CodeEncoder | None = None) -> Self:
+        """The scorer of a folder that `train_scorer` wrote, on the encoder that it names where none is given.
+
+        Raises:
+            StoreError: it is no such folder, or is damaged.
+            ModelError: the encoder is not the one that it was trained with, or cannot be loaded.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        config = read_config(folder)
+        encoder = encoder or CodeEncoder(config.encoder["name"])
+        if encoder.identity["sha256"] != config.encoder["sha256"]:
+            raise ModelError(
+                f"the scorer was trained with another encoder than {encoder.name}",
+                where=folder,
+                fix=f"use {config.encoder['name']} (weights {config.encoder['sha256'][:8]}...)",
+            )
+        if sha256_file(folder / WEIGHTS) != config.weights_sha256:
+            raise StoreError("the scorer's weights are not those of its configuration", where=folder / WEIGHTS)
+        try:
+            return cls(config, ScorerNet.from_state(load_file(folder / WEIGHTS)), encoder)
+        except (SafetensorError, RuntimeError, KeyError) as error:
+            raise StoreError("the scorer cannot be loaded", where=folder, fix=str(error)[:300]) from None
+
+    def score(self, modules: Sequence[RtlModule]) -> list[QualityScore]:
+        rows = self.score_vectors(self._encoder.encode([module.code for module in modules])).tolist()
+        return [
+            QualityScore(
+                scorer=self.name,
+                value=round(sum(row) / len(row), 4),
+                rubric={name: round(grade, 4) for name, grade in zip(self.config.criteria, row, strict=True)},
+            )
+            for row in rows
+        ]
+
+    def score_vectors(self, vectors: np.ndarray) -> np.ndarray:
+        """The criteria, each from 0 to 10: shape (modules, criteria), for vectors of the encoder."""
+        return self._net.predict(vectors)
+
+
+def train_scorer(
+    modules: Sequence[RtlModule],
+    vectors: np.ndarray,
+    encoder: dict[str, str],
+    settings: ScorerSettings,
+    out: Path,
+) -> ScorerConfig:
+    """Train on modules that have a score with the five criteria, and measure on those held out.
+
+    Args:
+        vectors: of the modules, in their order, by the encoder of this identity (`CodeEncoder.identity`).
+        out: an existing folder.
+
+    Raises:
+        InputError: too few modules, one has no criteria, or the labels come from several labellers.
+    """
+    import numpy as np
+    from safetensors.torch import save_file
+
+    labeller = _labeller(modules)
+    labels = np.array([[m.score.rubric[c] for c in CRITERIA] for m in modules if m.score], np.float32)
+    parts = split(near_groups([m.code for m in modules]), settings.held_out, settings.validation, settings.seed)
+    net = fit(vectors, labels, parts, settings)
+    repositories = [m.provenance.repo for m in modules]
+    other = None
+    if len(set(repositories)) >= _MIN_REPOSITORIES:
+        apart = split(repositories, settings.held_out, settings.validation, settings.seed)
+        strange = apart == HELD_OUT
+        other = _measure(
+            fit(vectors, labels, apart, settings).predict(vectors[strange]), labels[strange], settings.seed
+        )
+    save_file(net.state(), out / WEIGHTS)
+    rows = np.flatnonzero(parts == HELD_OUT)
+    predicted = net.predict(vectors[rows])
+    write_jsonl(
+        out / PREDICTED, _rows([modules[i].id for i in rows], predicted.mean(axis=1), labels[rows].mean(axis=1))
+    )
+    config = ScorerConfig(
+        encoder=encoder,
+        size=vectors.shape[1],
+        labels=labeller,
+        criteria=CRITERIA,
+        settings=settings,
+        modules=(int((parts == TRAIN).sum()), int((parts == VALIDATION).sum()), int((parts == HELD_OUT).sum())),
+        repositories=len(set(repositories)),
+        weights_sha256=sha256_file(out / WEIGHTS),
+        held_out=_measure(predicted, labels[rows], settings.seed),
+        other_repositories=other,
+    )
+    # Last, so that a folder with it is whole.
+    write_atomic(out / CONFIG, config.model_dump_json(indent=2) + "\n")
+    return config
+
+
+def read_config(folder: Path) -> ScorerConfig:
+    """What a scorer's folder says about itself.
+
+    Raises:
+        StoreError: it is no such folder, or is damaged.
+    """
+    try:
+        return ScorerConfig.model_validate_json((folder / CONFIG).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StoreError("no trained scorer here", where=folder, fix="train one, or give its folder") from None
+    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        raise StoreError("the scorer's configuration cannot be read", where=folder, fix=str(error)) from None
+
+
+def _labeller(modules: Sequence[RtlModule]) -> str:
+    if len(modules) < MIN_LABELS:
+        raise InputError(f"a scorer needs at least {MIN_LABELS} labelled modules, here are {len(modules)}")
+    names = {m.score.scorer if m.score and set(m.score.rubric) == set(CRITERIA) else "" for m in modules}
+    if "" in names:
+        raise InputError("a module has no grades of the five criteria", fix="label all that the scorer is trained on")
+    if len(names) > 1:
+        raise InputError(f"the labels come from several labellers: {', '.join(sorted(names))}")
+    return names.pop()
+
+
+def _measure(predicted: np.ndarray, labels: np.ndarray, seed: int) -> Agreement:
+    """Agreement of two arrays of criteria, shape (modules, criteria)."""
+    found = agreement(predicted.mean(axis=1), labels.mean(axis=1), seed)
+    each = {name: round(spearman(predicted[:, i], labels[:, i]), 4) for i, name in enumerate(CRITERIA)}
+    return found.model_copy(update={"criteria": each})
+
+
+def _rows(ids: list[str], predicted: np.ndarray, labels: np.ndarray) -> Iterator[dict[str, str | float]]:
+    for id, score, label in zip(ids, predicted.tolist(), labels.tolist(), strict=True):
+        yield {"id": id, "label": round(label, 4), "predicted": round(score, 4)}
