@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 from autovcoder.config import Settings
 from autovcoder.records import RtlModule
@@ -14,8 +15,9 @@ from hdl_sim.tokens import tokens
 
 # What a permissive licence asks for is that notices stay; the corpus' provenance keeps them findable. SPDX names.
 PERMISSIVE = frozenset({
-    "0BSD", "Apache-2.0", "BSD-1-Clause", "BSD-2-Clause", "BSD-2-Clause-Patent", "BSD-2-Clause-Views", "BSD-3-Clause", "BSD-3-Clause-Clear",
-    "BSL-1.0", "CC0-1.0", "CERN-OHL-P-2.0", "ISC", "MIT", "MIT-0", "MulanPSL-2.0", "NCSA", "SHL-0.5", "SHL-0.51",
+    "0BSD", "Apache-2.0", "BSD-1-Clause", "BSD-2-Clause", "BSD-2-Clause-Patent", "BSD-2-Clause-Views",
+    "BSD-3-Clause", "BSD-3-Clause-Clear", "BSL-1.0", "CC0-1.0", "CERN-OHL-P-2.0", "ISC", "MIT", "MIT-0",
+    "MulanPSL-2.0", "NCSA", "SHL-0.5", "SHL-0.51",
     "SHL-2.0", "SHL-2.1", "Unlicense", "UPL-1.0", "WTFPL", "Zlib",
 })  # fmt: skip
 
@@ -51,13 +53,16 @@ _SIMULATION_WORDS = frozenset({
     "force", "release", "fork", "wait", "event", "real", "realtime", "covergroup", "program", "class", "primitive",
     "specify", "randomize", "deassign", "forever", "rand", "string", "mailbox", "semaphore",
 })  # fmt: skip
-_GATES = frozenset("and nand or nor xor xnor not buf bufif0 bufif1 notif0 notif1 nmos pmos cmos tran".split())
+_GATES = frozenset({
+    "and", "nand", "or", "nor", "xor", "xnor", "not", "buf", "bufif0", "bufif1", "notif0", "notif1", "nmos", "pmos",
+})  # fmt: skip
 _LOGIC = frozenset({"assign", "always", "always_ff", "always_comb", "always_latch", "initial", "function"})
 _GENERATED = re.compile(
     r"\b(?:auto-?generated|automatically generated|machine[- ]generated)\b|\bdo not (?:edit|modify)\b|"
     r"\b(?:file|code|module|netlist|verilog|rtl)\b[^.\n]{0,30}\b(?:is|was|has been) (?:auto\w* )?generated\b|"
-    r"\bgenerated (?:by|from|with|using)\b(?! (?:the|a|an|this|another|each|one)\b)|\bcreated by\W+(?:vivado|xilinx|quartus|"
-    r"core ?gen|fizzim)|\bmegafunction wizard\b|\bdesign compiler\b|\byosys\b.{0,20}\d",
+    r"\bgenerated (?:by|from|with|using)\b(?! (?:the|a|an|this|another|each|one)\b)|"
+    r"\bcreated by\W+(?:vivado|xilinx|quartus|core ?gen|fizzim)|\bmegafunction wizard\b|"
+    r"\bdesign compiler\b|\byosys\b.{0,20}\d",
     re.IGNORECASE,
 )
 # Where a file's comments end, or its first directive.
@@ -173,11 +178,11 @@ def _is_simulation(module: RtlModule, found: list[str]) -> str | None:
         return f"simulation only: {min(talks)}"
     if "$finish" in tasks and "initial" in words and "always" not in words:
         return "simulation only: $finish"
-    delays = sum(first == "#" and second[:1].isdigit() for first, second in zip(found, found[1:], strict=False))
+    delays = sum(first == "#" and second[:1].isdigit() for first, second in pairwise(found))
     return "simulation only: delays" if delays > 2 else None
 
 
-def _is_netlist(module: RtlModule, found: list[str]) -> str | None:
+def _is_netlist(_: RtlModule, found: list[str]) -> str | None:
     statements = found.count(";")
     behaves = any(word in ("always", "always_ff", "always_comb", "always_latch", "?") for word in found)
     gates = sum(word in _GATES for word in found)

@@ -98,10 +98,15 @@ def read_columns(folder: Path, columns: list[str] | None) -> Iterator[dict[str, 
     Raises:
         StoreError: see `read_modules`.
     """
+    read_manifest(folder)
+    yield from shard_rows(folder, columns)
+
+
+def shard_rows(folder: Path, columns: list[str] | None) -> Iterator[dict[str, Any]]:
+    """`read_columns`, also of a stage that is under way."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    read_manifest(folder)
     for shard in sorted((Path(folder) / DATA).glob("*.parquet")):
         try:
             with pq.ParquetFile(shard) as file:

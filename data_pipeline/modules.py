@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from autovcoder.records import Language, Port, Provenance, RtlModule, content_id
-from data_pipeline.source_text import Macros, macros_defined, without_includes
+from data_pipeline.source_text import Macros, macros_defined, without_defines, without_includes
 from hdl_sim import slang
 from hdl_sim.instances import MAX_INSTANCES, instances_bound
 from hdl_sim.spans import Span, module_spans
@@ -59,7 +59,7 @@ def extract_modules(text: str, macros: Macros, source: Provenance) -> Iterator[R
     except ValueError as error:
         failure = str(error)
     # Each module alone may be well.
-    spans = module_spans(text)
+    spans = module_spans(without_defines(text))
     if not spans:
         yield Unread("", 1, failure)
     for span in spans:
@@ -89,7 +89,7 @@ class _Reader:
                 continue  # nested in the one before
             taken.append((start, end))
             yield self._module(node, start, end, ports.get(node.header.name.valueText, ()))
-        for span in module_spans(self._text):
+        for span in module_spans(without_defines(self._text)):
             if not any(start <= span.start < end for start, end in taken):
                 yield Unread(span.name, self._line(span.start), "in a branch of conditional compilation not taken")
 

@@ -64,7 +64,8 @@ class ChooseBest(PipelineStep):  # type: ignore[misc]
     Keeps a score and an id for each group in memory, and eight bytes for each module when a share is to be kept.
 
     Args:
-        keep_above: a module stays when its score is above it; ``keep_fraction`` of all that are left, the best, instead.
+        keep_above: a module stays when its score is above it. ``keep_fraction``: or this share of what is left, the
+            best.
     """
 
     type = "select"
@@ -98,6 +99,6 @@ class ChooseBest(PipelineStep):  # type: ignore[misc]
             count = max(1, round(self._keep_fraction * len(scores)))
             # Just below the worst that stays, so that "above" holds for it.
             threshold = float(np.nextafter(scores[count - 1], -1.0))
-        decision = {"threshold": threshold, "best": {group: id for group, (_, id) in sorted(best.items())}}
+        decision = {"threshold": threshold, "best": {group: name for group, (_, name) in sorted(best.items())}}
         self._out.write_text(json.dumps(decision), encoding="utf-8")
         yield from ()

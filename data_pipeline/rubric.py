@@ -216,7 +216,8 @@ def grades(code: str) -> dict[str, float]:
         InputError: the code cannot be graded; says why (does not parse, too large, no module).
     """
     code = plain_lines(code)
-    facts = Facts(text_facts(code), tree_facts(code))
+    tree = tree_facts(code)  # first, for it refuses what is too large
+    facts = Facts(text_facts(code), tree)
     return {
         name: min(10.0, max(0.0, MIDDLE + scale * (raw - typical)))
         for name, raw in raw_grades(facts).items()

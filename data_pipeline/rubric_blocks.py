@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 _NAME = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
 _SELECT = re.compile(r"\[[^\[\]]*\]")
+# Selects within selects that are looked through.
+_NESTED = 4
 _RESET = re.compile(r"rst|reset|clr|clear|init|por|flush|srst|arst|nrst", re.IGNORECASE)
 _SIZED = re.compile(r"\s*(\d+)\s*'[sS]?([bBoOdDhH])\s*([0-9a-fA-F_]+)\s*")
 _BASES = {"b": 2, "o": 8, "d": 10, "h": 16}
@@ -195,7 +197,7 @@ def _assigned(expression: Any) -> set[str]:
     """The names on the left of an assignment, without their selects."""
     if not expression.kind.name.endswith("AssignmentExpression"):
         return set()
-    text, before = str(expression.left), ""
-    while text != before:
-        text, before = _SELECT.sub(" ", text), text
+    text = str(expression.left)
+    for _ in range(_NESTED):
+        text = _SELECT.sub(" ", text)
     return set(_NAME.findall(re.sub(r"//[^\n]*|/\*.*?\*/", " ", text, flags=re.DOTALL)))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 _COMMENT = re.compile(r'"(?:\\.|[^"\\\n])*"|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
 _ABOVE = re.compile(r"(?:\s++|//[^\n]*+|/\*.*?\*/|`[^\n]*+\n)*+", re.DOTALL)
-_CODE_IN_COMMENT = re.compile(r"[;{}]\s*(?:\*/)?\s*$|<=|\bassign\b|\bbegin\b|\bend\b|^\W*\.\w+\s*\(")
+_CODE_IN_COMMENT = re.compile(r"[;{}]\s*+(?:\*/\s*+)?$|<=|\bassign\b|\bbegin\b|\bend\b|^\W*\.\w+\s*\(")
 _PROSE = re.compile(r"[^\W\d_]{2,}")
 _WORD = re.compile(r"(?<![`'$\\\w])[A-Za-z_]\w*")
 _ESCAPED = re.compile(r"\\\S+")
@@ -133,7 +133,7 @@ def _numbered(names: Iterable[str]) -> int:
     """How many names belong to a family such as ``data0`` to ``data7``, of four or more."""
     families: dict[tuple[str, str], int] = defaultdict(int)
     for name in names:
-        match = _NUMBERED.fullmatch(name)
+        match = _NUMBERED.fullmatch(name[:80])  # the time grows with the square of the length
         if match:
             families[match.group(1), match.group(3)] += 1
     return sum(size for size in families.values() if size >= 4)

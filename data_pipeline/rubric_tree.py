@@ -13,7 +13,8 @@ from typing import Any
 
 from autovcoder.errors import InputError
 from data_pipeline.rubric_blocks import BlockFacts, block_facts, covers_all, has_default
-from hdl_sim.slang import parse, read_source, text_is_bounded
+from hdl_sim.instances import MAX_INSTANCES, instances_bound
+from hdl_sim.slang import code_name, compile_tree, is_hard, module_nodes, parse, text_is_bounded
 
 _NAME = re.compile(r"(?<!['\w$`.])[A-Za-z_]\w*")
 # Warnings of the front end that mean a slip; its remarks on style and on unknown modules say little about a module.
@@ -21,9 +22,14 @@ SLIPS = frozenset({
     "WidthTruncate", "WidthExpand", "PortWidthTruncate", "PortWidthExpand", "ArithOpMismatch", "BitwiseOpMismatch",
     "ComparisonMismatch", "CaseTypeMismatch", "SignCompare", "SignConversion", "IndexOOB", "RangeOOB",
     "ConstantConversion", "UsedBeforeDeclared", "DanglingElse", "MisleadingIndentation", "DivisionByZero",
-    "VectorLiteralOverflow", "EmptyBody", "CaseOverlap", "CaseDup", "CaseOutsideRange", "BitwiseOpParentheses", "LogicalOpParentheses",
-    "LogicalNotParentheses", "MixedVarAssigns", "MultipleAlwaysAssigns", "MultipleContAssigns", "UnconnectedInputPort",
+    "VectorLiteralOverflow", "EmptyBody", "CaseOverlap", "CaseDup", "CaseOutsideRange", "BitwiseOpParentheses",
+    "LogicalOpParentheses", "LogicalNotParentheses", "MixedVarAssigns", "MultipleAlwaysAssigns", "MultipleContAssigns",
+    "UnconnectedInputPort",
 })  # fmt: skip
+# What a header elsewhere defines leaves a hole, over which the parser then stumbles.
+_HOLES = frozenset({"UnknownDirective", "ExceededMaxIncludeDepth"})
+# Characters of an expression that is compared with others.
+_LONGEST = 200
 _CONSTANT = re.compile(r"[A-Z][A-Z0-9_]*")
 _KINDS = """
     AlwaysBlock AlwaysFFBlock AlwaysCombBlock AlwaysLatchBlock InitialBlock CaseStatement ParameterDeclaration
@@ -47,7 +53,7 @@ class TreeFacts:
         costly: dividers, and remainders by what is no power of two, and multipliers of two variables.
         repeated: arithmetic of some size that stands there again in the same words.
         slips: warnings of the front end by `SLIPS`.
-        unknown_macros: macros that the text uses and does not define, each once.
+        unknown_macros: uses of macros that the text does not define, and includes.
     """
 
     names: tuple[str, ...]
@@ -92,35 +98,22 @@ def tree_facts(text: str) -> TreeFacts:
         raise InputError("the text is too large, or nests too deep")
     try:
         tree = parse(text)
-        codes = _codes(text)
+        modules = module_nodes(tree)
+        errors = [code_name(item) for item in tree.diagnostics if is_hard(item)]
+        if not modules:
+            raise InputError("the text has no module")
+        if errors and not _HOLES & set(errors):
+            raise InputError(f"the text does not parse ({errors[0]})")
+        if instances_bound(modules) > MAX_INSTANCES:
+            raise InputError("the text makes too many instances")
+        codes = Counter(code_name(item) for item in compile_tree(tree).getAllDiagnostics())
         found: dict[str, list[Any]] = {name: [] for name in _KINDS.split()}
-        module = _module(tree.root)
-        _collect(module, found)
-        return _facts(module, found, codes)
-    except (RuntimeError, RecursionError, MemoryError):
+        _collect(modules[0], found)
+        return _facts(modules[0], found, codes)
+    except MemoryError:
+        raise InputError("the text needs too much memory") from None
+    except (RuntimeError, RecursionError):
         raise InputError("the text nests too deep") from None
-
-
-def _codes(text: str) -> Counter[str]:
-    """How often each kind of diagnostic comes up; a text with an error of form is refused."""
-    source = read_source(text)
-    if source.refused:
-        raise InputError("the text is too large, or nests too deep")
-    codes = Counter(item.code or "" for item in source.diagnostics)
-    # A macro that a header elsewhere defines leaves a hole behind it, which the parser then stumbles over.
-    if not codes["UnknownDirective"] and source.syntax_errors:
-        raise InputError(f"the text does not parse: {source.syntax_errors[0].message}")
-    return codes
-
-
-def _module(root: Any) -> Any:
-    from pyslang import syntax
-
-    modules: list[Any] = []
-    root.visit(lookup_table={syntax.SyntaxKind.ModuleDeclaration: modules.append})
-    if not modules:
-        raise InputError("the text has no module")
-    return modules[0]
 
 
 def _collect(module: Any, found: dict[str, list[Any]]) -> None:
@@ -170,7 +163,7 @@ def _facts(module: Any, found: dict[str, list[Any]], codes: Counter[str]) -> Tre
         blocks=tuple(block_facts(node) for node in blocks),
         slips=sum(codes[name] for name in SLIPS),
         implicit=codes["ImplicitNet"] + codes["ImplicitNetPortNotAllowed"],
-        unknown_macros=codes["UnknownDirective"],
+        unknown_macros=sum(codes[name] for name in _HOLES),
         assertions=count["AssertPropertyStatement"] + count["ImmediateAssertStatement"],
     )
 
@@ -200,7 +193,7 @@ def _longest_ternary(nodes: Iterable[Any]) -> int:
 
 def _costly(found: dict[str, list[Any]], constants: set[str]) -> int:
     def variable(node: Any) -> bool:
-        return any(not (n in constants or _CONSTANT.fullmatch(n)) for n in _NAME.findall(str(node)))
+        return any(not (n in constants or _CONSTANT.fullmatch(n)) for n in _NAME.findall(_text(node)))
 
     products = sum(variable(n.left) and variable(n.right) for n in found["MultiplyExpression"])
     quotients = found["DivideExpression"] + found["ModExpression"]
@@ -214,5 +207,11 @@ def _power_of_two(text: str) -> bool:
 
 def _repeated(found: dict[str, list[Any]]) -> int:
     arithmetic = [n for kind in ("AddExpression", "SubtractExpression", "MultiplyExpression") for n in found[kind]]
-    texts = Counter("".join(str(node).split()) for node in arithmetic)
+    texts = Counter("".join(_text(node).split()) for node in arithmetic)
     return sum(times - 1 for text, times in texts.items() if times > 1 and len(text) > 10 and _NAME.search(text))
+
+
+def _text(node: Any) -> str:
+    """The text of an expression, and of a long one nothing: a chain of operators holds all its shorter selves."""
+    place = node.sourceRange
+    return str(node) if place.end.offset - place.start.offset <= _LONGEST else ""

@@ -64,7 +64,7 @@ class MlpScorer:
     def __init__(self, config: ScorerConfig, net: ScorerNet, encoder: CodeEncoder) -> None:
         self.config = config
         self._net, self._encoder = net, encoder
-        self.name = f"mlp-{config.weights_sha256[:8]}:{config.labels}"
+        self.name = score_name(config)
 
     @classmethod
     def load(cls, folder: Path, encoder: CodeEncoder | None = None) -> Self:
@@ -74,9 +74,6 @@ class MlpScorer:
             StoreError: it is no such folder, or is damaged.
             ModelError: the encoder is not the one that it was trained with, or cannot be loaded.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
         config = read_config(folder)
         encoder = encoder or CodeEncoder(config.encoder["name"])
         if encoder.identity["sha256"] != config.encoder["sha256"]:
@@ -85,12 +82,7 @@ class MlpScorer:
                 where=folder,
                 fix=f"use {config.encoder['name']} (weights {config.encoder['sha256'][:8]}...)",
             )
-        if sha256_file(folder / WEIGHTS) != config.weights_sha256:
-            raise StoreError("the scorer's weights are not those of its configuration", where=folder / WEIGHTS)
-        try:
-            return cls(config, ScorerNet.from_state(load_file(folder / WEIGHTS)), encoder)
-        except (SafetensorError, RuntimeError, KeyError) as error:
-            raise StoreError("the scorer cannot be loaded", where=folder, fix=str(error)[:300]) from None
+        return cls(config, read_net(folder), encoder)
 
     def score(self, modules: Sequence[RtlModule]) -> list[QualityScore]:
         rows = self.score_vectors(self._encoder.encode([module.code for module in modules])).tolist()
@@ -143,7 +135,8 @@ def train_scorer(
     rows = np.flatnonzero(parts == HELD_OUT)
     predicted = net.predict(vectors[rows])
     write_jsonl(
-        out / PREDICTED, _rows([modules[i].id for i in rows], predicted.mean(axis=1), labels[rows].mean(axis=1))
+        out / PREDICTED,
+        _rows([modules[i].id for i in rows.tolist()], predicted.mean(axis=1), labels[rows].mean(axis=1)),
     )
     config = ScorerConfig(
         encoder=encoder,
@@ -176,6 +169,28 @@ def read_config(folder: Path) -> ScorerConfig:
         raise StoreError("the scorer's configuration cannot be read", where=folder, fix=str(error)) from None
 
 
+def read_net(folder: Path) -> ScorerNet:
+    """The network of a scorer's folder, for vectors of its encoder.
+
+    Raises:
+        StoreError: it is no such folder, or is damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if sha256_file(folder / WEIGHTS) != read_config(folder).weights_sha256:
+        raise StoreError("the scorer's weights are not those of its configuration", where=folder / WEIGHTS)
+    try:
+        return ScorerNet.from_state(load_file(folder / WEIGHTS))
+    except (SafetensorError, RuntimeError, KeyError) as error:
+        raise StoreError("the scorer cannot be loaded", where=folder, fix=str(error)[:300]) from None
+
+
+def score_name(config: ScorerConfig) -> str:
+    """What a scorer's scores are filed under."""
+    return f"mlp-{config.weights_sha256[:8]}:{config.labels}"
+
+
 def _labeller(modules: Sequence[RtlModule]) -> str:
     if len(modules) < MIN_LABELS:
         raise InputError(f"a scorer needs at least {MIN_LABELS} labelled modules, here are {len(modules)}")
@@ -195,5 +210,5 @@ def _measure(predicted: np.ndarray, labels: np.ndarray, seed: int) -> Agreement:
 
 
 def _rows(ids: list[str], predicted: np.ndarray, labels: np.ndarray) -> Iterator[dict[str, str | float]]:
-    for id, score, label in zip(ids, predicted.tolist(), labels.tolist(), strict=True):
-        yield {"id": id, "label": round(label, 4), "predicted": round(score, 4)}
+    for name, score, label in zip(ids, predicted.tolist(), labels.tolist(), strict=True):
+        yield {"id": name, "label": round(label, 4), "predicted": round(score, 4)}

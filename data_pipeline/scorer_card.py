@@ -42,7 +42,7 @@ def card_text(config: ScorerConfig) -> str:
 
 Grades a module of Verilog or SystemVerilog from 0 to 10 on {", ".join(c.replace("_", " ") for c in config.criteria)};
 its score is their mean. A frozen sentence encoder ({config.encoder["name"]}, weights `{config.encoder["sha256"][:16]}`)
-reads the module window by window; a perceptron with one hidden layer of {config.settings.hidden} reads the pooled vector.
+reads the module window by window; a perceptron with a hidden layer of {config.settings.hidden} reads the pooled vector.
 After the code scorer of AutoVCoder (arXiv 2407.18333), which keeps what scores above {KEEP_ABOVE}.
 
 ## Labels

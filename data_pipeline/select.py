@@ -6,7 +6,7 @@ Reads a stage folder of scored modules; writes the corpus, with its dataset card
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from pydantic import Field
 
 from autovcoder.config import Settings
 from autovcoder.store import Manifest
+from data_pipeline.corpus_card import write_card
 from data_pipeline.documents import DATA, DropWriter, ModuleReader, ModuleWriter
 from data_pipeline.near_duplicates import BUCKETS, ChooseBest, RtlSignature, minhash_config, read_groups
 from data_pipeline.shards import TASKS, Run, ShardedStage
@@ -65,8 +66,11 @@ class SelectFilter(BaseFilter):  # type: ignore[misc]
         return True if score > self._threshold else (False, f"low score: {score:.2f}")
 
 
-def select(scored: Path, out: Path, settings: SelectSettings, run: Run) -> Manifest:
+def select(scored: Path, out: Path, settings: SelectSettings, run: Run, before: Sequence[Path] = ()) -> Manifest:
     """Drop near duplicates, then what does not score high enough.
+
+    Args:
+        before: the folders of the stages before ``scored``, in their order, for the card to tell the whole way.
 
     Raises:
         StoreError: a folder is unfinished or holds other work. InputError: nothing is left.
@@ -87,4 +91,6 @@ def select(scored: Path, out: Path, settings: SelectSettings, run: Run) -> Manif
         keep = SelectFilter(groups, decision, work / "dropped")
         stage.phase("select", [ModuleReader(shards), keep, ModuleWriter(out / DATA)], tasks)
         threshold = json.loads(decision.read_text(encoding="utf-8"))["threshold"]
+        dropped = stage.join_dropped()
+        write_card(out, scored, [*before, scored], dropped, threshold)
         return stage.finish(threshold=threshold)

@@ -62,26 +62,26 @@ class ShardedStage:
         packages: Sequence[str] = ("datatrove",),
     ) -> None:
         versions = {package: metadata.version(package) for package in packages}
-        self._stage = Stage(out, name, config=config, inputs=inputs, seed=seed, versions=versions)
+        self.stage = Stage(out, name, config=config, inputs=inputs, seed=seed, versions=versions)
         self._run = run
         self._seconds: dict[str, float] = {}
         self.out, self.work = Path(out), Path(out) / WORK
 
     @property
     def manifest(self) -> Manifest | None:
-        return self._stage.manifest
+        return self.stage.manifest
 
     def __enter__(self) -> ShardedStage:
-        self._stage.__enter__()
+        self.stage.__enter__()
         if self.manifest:
             shutil.rmtree(self.work, ignore_errors=True)
         else:
-            self._stage.start()
+            self.stage.start()
             self.work.mkdir(exist_ok=True)
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._stage.__exit__(*error)
+        self.stage.__exit__(*error)
 
     def phase(self, name: str, steps: Sequence[PipelineStep], tasks: int) -> None:
         """Run steps to their end; a phase that ended before an interrupt is not run again.
@@ -89,17 +89,27 @@ class ShardedStage:
         Raises:
             AutoVCoderError: see `run_steps`.
         """
-        started = time.monotonic()
 
         def tell(done: int) -> None:
             self._run.tell(name, done, tasks)
 
         logs = self.work / "logs" / name
-        run_steps(steps, tasks=tasks, logs=logs, settings=self._run.executor, tell=tell)
-        took = logs / "seconds"
-        if not took.exists():
-            took.write_text(f"{time.monotonic() - started:.2f}")
-        self._seconds[name] = float(took.read_text())
+        settings = self._run.executor
+        self.timed(name, lambda: run_steps(steps, tasks=tasks, logs=logs, settings=settings, tell=tell))
+
+    def timed(self, name: str, work: Callable[[], None]) -> None:
+        """Do work of this process that takes its time, once."""
+        ended = self.work / f"{name}.seconds"
+        if not ended.exists():
+            started = time.monotonic()
+            self._run.tell(name, 0, 1)
+            work()
+            ended.write_text(f"{time.monotonic() - started:.2f}")
+        self._seconds[name] = float(ended.read_text())
+
+    def join_dropped(self) -> Path:
+        """Join what all tasks dropped into ``dropped.jsonl``."""
+        return join_files(sorted((self.work / "dropped").rglob("*.jsonl")), self.out / DROPPED)
 
     def finish(self, **facts: Any) -> Manifest:
         """Join the drops of all tasks and write the manifest; then the working folder goes.
@@ -107,11 +117,11 @@ class ShardedStage:
         Raises:
             InputError: no module is left.
         """
-        dropped = join_files(sorted((self.work / "dropped").rglob("*.jsonl")), self.out / DROPPED)
+        dropped = self.join_dropped()
         modules, size = count_modules(self.out)
         if not modules:
             raise InputError("no module is left", where=self.out, fix=f"see {dropped} for why")
-        manifest = self._stage.finish(
+        manifest = self.stage.finish(
             modules=modules, characters=size, dropped=reasons(dropped), **facts, seconds=self._seconds
         )
         shutil.rmtree(self.work, ignore_errors=True)

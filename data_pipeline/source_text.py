@@ -30,8 +30,8 @@ _USES = re.compile(rf"`(?P<name>[A-Za-z_]\w*)|{_COMMENT_OR_STRING}")
 _BODY_USES = re.compile(r"`([A-Za-z_]\w*)")
 _INCLUDE = re.compile(r'`include[ \t]+(?:"(?P<quoted>[^"\n]*)"|<(?P<angled>[^>\n]*)>|(?P<macro>`\w+))[^\n]*')
 _DIRECTIVE_NAMES = """
-    begin_keywords celldefine default_nettype define else elsif end_keywords endcelldefine endif ifdef ifndef include line
-    nounconnected_drive pragma resetall timescale unconnected_drive undef undefineall __FILE__ __LINE__
+    begin_keywords celldefine default_nettype define else elsif end_keywords endcelldefine endif ifdef ifndef include
+    line nounconnected_drive pragma resetall timescale unconnected_drive undef undefineall __FILE__ __LINE__
 """
 _DIRECTIVES = frozenset(_DIRECTIVE_NAMES.split())
 
@@ -62,6 +62,13 @@ def decode(data: bytes) -> str:
 def without_includes(text: str) -> str:
     """The text with every ``include`` directive blanked out, so that each other character keeps its place."""
     return _INCLUDE.sub(lambda match: " " * len(match.group().encode()), text) if "`include" in text else text
+
+
+def without_defines(text: str) -> str:
+    """The text with every ``define`` directive blanked out; each other character keeps its place."""
+    if "`define" not in text:
+        return text
+    return _DEFINES.sub(lambda m: re.sub(r"[^\n]", " ", m.group()) if m["name"] else m.group(), text)
 
 
 def included_names(text: str) -> list[str]:

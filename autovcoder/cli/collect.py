@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from autovcoder.cli.report_errors import printable, say
+from autovcoder.cli.status_line import StatusLine
 
 Out = Annotated[Path, typer.Option(help="The stage folder to write; an interrupted one is resumed.")]
 Config = Annotated[Path | None, typer.Option(help="YAML file with the command's settings; flags win.")]
@@ -54,35 +53,9 @@ def collect(
         "jobs": jobs,
     }
     settings = load_settings(CollectSettings, config, flags)
-    line = _StatusLine()
+    line = StatusLine()
     try:
         manifest = bring(out, settings, list_file=list_file, tell=Tell(line.note, line.show))
     finally:
         line.clear()
     say_rows(manifest, out)
-
-
-class _StatusLine:
-    """One line at the bottom of a terminal that is written over; where stderr is none, only notes are said."""
-
-    def __init__(self) -> None:
-        self._on = sys.stderr is not None and sys.stderr.isatty()
-
-    def show(self, text: str) -> None:
-        if self._on:
-            self._write("\r\x1b[K" + printable(text).replace("\n", " ")[:100])
-
-    def note(self, text: str) -> None:
-        self.clear()
-        say(text)
-
-    def clear(self) -> None:
-        if self._on:
-            self._write("\r\x1b[K")
-
-    def _write(self, text: str) -> None:
-        try:
-            sys.stderr.write(text)
-            sys.stderr.flush()
-        except OSError:
-            self._on = False

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from autovcoder.cli import collect, corpus
 from autovcoder.cli.report_errors import say
 
 if TYPE_CHECKING:
     from autovcoder.store import Manifest
 
 app = typer.Typer(help="Make training data.", no_args_is_help=True)
+app.command("collect")(collect.collect)
+corpus.register(app)
 
 Out = Annotated[Path, typer.Option(help="The stage folder to write; an interrupted one is resumed.")]
 Config = Annotated[Path | None, typer.Option(help="YAML file with the command's settings; flags win.")]

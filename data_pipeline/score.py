@@ -1,0 +1,187 @@
+"""The stage that scores every module: a sample is graded, a small network learns the grades, and grades the rest.
+
+Reads a stage folder of modules; writes one whose modules have a score, with ``labels.jsonl`` (the graded sample) and
+``scorer/`` (the trained scorer with its card), unless it was given a trained one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from datatrove.data import Document
+from datatrove.pipeline.base import PipelineStep
+from datatrove.utils.batching import batched
+from pydantic import Field
+
+from autovcoder.config import Settings
+from autovcoder.errors import InputError, ModelError
+from autovcoder.records import QualityScore, RtlModule
+from autovcoder.store import Manifest, Stage
+from data_pipeline.documents import DATA, ModuleReader, ModuleWriter, read_modules, to_document, to_module
+from data_pipeline.encoder import DEFAULT_ENCODER, CodeEncoder
+from data_pipeline.label import PAPER_SAMPLE, Labeller, stratified_sample
+from data_pipeline.scorer import read_config, read_net, score_name, train_scorer
+from data_pipeline.scorer_card import write_card
+from data_pipeline.scorer_net import ScorerSettings
+from data_pipeline.shards import TASKS, Run, ShardedStage
+
+if TYPE_CHECKING:
+    import numpy as np
+
+NAME = "data.score"
+LABELS = "labels.jsonl"
+SCORER = "scorer"
+# Modules whose vectors or scores are worked out together.
+_BATCH = 256
+# Modules that are graded between two writes of their labels: what an interrupt can cost of a paid model's work.
+_LABELS_AT_ONCE = 32
+
+
+class ScoreSettings(Settings):
+    """How modules are scored.
+
+    Attributes:
+        encoder: a sentence-transformers encoder: the packaged one, a folder, or a Hugging Face id in the cache.
+        labels: modules that are graded to train the scorer; the paper grades 15,000 (section III-B).
+        seed: of the sample. ``training``: the network's settings.
+        tasks: the number of shards.
+    """
+
+    encoder: str = DEFAULT_ENCODER
+    labels: int = Field(default=PAPER_SAMPLE, ge=1)
+    seed: int = 0
+    training: ScorerSettings = ScorerSettings()
+    tasks: int = Field(default=TASKS, ge=1)
+
+
+class EncodeModules(PipelineStep):  # type: ignore[misc]
+    """Writes the vectors of a task's modules, in their order, to ``{rank}.npy``, and their ids beside them."""
+
+    type = "score"
+    name = "encode"
+
+    def __init__(self, encoder: str, out: Path) -> None:
+        super().__init__()
+        self._encoder, self._out = encoder, out
+
+    def run(self, data: Any, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+        import numpy as np
+        import torch
+
+        del world_size
+        torch.set_num_threads(1)  # there is a task for every core
+        encoder = CodeEncoder(self._encoder)
+        vectors: list[np.ndarray] = []
+        ids: list[str] = []
+        for batch in batched(data, _BATCH):
+            with self.track_time("batch"):
+                vectors.append(encoder.encode([document.text for document in batch]))
+            ids += [document.id for document in batch]
+        self._out.mkdir(parents=True, exist_ok=True)
+        np.save(self._out / f"{rank:05d}.npy", np.concatenate(vectors) if vectors else np.zeros((0, encoder.size)))
+        (self._out / f"{rank:05d}.ids").write_text("\n".join(ids), encoding="utf-8")
+        yield from ()
+
+
+class ScoreModules(PipelineStep):  # type: ignore[misc]
+    """Gives each module the score that the trained scorer reads from its vector."""
+
+    type = "score"
+    name = "score"
+
+    def __init__(self, scorer: Path, vectors: Path) -> None:
+        super().__init__()
+        self._scorer, self._vectors = scorer, vectors
+
+    def run(self, data: Any, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+        import numpy as np
+
+        del world_size
+        config, net = read_config(self._scorer), read_net(self._scorer)
+        vectors = np.load(self._vectors / f"{rank:05d}.npy", mmap_mode="r")
+        at = 0
+        for batch in batched(data, _BATCH):
+            grades = net.predict(np.array(vectors[at : at + len(batch)])).tolist()
+            at += len(batch)
+            for document, row in zip(batch, grades, strict=True):
+                rubric = {name: round(grade, 4) for name, grade in zip(config.criteria, row, strict=True)}
+                value = round(sum(row) / len(row), 4)
+                score = QualityScore(scorer=score_name(config), value=value, rubric=rubric)
+                yield to_document(to_module(document).model_copy(update={"score": score}))
+
+
+def score(
+    modules: Path, out: Path, settings: ScoreSettings, run: Run, labeller: Labeller, scorer: Path | None = None
+) -> Manifest:
+    """Score every module, by a scorer that is trained here or by the one in ``scorer``.
+
+    Args:
+        labeller: grades the sample; not asked where a scorer is given.
+
+    Raises:
+        StoreError: a folder is unfinished or holds other work. InputError: too few modules to train a scorer on.
+        ModelError: the encoder or the model that grades cannot be used.
+    """
+    inputs = {"modules": modules, **({"scorer": scorer} if scorer else {})}
+    config = settings.model_dump() | {"labeller": None if scorer else labeller.name}
+    packages = ("datatrove", "torch", "sentence-transformers")
+    with ShardedStage(out, NAME, config=config, inputs=inputs, run=run, seed=settings.seed, packages=packages) as stage:
+        if stage.manifest:
+            return stage.manifest
+        if scorer is not None and read_config(scorer).encoder["sha256"] != CodeEncoder(settings.encoder).sha256:
+            raise ModelError("the scorer was trained with another encoder", where=scorer, fix="name it with --encoder")
+        vectors = stage.work / "vectors"
+        encode = EncodeModules(settings.encoder, vectors)
+        stage.phase("encode", [ModuleReader(modules / DATA), encode], settings.tasks)
+        if scorer is None:
+            scorer = out / SCORER
+            stage.timed("train", lambda: _train(stage.stage, modules, vectors, settings, labeller))
+        steps = [ModuleReader(modules / DATA), ScoreModules(scorer, vectors), ModuleWriter(out / DATA)]
+        stage.phase("score", steps, settings.tasks)
+        trained = read_config(scorer)
+        return stage.finish(scorer=score_name(trained), spearman=trained.held_out.spearman)
+
+
+def _train(stage: Stage, modules: Path, vectors: Path, settings: ScoreSettings, labeller: Labeller) -> None:
+    sample = stratified_sample(read_modules(modules), settings.labels, settings.seed)
+    labelled = _label(stage, sample, labeller)
+    if not labelled:
+        raise InputError("none of the sample could be graded", where=labeller.name)
+    folder = stage.folder / SCORER
+    folder.mkdir(exist_ok=True)
+    found = _vectors_of([module.id for module in labelled], vectors)
+    train_scorer(labelled, found, CodeEncoder(settings.encoder).identity, settings.training, folder)
+    write_card(folder)
+
+
+def _label(stage: Stage, sample: Sequence[RtlModule], labeller: Labeller) -> list[RtlModule]:
+    """The modules of the sample that could be graded, with their grades; those of an interrupted run are not asked for
+    again.
+    """
+    known = {row["id"]: row["score"] for row in stage.rows(LABELS)}
+    for batch in batched([module for module in sample if module.id not in known], _LABELS_AT_ONCE):
+        for module, label in zip(batch, labeller.label(batch), strict=True):
+            row = {"id": module.id, "score": label.model_dump() if label else None}
+            stage.append(LABELS, row)
+            known[module.id] = row["score"]
+    return [
+        module.model_copy(update={"score": QualityScore(**known[module.id])}) for module in sample if known[module.id]
+    ]
+
+
+def _vectors_of(ids: Sequence[str], folder: Path) -> np.ndarray:
+    """The vectors of some modules, in the order of ``ids``."""
+    import numpy as np
+
+    places = {name: number for number, name in enumerate(ids)}
+    found: np.ndarray | None = None
+    for file in sorted(folder.glob("*.npy")):
+        vectors = np.load(file, mmap_mode="r")
+        if found is None:
+            found = np.zeros((len(ids), vectors.shape[1]), np.float32)
+        for row, name in enumerate(file.with_suffix(".ids").read_text(encoding="utf-8").split("\n")):
+            if name in places:
+                found[places[name]] = vectors[row]
+    return found if found is not None else np.zeros((0, 0), np.float32)
