@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 NAME = "data.score"
 LABELS = "labels.jsonl"
 SCORER = "scorer"
+_VECTORS, _IDS = ".f32", ".ids"
 # Modules whose vectors or scores are worked out together.
 _BATCH = 256
 # Modules that are graded between two writes of their labels: what an interrupt can cost of a paid model's work.
@@ -57,7 +58,7 @@ class ScoreSettings(Settings):
 
 
 class EncodeModules(PipelineStep):  # type: ignore[misc]
-    """Writes the vectors of a task's modules, in their order, to ``{rank}.npy``, and their ids beside them."""
+    """Writes the vectors of a task's modules, in their order, as float32 to ``{rank}.f32``, and their ids beside them."""
 
     type = "score"
     name = "encode"
@@ -67,21 +68,18 @@ class EncodeModules(PipelineStep):  # type: ignore[misc]
         self._encoder, self._out = encoder, out
 
     def run(self, data: Any, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
-        import numpy as np
         import torch
 
         del world_size
         torch.set_num_threads(1)  # there is a task for every core
         encoder = CodeEncoder(self._encoder)
-        vectors: list[np.ndarray] = []
-        ids: list[str] = []
-        for batch in batched(data, _BATCH):
-            with self.track_time("batch"):
-                vectors.append(encoder.encode([document.text for document in batch]))
-            ids += [document.id for document in batch]
         self._out.mkdir(parents=True, exist_ok=True)
-        np.save(self._out / f"{rank:05d}.npy", np.concatenate(vectors) if vectors else np.zeros((0, encoder.size)))
-        (self._out / f"{rank:05d}.ids").write_text("\n".join(ids), encoding="utf-8")
+        file = self._out / f"{rank:05d}{_VECTORS}"
+        with file.open("wb") as vectors, file.with_suffix(_IDS).open("w", encoding="utf-8") as ids:
+            for batch in batched(data, _BATCH):
+                with self.track_time("batch"):
+                    vectors.write(encoder.encode([document.text for document in batch]).tobytes())
+                ids.writelines(f"{document.id}\n" for document in batch)
         yield from ()
 
 
@@ -100,7 +98,7 @@ class ScoreModules(PipelineStep):  # type: ignore[misc]
 
         del world_size
         config, net = read_config(self._scorer), read_net(self._scorer)
-        vectors = np.load(self._vectors / f"{rank:05d}.npy", mmap_mode="r")
+        vectors = _read_vectors(self._vectors / f"{rank:05d}{_VECTORS}", config.size)
         at = 0
         for batch in batched(data, _BATCH):
             grades = net.predict(np.array(vectors[at : at + len(batch)])).tolist()
@@ -151,8 +149,9 @@ def _train(stage: Stage, modules: Path, vectors: Path, settings: ScoreSettings, 
         raise InputError("none of the sample could be graded", where=labeller.name)
     folder = stage.folder / SCORER
     folder.mkdir(exist_ok=True)
-    found = _vectors_of([module.id for module in labelled], vectors)
-    train_scorer(labelled, found, CodeEncoder(settings.encoder).identity, settings.training, folder)
+    encoder = CodeEncoder(settings.encoder)
+    found = _vectors_of([module.id for module in labelled], vectors, encoder.size)
+    train_scorer(labelled, found, encoder.identity, settings.training, folder)
     write_card(folder)
 
 
@@ -171,17 +170,25 @@ def _label(stage: Stage, sample: Sequence[RtlModule], labeller: Labeller) -> lis
     ]
 
 
-def _vectors_of(ids: Sequence[str], folder: Path) -> np.ndarray:
+def _read_vectors(file: Path, size: int) -> np.ndarray:
+    """The vectors of a task's modules, shape (modules, size), read from the disk as they are looked at."""
+    import numpy as np
+
+    if not file.stat().st_size:
+        return np.zeros((0, size), np.float32)
+    return np.memmap(file, np.float32, mode="r").reshape(-1, size)
+
+
+def _vectors_of(ids: Sequence[str], folder: Path, size: int) -> np.ndarray:
     """The vectors of some modules, in the order of ``ids``."""
     import numpy as np
 
     places = {name: number for number, name in enumerate(ids)}
-    found: np.ndarray | None = None
-    for file in sorted(folder.glob("*.npy")):
-        vectors = np.load(file, mmap_mode="r")
-        if found is None:
-            found = np.zeros((len(ids), vectors.shape[1]), np.float32)
-        for row, name in enumerate(file.with_suffix(".ids").read_text(encoding="utf-8").split("\n")):
-            if name in places:
-                found[places[name]] = vectors[row]
-    return found if found is not None else np.zeros((0, 0), np.float32)
+    found = np.zeros((len(ids), size), np.float32)
+    for file in sorted(folder.glob(f"*{_VECTORS}")):
+        vectors = _read_vectors(file, size)
+        with file.with_suffix(_IDS).open(encoding="utf-8") as lines:
+            for row, line in enumerate(lines):
+                if (place := places.get(line.strip())) is not None:
+                    found[place] = vectors[row]
+    return found

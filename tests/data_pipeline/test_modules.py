@@ -185,7 +185,7 @@ def test_text_that_would_fill_the_memory_is_refused() -> None:
         "// Zähler für Öl\n".encode("latin-1"),
         "// Zähler für Öl\n".encode("cp1252"),
         "// カウンタ回路です。クロックの立ち上がりで数えます。\n".encode("shift_jis"),
-        "// 计数器模块，在时钟上升沿加一，复位时清零。\n".encode("gb18030"),
+        "// 计数器模块在时钟上升沿加一复位时清零\n".encode("gb18030"),
         codecs.BOM_UTF8 + "// ü\n".encode(),
         "\ufeff// ü\n".encode("utf-16-le"),
     ],
