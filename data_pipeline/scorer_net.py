@@ -33,9 +33,9 @@ class ScorerSettings(Settings):
     seed: int = 0
     held_out: float = Field(default=0.2, gt=0, lt=0.8)
     validation: float = Field(default=0.1, gt=0, lt=0.5)
-    hidden: int = Field(default=256, ge=1)
-    dropout: float = Field(default=0.3, ge=0, lt=1)
-    learning_rate: float = Field(default=1e-3, gt=0)
+    hidden: int = Field(default=512, ge=1)
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    learning_rate: float = Field(default=5e-4, gt=0)
     weight_decay: float = Field(default=1e-2, ge=0)
     batch: int = Field(default=64, ge=1)
     epochs: int = Field(default=100, ge=1)

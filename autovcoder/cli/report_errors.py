@@ -7,6 +7,7 @@ Reads nothing; writes results to stdout and everything else to stderr. Exit code
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,12 @@ def run_app(app: typer.Typer, name: str) -> None:
     except AutoVCoderError as error:
         say(f"error: {error}")
         sys.exit(FAILED)
+    except ModuleNotFoundError as error:
+        extra = _extra_with(error.name or "")
+        if extra is None:
+            raise
+        say(f"error: {error.name} is not installed; pip install 'autovcoder[{extra}]'")
+        sys.exit(FAILED)
     except SystemExit as end:
         if end.code == INTERRUPTED:
             # A normal end would still wait for threads that wait for a server, which no close of a socket wakes. What
@@ -38,6 +45,18 @@ def run_app(app: typer.Typer, name: str) -> None:
             remove_folders(os.getpid())
             os._exit(INTERRUPTED)
         raise
+
+
+def _extra_with(module: str) -> str | None:
+    """The extra of this package that brings a module along; None where none does."""
+    from importlib import metadata
+
+    name = module.partition(".")[0].replace("_", "-")
+    for line in metadata.requires("autovcoder") or ():
+        match = re.match(rf"{re.escape(name)}\b(?!-).*extra == ['\"](\w+)['\"]", line)
+        if match:
+            return match[1]
+    return None
 
 
 def emit(text: str) -> None:

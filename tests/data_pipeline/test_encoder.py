@@ -26,11 +26,11 @@ def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 def test_texts_become_vectors_of_one_size(encoder: CodeEncoder) -> None:
     vectors = encoder.encode([ADDER, COUNTER, "", "\ud800", "é" * 300])
-    assert vectors.shape == (5, encoder.size) == (5, 3 * 384 + 1)
+    assert vectors.shape == (5, encoder.size) == (5, 4 * 384 + 1)
     assert vectors.dtype == np.float32
     assert np.isfinite(vectors).all()
     assert encoder.encode([]).shape == (0, encoder.size)
-    parts = vectors[:2, :-1].reshape(2, 3, 384)
+    parts = vectors[:2, :-1].reshape(2, 4, 384)
     assert np.linalg.norm(parts, axis=2) == pytest.approx(1, abs=1e-3)
 
 
@@ -61,7 +61,7 @@ def test_of_very_long_modules_windows_are_read_evenly(encoder: CodeEncoder) -> N
 
 
 def test_it_is_the_same_mean_that_the_library_gives(encoder: CodeEncoder) -> None:
-    """For a text of one window the first third of the vector is the sentence embedding itself."""
+    """For a text of one window the first part of the vector is the sentence embedding itself."""
     ours = encoder.encode([ADDER])[:, :384]
     theirs = encoder._model.encode([ADDER], convert_to_tensor=True).float().cpu().numpy()
     assert cosines(ours, theirs)[0] > 0.999
