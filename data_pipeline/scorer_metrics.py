@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 if TYPE_CHECKING:
     import numpy as np
 
-# What the paper keeps (arXiv 2407.18333, section III-B).
+# What the paper keeps (arXiv 2407.18333).
 KEEP_ABOVE = 6.5
 _RESAMPLES = 1000
 

@@ -5,6 +5,8 @@ Reads vectors and labels; writes nothing. Runs on the CPU: a training takes seco
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -101,7 +103,7 @@ def fit(vectors: np.ndarray, labels: np.ndarray, parts: np.ndarray, settings: Sc
     train, check = parts == TRAIN, parts == VALIDATION
     known = torch.from_numpy(vectors[train])
     # The random numbers of dropout are torch's global ones; the caller's are left as they were.
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _one_thread():
         torch.manual_seed(settings.seed)
         net = ScorerNet(known.mean(0), known.std(0) + 1e-6, settings.hidden, settings.dropout)
         wanted = torch.from_numpy(labels[train])
@@ -110,6 +112,19 @@ def fit(vectors: np.ndarray, labels: np.ndarray, parts: np.ndarray, settings: Sc
             net, (net.standardised(vectors[train]), wanted), (net.standardised(vectors[check]), labels[check]), settings
         )
     return net
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """On a busy machine, threads of so small a network wait for each other far longer than they work."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _descend(

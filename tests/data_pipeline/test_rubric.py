@@ -219,6 +219,7 @@ def test_every_term_of_the_rubric_tells_modules_apart(what: str) -> None:
         ("case (s) 2'd0: y = 0; default: z = 1; endcase", 2),
         ("if (a) y = 1; else if (b) y = 0; else y = 1;", 0),
         ("if (a) y = 1; else if (b) y = 0;", 1),
+        ("if (a) y = 1; else if (b) z = 0; else y = 1;", 2),
         ("begin : named integer i; for (i = 0; i < 2; i = i + 1) y[i] = a; end", 0),
         ("begin {y, z[1:0]} = 0; if (a) z[0] = 1; end", 0),
         ("begin : named reg t; if (a) t = b; y = t; end", 0),
@@ -282,6 +283,7 @@ def test_mutilated_code_is_graded_or_refused_but_never_a_fault(rng: random.Rando
 
 def test_the_same_code_has_the_same_score_and_line_ends_do_not_matter() -> None:
     labeller = RubricLabeller()
+    assert grades(f"// \ud800\n{GOOD}") == grades(f"// ?\n{GOOD}")
     assert (
         labeller.label([rtl(GOOD)])
         == labeller.label([rtl(GOOD.replace("\n", "\r\n"))])
@@ -294,6 +296,6 @@ def test_a_hundred_modules_take_less_than_two_seconds() -> None:
     modules = [rtl(teacher.draft(1, index).code) for index in range(100)]
     labeller = RubricLabeller()
     labeller.label(modules[:3])
-    start = time.perf_counter()
+    start = time.process_time()
     assert None not in labeller.label(modules)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
