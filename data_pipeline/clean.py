@@ -15,11 +15,12 @@ from datatrove.pipeline.dedup.exact_dedup import (
     ExactFindDedups,
 )
 from datatrove.pipeline.filters.base_filter import BaseFilter
+from pydantic import Field
 
 from autovcoder.store import Manifest
 from data_pipeline.cleaning_rules import CleanSettings, reason_to_drop
 from data_pipeline.documents import DATA, DropWriter, ModuleReader, ModuleWriter, to_module
-from data_pipeline.shards import TASKS, Run, ShardedStage
+from data_pipeline.shards import TASKS, Run, ShardedStage, input_stage
 from hdl_sim.normal_form import exact_key
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ DUPLICATE = "exact duplicate of a module that stays"
 class CleanStageSettings(CleanSettings):
     """`CleanSettings`, and ``tasks``, the number of shards."""
 
-    tasks: int = TASKS
+    tasks: int = Field(default=TASKS, ge=1)
 
 
 class CleanFilter(BaseFilter):  # type: ignore[misc]
@@ -62,6 +63,7 @@ def clean(modules: Path, out: Path, settings: CleanStageSettings, run: Run) -> M
     Raises:
         StoreError: a folder is unfinished or holds other work. InputError: nothing is left.
     """
+    modules = input_stage(modules)
     with ShardedStage(out, NAME, config=settings.model_dump(), inputs={"modules": modules}, run=run) as stage:
         if stage.manifest:
             return stage.manifest

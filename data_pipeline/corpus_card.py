@@ -61,9 +61,11 @@ def write_card(out: Path, scored: Path, stages: Sequence[Path], dropped: Path, t
     """
     summary = summarise(out)
     manifests = [read_manifest(folder) for folder in stages]
-    scores = [row["score"] for row in read_columns(scored, ["score"])]
-    _draw(out / PICTURE, scores, threshold)
-    write_atomic(out / CARD, card_text(summary, manifests, reasons(dropped), len(scores), threshold))
+    bins = [0] * _BINS
+    for row in read_columns(scored, ["score"]):
+        bins[min(int(row["score"] * _BINS / 10), _BINS - 1)] += 1
+    _draw(out / PICTURE, bins, threshold)
+    write_atomic(out / CARD, card_text(summary, manifests, reasons(dropped), sum(bins), threshold))
 
 
 def summarise(folder: Path) -> Summary:
@@ -187,14 +189,16 @@ were dropped; those are too short for a copy to be told from the one way to writ
 problem's text stands beside them. `matches.jsonl` of that stage says what matched what."""
 
 
-def _draw(path: Path, scores: Sequence[float], threshold: float) -> None:
+def _draw(path: Path, bins: Sequence[int], threshold: float) -> None:
+    """The histogram of scores; ``bins`` are of equal width, from 0 to 10."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 3), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    axes.hist(scores, bins=_BINS, range=(0, 10))
+    width = 10 / len(bins)
+    axes.bar([number * width for number in range(len(bins))], bins, width, align="edge")
     axes.axvline(threshold, color="tab:red", linewidth=0.8, label=f"kept above {threshold:.2f}")
     axes.set(xlim=(0, 10), xlabel="score", ylabel="modules")
     axes.legend(loc="upper left")

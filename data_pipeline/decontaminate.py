@@ -13,13 +13,14 @@ from typing import Any
 
 from datatrove.data import Document
 from datatrove.pipeline.filters.base_filter import BaseFilter
+from pydantic import Field
 
 from autovcoder.config import Settings
 from autovcoder.records import ContaminationMatch, Problem
 from autovcoder.store import Manifest, join_files, read_records, to_json_line
 from data_pipeline.contamination import ContaminationIndex
 from data_pipeline.documents import DATA, DropWriter, ModuleReader, ModuleWriter
-from data_pipeline.shards import TASKS, Run, ShardedStage
+from data_pipeline.shards import TASKS, Run, ShardedStage, input_stage
 
 NAME = "data.decontaminate"
 MATCHES = "matches.jsonl"
@@ -28,7 +29,7 @@ MATCHES = "matches.jsonl"
 class DecontaminateSettings(Settings):
     """``tasks`` is the number of shards."""
 
-    tasks: int = TASKS
+    tasks: int = Field(default=TASKS, ge=1)
 
 
 class ContaminationFilter(BaseFilter):  # type: ignore[misc]
@@ -71,6 +72,7 @@ def decontaminate(
     Raises:
         StoreError: a folder is unfinished or holds other work. InputError: a suite cannot be read; nothing is left.
     """
+    modules, against = input_stage(modules), [Path(file).resolve() for file in against]
     inputs = {"modules": modules, **{f"suite {number}": file for number, file in enumerate(against, start=1)}}
     with ShardedStage(out, NAME, config=settings.model_dump(), inputs=inputs, run=run) as stage:
         if stage.manifest:

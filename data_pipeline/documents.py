@@ -50,6 +50,12 @@ class ModuleReader(ParquetReader):  # type: ignore[misc]
 
     def __init__(self, folder: Path) -> None:
         super().__init__(str(folder), glob_pattern="*.parquet", batch_size=100)
+        self._folder = folder
+
+    def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
+        # The phase before may have dropped everything.
+        if any(self._folder.glob("*.parquet")):
+            yield from super().run(data, rank, world_size)
 
     def _default_adapter(self, data: dict[str, Any], _path: str, _number: int | str) -> dict[str, Any]:
         return {"text": data.pop("text"), "id": data.pop("id"), "metadata": data}

@@ -24,8 +24,12 @@ from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from datatrove.executor import LocalPipelineExecutor, SlurmPipelineExecutor
+from pydantic import Field
+
 from autovcoder.config import Settings
 from autovcoder.errors import AutoVCoderError, ToolFailed, ToolMissing
+from autovcoder.store import write_atomic
 
 if TYPE_CHECKING:
     from datatrove.executor.base import PipelineExecutor
@@ -46,11 +50,11 @@ class ExecutorSettings(Settings):
     """
 
     kind: Literal["local", "slurm", "ray"] = "local"
-    workers: int = 0
+    workers: int = Field(default=0, ge=0)
     time_limit: str = "04:00:00"
     partition: str = "cpu"
     qos: str = ""
-    memory_gb: int = 4
+    memory_gb: int = Field(default=4, ge=1)
     environment: str = ""
 
 
@@ -82,13 +86,13 @@ def run_steps(
 
 def _run_local(steps: list[Any], tasks: int, logs: Path, settings: ExecutorSettings) -> None:
     import dill
-    from datatrove.executor import LocalPipelineExecutor
 
     executor = LocalPipelineExecutor(steps, tasks=tasks, logging_dir=str(logs))
     waiting = _missing(logs, tasks)
     if not waiting:
         return
     workers = min(settings.workers or len(os.sched_getaffinity(0)), len(waiting))
+    others = set(multiprocessing.active_children())
     # Not its own run(): that waits for ever for a task whose process died, and talks to the terminal.
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("forkserver"), _begin_worker)
     pickled = dill.dumps(executor)  # datatrove's steps are made for it
@@ -97,17 +101,20 @@ def _run_local(steps: list[Any], tasks: int, logs: Path, settings: ExecutorSetti
         for future in as_completed(futures):
             try:
                 future.result()
-            except AutoVCoderError:
-                raise
             except Exception as error:
-                where = _log_of(logs, futures[future])
-                raise ToolFailed(f"a task broke ({type(error).__name__}: {error})", where=where) from None
+                raise _as_failure(error, _log_of(logs, futures[future])) from None
     except BaseException:
-        for process in multiprocessing.active_children():
+        for process in set(multiprocessing.active_children()) - others:
             process.kill()
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _as_failure(error: Exception, log: Path) -> AutoVCoderError:
+    if isinstance(error, AutoVCoderError):
+        return error
+    return ToolFailed(f"a task broke ({type(error).__name__}: {error})", where=log)
 
 
 def _begin_worker() -> None:
@@ -130,39 +137,63 @@ def _run_task(pickled: bytes, rank: int) -> None:
 def _run_ray(steps: list[Any], tasks: int, logs: Path, settings: ExecutorSettings) -> None:
     try:
         import ray
+        from ray.exceptions import RayError, RayTaskError
     except ImportError:
         raise ToolMissing("Ray is not installed", where="ray", fix="pip install 'autovcoder[ray]'") from None
-    from datatrove.executor import RayPipelineExecutor
-    from loguru import logger
+    import dill
 
-    if not ray.is_initialized():
+    waiting = _missing(logs, tasks)
+    cluster = os.environ.get("RAY_ADDRESS", "")
+    if waiting and not ray.is_initialized():
         # A cluster that RAY_ADDRESS names, else one of this machine's cores; it ends with this process.
-        cores = None if os.environ.get("RAY_ADDRESS") else settings.workers or None
+        cores = None if cluster else settings.workers or None
         try:
             ray.init(num_cpus=cores, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError) as error:
-            raise ToolFailed("Ray cannot be used", where=os.environ.get("RAY_ADDRESS", ""), fix=str(error)) from None
-    logger.disable("datatrove")
+            raise ToolFailed("Ray cannot be used", where=cluster or "this machine", fix=str(error)) from None
+    # Not datatrove's executor for Ray: its workers fork while they have threads, and then wait for each other for ever.
+    memory = settings.memory_gb * 2**30 if cluster else None
+    task = ray.remote(_run_task).options(num_cpus=1, memory=memory)
+    pickled = ray.put(dill.dumps(LocalPipelineExecutor(steps, tasks=tasks, logging_dir=str(logs))))
+    running: dict[Any, int] = {}
     try:
-        RayPipelineExecutor(
-            steps,
-            tasks=tasks,
-            workers=settings.workers or -1,
-            logging_dir=str(logs),
-            mem_per_cpu_gb=settings.memory_gb if os.environ.get("RAY_ADDRESS") else 0.1,
-        ).run()
-    finally:
-        logger.enable("datatrove")
+        while waiting or running:
+            while waiting and (not settings.workers or len(running) < settings.workers):
+                rank = waiting.pop(0)
+                running[task.remote(pickled, rank)] = rank
+            (ended, *_), _ = ray.wait(list(running), num_returns=1)
+            rank = running.pop(ended)
+            try:
+                ray.get(ended)
+            except RayError as error:
+                cause = error.cause if isinstance(error, RayTaskError) else error
+                raise _as_failure(cause, _log_of(logs, rank)) from None
+    except BaseException:
+        for ref in running:
+            ray.cancel(ref, force=True)
+        raise
+
+
+class _SlurmJobs(SlurmPipelineExecutor):  # type: ignore[misc]
+    """Without the last job of datatrove's, which would write into the folder when the stage has moved on."""
+
+    def launch_merge_stats(self) -> None:
+        pass
 
 
 def _run_slurm(steps: list[Any], tasks: int, logs: Path, settings: ExecutorSettings) -> None:
     if shutil.which("sbatch") is None:
         raise ToolMissing("no sbatch here", where="PATH", fix="run this on a node from which Slurm takes jobs")
-    from datatrove.executor import SlurmPipelineExecutor
+    job = logs / "job"
+    if job.exists() and _is_queued(job.read_text()):
+        # They would write the same files.
+        raise ToolFailed("tasks of an earlier run are still queued", where=f"job {job.read_text()}", fix="scancel it")
+    if not _missing(logs, tasks):
+        return
     from loguru import logger
 
     logger.disable("datatrove")
-    executor = SlurmPipelineExecutor(
+    executor = _SlurmJobs(
         steps,
         tasks=tasks,
         time=settings.time_limit,
@@ -177,15 +208,20 @@ def _run_slurm(steps: list[Any], tasks: int, logs: Path, settings: ExecutorSetti
     )
     try:
         executor.run()
+        write_atomic(job, str(executor.job_id))
         while _missing(logs, tasks) and _is_queued(executor.job_id):
             time.sleep(POLL_S)
     except subprocess.CalledProcessError as error:
         raise ToolFailed("Slurm refused the job", where=logs, fix=str(error.stderr or error)) from None
+    except BaseException:
+        if executor.job_id is not None:
+            subprocess.run(["scancel", str(executor.job_id)], check=False)  # noqa: S607 (see `_is_queued`)
+        raise
     finally:
         logger.enable("datatrove")
 
 
-def _is_queued(job: object) -> bool:
+def _is_queued(job: Any) -> bool:
     """Whether Slurm still has a job; a controller that does not answer is asked again later."""
     asked = subprocess.run(
         ["squeue", "--noheader", "--jobs", str(job)],  # noqa: S607 (Slurm's own, from the PATH as sbatch is)

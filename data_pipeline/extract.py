@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
+from pydantic import Field
 
 from autovcoder.config import Settings
 from autovcoder.records import Provenance, Repository, content_id
-from autovcoder.store import Manifest, read_records
+from autovcoder.store import Manifest, read_manifest, read_records
 from data_pipeline.archives import read_licenses, read_sources
 from data_pipeline.cleaning_rules import reason_to_drop_file
 from data_pipeline.documents import DATA, REASON, DropWriter, ModuleWriter, to_document
@@ -38,7 +41,7 @@ _SOURCES = (".v", ".sv")
 class ExtractSettings(Settings):
     """``tasks`` is the number of shards; what is in them all together does not depend on it."""
 
-    tasks: int = TASKS
+    tasks: int = Field(default=TASKS, ge=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,14 @@ def extract(repos: Path, out: Path, settings: ExtractSettings, run: Run) -> Mani
     Raises:
         StoreError: a folder is unfinished or holds other work. InputError: no module was found.
     """
+    repos = Path(repos).resolve()
+    read_manifest(repos)
     inputs = {"repos": repos}
     packages = ("datatrove", "pyslang", "charset-normalizer")
     with ShardedStage(out, NAME, config=settings.model_dump(), inputs=inputs, run=run, packages=packages) as stage:
         if stage.manifest:
             return stage.manifest
-        steps = [ExtractModules(repos, stage.work / "dropped"), ModuleWriter(out / DATA)]
+        steps = [ExtractModules(repos, stage.work / "dropped", stage.work / "journals"), ModuleWriter(out / DATA)]
         stage.phase("extract", steps, settings.tasks)
         repositories = list(read_records(repos / "repos.jsonl", Repository))
         return stage.finish(repositories=len(repositories), bytes=sum(r.bytes for r in repositories))
@@ -97,20 +102,26 @@ class ExtractModules(PipelineStep):  # type: ignore[misc]
 
     name = "extract"
 
-    def __init__(self, repos: Path, dropped: Path) -> None:
+    def __init__(self, repos: Path, dropped: Path, journals: Path) -> None:
         super().__init__()
         self._repos = repos
         self._dropped = DropWriter(dropped, NAME)
+        self._journals = journals
 
     def run(self, data: Any, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
         del data  # the first step of its pipeline
         repositories = read_records(self._repos / "repos.jsonl", Repository)
-        with self._dropped as dropped:
+        surroundings: _Surroundings | None = None
+        with self._dropped as dropped, _Journal(self._journals / f"{rank:05d}.txt") as journal:
             for part in parts_of(repositories, rank, world_size):
-                surroundings = self._surroundings(part.repository)
+                if surroundings is None or surroundings.repository != part.repository:
+                    surroundings = self._surroundings(part.repository)
                 for path, content in self._files(part):
                     with self.track_time("file"):
-                        found = list(_read_file(path, content, surroundings))
+                        if journal.enter(f"{part.repository.name} {path}"):
+                            found = list(_read_file(path, content, surroundings))
+                        else:
+                            found = [_unread(part.repository, path, "", 1, "the front end broke at it, twice")]
                     self.stat_update("bytes", value=len(content), unit="file")
                     for document in found:
                         if REASON in document.metadata:
@@ -135,20 +146,52 @@ class ExtractModules(PipelineStep):  # type: ignore[misc]
                 yield item
 
 
+class _Journal:
+    """Which file a task reads, so that a file at which it died is not read for ever.
+
+    The front end is C++ in our own process, and its faults end that. A task that died twice at the same file, once
+    perhaps for another reason, goes on without it.
+    """
+
+    _RUN = "-"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> _Journal:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else []
+        # What stands before the start of a later run is what the run before it did not come back from.
+        last = [before for before, line in pairwise([*lines, self._RUN]) if line == self._RUN and before != self._RUN]
+        self._fatal = {name for name, times in Counter(last).items() if times > 1}
+        self._file = self._path.open("a", encoding="utf-8", buffering=1)
+        self._file.write(f"{self._RUN}\n")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+    def enter(self, name: str) -> bool:
+        """False when the file is not to be read any more."""
+        name = content_id(name)  # a name may hold any character
+        self._file.write(f"{name}\n")
+        return name not in self._fatal
+
+
+def _unread(repository: Repository, path: str, name: str, line: int, reason: str) -> Document:
+    about = {"repo": repository.name, "path": path, "first_line": line, "name": name, REASON: reason}
+    return Document(text="", id=content_id("unread", repository.name, path, name, line), metadata=about)
+
+
 def _read_file(path: str, data: bytes, around: _Surroundings) -> Iterator[Document]:
     repository = around.repository
-
-    def unread(name: str, line: int, reason: str) -> Document:
-        about = {"repo": repository.name, "path": path, "first_line": line, "name": name, REASON: reason}
-        return Document(text="", id=content_id("unread", repository.name, path, name, line), metadata=about)
-
     try:
         text = decode(data)
     except ValueError as error:
-        yield unread("", 1, str(error))
+        yield _unread(repository, path, "", 1, str(error))
         return
     if reason := reason_to_drop_file(text):
-        yield unread("", 1, reason)
+        yield _unread(repository, path, "", 1, reason)
         return
     source = Provenance(
         repo=repository.name,
@@ -161,6 +204,6 @@ def _read_file(path: str, data: bytes, around: _Surroundings) -> Iterator[Docume
     )
     for found in extract_modules(text, around.macros, source):
         if isinstance(found, Unread):
-            yield unread(found.name, found.line, found.reason)
+            yield _unread(repository, path, found.name, found.line, found.reason)
         else:
             yield to_document(found)

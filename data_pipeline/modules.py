@@ -7,15 +7,18 @@ themselves, and a reason for each of the others.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autovcoder.records import Language, Port, Provenance, RtlModule, content_id
-from data_pipeline.source_text import Macros, macros_defined, without_defines, without_includes
+from data_pipeline.source_text import Macros, macros_defined, without_includes
 from hdl_sim import slang
 from hdl_sim.instances import MAX_INSTANCES, instances_bound
-from hdl_sim.spans import Span, module_spans
+from hdl_sim.macros import definitions, without_definitions
+from hdl_sim.spans import module_spans
 from hdl_sim.syntax_ports import syntax_ports
 from hdl_sim.verilog2001 import is_verilog2001
 
@@ -47,97 +50,134 @@ def extract_modules(text: str, macros: Macros, source: Provenance) -> Iterator[R
     if "endmodule" not in text:
         yield Unread("", 1, "no module")
         return
-    own = macros_defined(text)
-    reader = _Reader(text, own, macros, source)
+    reader = _Reader(text, macros, source)
+    plain = without_definitions(text)
+    spans = module_spans(plain)
     try:
-        prefix = "".join(directive + "\n" for directive in macros.needed(text, own) if directive not in own.values())
-        tree = _parse(prefix, text)
-        failure = _first_error(tree)
-        if not failure:
-            yield from reader.all(tree, len(prefix.encode()))
-            return
+        places = _places(text, macros)
     except ValueError as error:
-        failure = str(error)
-    # Each module alone may be well.
-    spans = module_spans(without_defines(text))
-    if not spans:
-        yield Unread("", 1, failure)
+        # Each module alone may be well.
+        if not spans:
+            yield Unread("", 1, str(error))
+        for span in spans:
+            if span.closed:
+                yield reader.module(span.name, span.start, span.end)
+            else:
+                yield reader.unread(span.name, span.start, "does not parse: no endmodule")
+        return
+    for place in places:
+        if place.start == place.end:
+            yield reader.unread(place.name, place.start, "made by a macro")
+        else:
+            yield reader.module(place.name, place.start, place.end)
+    covered = [(place.start, place.end) for place in places]
     for span in spans:
-        yield reader.alone(span)
+        at = bisect_right(covered, (span.start, len(text))) - 1
+        if at < 0 or covered[at][1] <= span.start:
+            yield reader.unread(span.name, span.start, "in a branch of conditional compilation not taken")
+
+
+class _Place(NamedTuple):
+    """A module of a file, by characters; an attribute before it is part of it. Empty where a macro makes it."""
+
+    name: str
+    start: int
+    end: int
+
+
+def _places(text: str, macros: Macros) -> list[_Place]:
+    """Where the modules are that a file has once its directives are followed; those within another are part of it.
+
+    Raises:
+        ValueError: the file does not parse as a whole, or is too much for the front end.
+    """
+    own = macros_defined(text)
+    needed = macros.needed(text, own, macros.reached(text))
+    prefix = "".join(f"{directive}\n" for directive in needed if directive not in own.values())
+    tree = _parse(prefix, text)
+    if failure := _first_error(tree):
+        raise ValueError(failure)
+    skip = len(prefix.encode())
+    data = text.encode()
+    found: list[_Place] = []
+    byte = character = 0
+    for node in slang.module_nodes(tree):
+        name = node.header.name.valueText
+        if _is_plain(tree, node):
+            start, end = node.getFirstToken().location.offset - skip, node.getLastToken().range.end.offset - skip
+        else:
+            start = end = tree.sourceManager.getFullyExpandedLoc(node.getFirstToken().location).offset - skip
+        if not name or start < byte:
+            continue  # within the one before
+        # The front end counts bytes.
+        first = character + len(data[byte:start].decode(errors="replace"))
+        byte, character = end, first + len(data[start:end].decode(errors="replace"))
+        found.append(_Place(name, first, character))
+    return found
 
 
 class _Reader:
     """Makes records of the modules of one file."""
 
-    def __init__(self, text: str, own: dict[str, str], macros: Macros, source: Provenance) -> None:
-        self._text, self._own, self._macros, self._source = text, own, macros, source
+    def __init__(self, text: str, macros: Macros, source: Provenance) -> None:
+        self._text, self._macros, self._source = text, macros, source
+        self._lines = [match.start() for match in re.finditer("\n", text)]
+        self._reached = macros.reached(text)
+        self._definitions = deque(definitions(text))
+        self._own: dict[str, str] = {}
+        self._seen: set[str] = set()
 
-    def all(self, tree: syntax.SyntaxTree, skip: int) -> Iterator[RtlModule | Unread]:
-        """The modules of a whole file that parses; its text begins at byte ``skip`` of the tree's."""
-        data = self._text.encode()
-        nodes = [node for node in slang.module_nodes(tree) if node.header.name.valueText]
-        ports = _ports(tree, nodes)
-        taken: list[tuple[int, int]] = []
-        for node in nodes:
-            first, last = node.getFirstToken().location, node.getLastToken().range.end
-            if not _is_plain(tree, node):
-                yield Unread(node.header.name.valueText, 1, "made by a macro")
-                continue
-            start = len(data[: first.offset - skip].decode(errors="replace"))
-            end = start + len(data[first.offset - skip : last.offset - skip].decode(errors="replace"))
-            if taken and start < taken[-1][1]:
-                continue  # nested in the one before
-            taken.append((start, end))
-            yield self._module(node, start, end, ports.get(node.header.name.valueText, ()))
-        for span in module_spans(without_defines(self._text)):
-            if not any(start <= span.start < end for start, end in taken):
-                yield Unread(span.name, self._line(span.start), "in a branch of conditional compilation not taken")
+    def unread(self, name: str, start: int, reason: str) -> Unread:
+        return Unread(name, self._line(start), reason)
 
-    def alone(self, span: Span) -> RtlModule | Unread:
-        """A module of a file that does not parse as a whole."""
-        line = self._line(span.start)
-        if not span.closed:
-            return Unread(span.name, line, "does not parse: no endmodule")
-        body = self._text[span.start : span.end]
+    def module(self, name: str, start: int, end: int) -> RtlModule | Unread:
+        """The record of what stands between two places, read alone: with nothing but what will stand in the corpus.
+
+        To be asked for the modules in their order.
+        """
         try:
-            prefix = "".join(directive + "\n" for directive in self._macros.needed(body, self._own))
-            tree = _parse(prefix, body)
+            code = self._code(start, end)
+            if code in self._seen:
+                return self.unread(name, start, "the same again in its file")
+            self._seen.add(code)
+            return self._read(name, code, start, end)
         except ValueError as error:
-            return Unread(span.name, line, str(error))
-        if failure := _first_error(tree):
-            return Unread(span.name, line, f"does not parse: {failure}")
-        nodes = [node for node in slang.module_nodes(tree) if node.header.name.valueText]
-        if not nodes or not _is_plain(tree, nodes[0]):
-            return Unread(span.name, line, "does not parse: no module by itself")
-        return self._module(nodes[0], span.start, span.end, _ports(tree, nodes[:1]).get(span.name, ()))
+            return self.unread(name, start, str(error))
+        except (RuntimeError, MemoryError):
+            return self.unread(name, start, "too large or nested too deep for the front end")
 
-    def _module(self, node: Any, start: int, end: int, ports: tuple[Port, ...]) -> RtlModule | Unread:
-        name = node.header.name.valueText
+    def _code(self, start: int, end: int) -> str:
         body = self._text[start:end]
-        first, last = self._line(start), self._line(end - 1)
         if "`include" in body:
             # Mostly macros, which come along; declarations that are missing show when the module is read alone.
             body = _INCLUDE_LINE.sub("", body)
-        try:
-            needed = self._macros.needed(body, self._own)
-        except ValueError as error:
-            return Unread(name, first, str(error))
+        while self._definitions and self._definitions[0].end <= start:
+            self._own |= macros_defined(self._text, [self._definitions.popleft()])
         doc = self._doc(start)
-        code = "\n".join([*needed, *([doc] if doc else []), body]) + "\n"
-        source = self._source.model_copy(update={"first_line": first, "last_line": last})
+        needed = self._macros.needed(body, self._own, self._reached)
+        return "\n".join([*needed, *([doc] if doc else []), body]) + "\n"
+
+    def _read(self, name: str, code: str, start: int, end: int) -> RtlModule:
+        tree = _parse("", code)
+        if failure := _first_error(tree):
+            raise ValueError(f"does not parse: {failure}")
+        nodes = [node for node in slang.module_nodes(tree) if node.header.name.valueText]
+        if not nodes or nodes[0].header.name.valueText != name:
+            raise ValueError("does not parse: no module by itself")
         language: Language = "verilog-2001" if is_verilog2001(code) else "systemverilog"
+        place = {"first_line": self._line(start), "last_line": self._line(end - 1)}
         return RtlModule(
-            id=content_id("rtl_module", source.repo, source.path, name, code),
+            id=content_id("rtl_module", self._source.repo, self._source.path, name, code),
             name=name,
             language=language,
             code=code,
-            ports=ports,
-            instances=slang.instances_of(node),
-            provenance=source,
+            ports=_ports(tree, nodes[0]),
+            instances=slang.instances_of(nodes[0]),
+            provenance=self._source.model_copy(update=place),
         )
 
     def _line(self, offset: int) -> int:
-        return self._text.count("\n", 0, offset) + 1
+        return bisect_left(self._lines, offset) + 1
 
     def _doc(self, start: int) -> str:
         """The comment that ends right above ``start``, unless it is a licence or has a gap before the module."""
@@ -207,8 +247,9 @@ def _is_plain(tree: syntax.SyntaxTree, node: Any) -> bool:
     return not any(tree.sourceManager.isMacroLoc(end) for end in ends)
 
 
-def _ports(tree: syntax.SyntaxTree, nodes: list[Any]) -> dict[str, tuple[Port, ...]]:
-    stated = {node.header.name.valueText: syntax_ports(node) for node in nodes}
-    if instances_bound(nodes) > MAX_INSTANCES:
+def _ports(tree: syntax.SyntaxTree, node: Any) -> tuple[Port, ...]:
+    stated = syntax_ports(node)
+    if instances_bound([node]) > MAX_INSTANCES:
         return stated
-    return stated | slang.elaborated_ports(tree, slang.compile_tree(tree), set(stated))
+    name = node.header.name.valueText
+    return slang.elaborated_ports(tree, slang.compile_tree(tree), {name}).get(name) or stated

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import struct
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def read_groups(groups: Path, rank: int) -> dict[int, int]:
 class ChooseBest(PipelineStep):  # type: ignore[misc]
     """Decides which member of each group stays, and from which score on: one task, which sees all modules' scores.
 
-    Keeps a score and an id for each group in memory, and eight bytes for each module when a share is to be kept.
+    Keeps a score and an id for each group in memory, and where a share is to be kept eight bytes for each module.
 
     Args:
         keep_above: a module stays when its score is above it. ``keep_fraction``: or this share of what is left, the
@@ -81,21 +82,23 @@ class ChooseBest(PipelineStep):  # type: ignore[misc]
     def run(self, data: Any, rank: int = 0, world_size: int = 1) -> Iterator[Any]:
         del data, rank, world_size
         best: dict[int, tuple[float, str]] = {}
-        alone: list[float] = []
+        alone = array("d")
         for task in range(self._tasks):
             groups = read_groups(self._groups, task)
             for number, document in enumerate(ModuleReader(self._shards).run(None, task, self._tasks)):
                 score, group = document.metadata["score"], groups.get(number)
                 if group is None:
-                    alone.append(score)
+                    if self._keep_fraction is not None:
+                        alone.append(score)
                     continue
                 # The highest score; of equal ones the lowest id.
                 held = best.get(group)
                 if held is None or (-score, document.id) < (-held[0], held[1]):
                     best[group] = (score, document.id)
-        scores = np.sort(np.array([*alone, *(score for score, _ in best.values())]))[::-1]
         threshold = self._keep_above
-        if self._keep_fraction is not None and len(scores):
+        alone.extend(score for score, _ in best.values())
+        if self._keep_fraction is not None and alone:
+            scores = np.sort(np.frombuffer(alone))[::-1]
             count = max(1, round(self._keep_fraction * len(scores)))
             # Just below the worst that stays, so that "above" holds for it.
             threshold = float(np.nextafter(scores[count - 1], -1.0))

@@ -25,7 +25,7 @@ from data_pipeline.label import PAPER_SAMPLE, Labeller, stratified_sample
 from data_pipeline.scorer import read_config, read_net, score_name, train_scorer
 from data_pipeline.scorer_card import write_card
 from data_pipeline.scorer_net import ScorerSettings
-from data_pipeline.shards import TASKS, Run, ShardedStage
+from data_pipeline.shards import TASKS, Run, ShardedStage, input_stage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -122,13 +122,14 @@ def score(
         StoreError: a folder is unfinished or holds other work. InputError: too few modules to train a scorer on.
         ModelError: the encoder or the model that grades cannot be used.
     """
+    modules, scorer = input_stage(modules), scorer and Path(scorer).resolve()
     inputs = {"modules": modules, **({"scorer": scorer} if scorer else {})}
     config = settings.model_dump() | {"labeller": None if scorer else labeller.name}
     packages = ("datatrove", "torch", "sentence-transformers")
     with ShardedStage(out, NAME, config=config, inputs=inputs, run=run, seed=settings.seed, packages=packages) as stage:
         if stage.manifest:
             return stage.manifest
-        if scorer is not None and read_config(scorer).encoder["sha256"] != CodeEncoder(settings.encoder).sha256:
+        if scorer is not None and read_config(scorer).encoder != CodeEncoder(settings.encoder).identity:
             raise ModelError("the scorer was trained with another encoder", where=scorer, fix="name it with --encoder")
         vectors = stage.work / "vectors"
         encode = EncodeModules(settings.encoder, vectors)

@@ -16,11 +16,11 @@ from datatrove.pipeline.filters.base_filter import BaseFilter
 from pydantic import Field
 
 from autovcoder.config import Settings
-from autovcoder.store import Manifest
+from autovcoder.store import Manifest, read_manifest
 from data_pipeline.corpus_card import write_card
 from data_pipeline.documents import DATA, DropWriter, ModuleReader, ModuleWriter
 from data_pipeline.near_duplicates import BUCKETS, ChooseBest, RtlSignature, minhash_config, read_groups
-from data_pipeline.shards import TASKS, Run, ShardedStage
+from data_pipeline.shards import TASKS, Run, ShardedStage, input_stage
 
 NAME = "data.select"
 NEAR = "near duplicate"
@@ -75,7 +75,11 @@ def select(scored: Path, out: Path, settings: SelectSettings, run: Run, before: 
     Raises:
         StoreError: a folder is unfinished or holds other work. InputError: nothing is left.
     """
-    with ShardedStage(out, NAME, config=settings.model_dump(), inputs={"scored": scored}, run=run) as stage:
+    scored = input_stage(scored, scored=True)
+    inputs = {"scored": scored, **{f"before {number}": folder for number, folder in enumerate(before, start=1)}}
+    for folder in before:
+        read_manifest(folder)
+    with ShardedStage(out, NAME, config=settings.model_dump(), inputs=inputs, run=run) as stage:
         if stage.manifest:
             return stage.manifest
         work, tasks, shards = stage.work, settings.tasks, scored / DATA

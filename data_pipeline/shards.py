@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autovcoder.errors import InputError
-from autovcoder.store import DROPPED, Manifest, Stage, join_files, read_jsonl
+from autovcoder.store import DROPPED, Manifest, Stage, join_files, read_jsonl, read_manifest, write_atomic
 from data_pipeline.documents import DATA
 from data_pipeline.executors import ExecutorSettings, run_steps
 
@@ -65,7 +65,9 @@ class ShardedStage:
         self.stage = Stage(out, name, config=config, inputs=inputs, seed=seed, versions=versions)
         self._run = run
         self._seconds: dict[str, float] = {}
-        self.out, self.work = Path(out), Path(out) / WORK
+        # Workers elsewhere may run in another folder.
+        self.out = Path(out).resolve()
+        self.work = self.out / WORK
 
     @property
     def manifest(self) -> Manifest | None:
@@ -104,7 +106,7 @@ class ShardedStage:
             started = time.monotonic()
             self._run.tell(name, 0, 1)
             work()
-            ended.write_text(f"{time.monotonic() - started:.2f}")
+            write_atomic(ended, f"{time.monotonic() - started:.2f}")
         self._seconds[name] = float(ended.read_text())
 
     def join_dropped(self) -> Path:
@@ -126,6 +128,23 @@ class ShardedStage:
         )
         shutil.rmtree(self.work, ignore_errors=True)
         return manifest
+
+
+def input_stage(folder: Path, *, scored: bool = False) -> Path:
+    """The absolute path of a finished stage folder that holds modules.
+
+    Args:
+        scored: they must have scores.
+
+    Raises:
+        StoreError: the stage did not finish. InputError: it holds no modules, or they have no scores.
+    """
+    manifest = read_manifest(folder)
+    if not any((Path(folder) / DATA).glob("*.parquet")):
+        raise InputError("no modules in this folder", where=folder, fix="name the folder of a stage before this one")
+    if scored and manifest.stage != "data.score":
+        raise InputError("its modules have no score", where=folder, fix="score them first: autovcoder data score")
+    return Path(folder).resolve()
 
 
 def count_modules(folder: Path) -> tuple[int, int]:

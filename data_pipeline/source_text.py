@@ -11,10 +11,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 
+from hdl_sim.macros import Definition, definitions
 from hdl_sim.tokens import plain_lines
 
 # A longer prefix stands for a module that leans on its surroundings too much to be read alone.
-MAX_MACROS = 64
+MAX_MACROS = 200
+# Bytes of a file from which its encoding is guessed.
+_GUESSED_FROM = 100_000
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -23,12 +26,13 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _COMMENT_OR_STRING = r'//[^\n]*|/\*[\s\S]*?(?:\*/|\Z)|"(?:\\.|[^"\\\n])*"?'
-# A definition goes on behind a line that ends in a backslash.
-_DEFINE = r"`define[ \t]+(?P<name>[A-Za-z_]\w*)(?P<body>(?:\\\n|[^\n])*)"
-_DEFINES = re.compile(rf"{_DEFINE}|{_COMMENT_OR_STRING}")
-_USES = re.compile(rf"`(?P<name>[A-Za-z_]\w*)|{_COMMENT_OR_STRING}")
-_BODY_USES = re.compile(r"`([A-Za-z_]\w*)")
-_INCLUDE = re.compile(r'`include[ \t]+(?:"(?P<quoted>[^"\n]*)"|<(?P<angled>[^>\n]*)>|(?P<macro>`\w+))[^\n]*')
+_USES = re.compile(rf"`(?P<name>[A-Za-z_][\w$]*)|{_COMMENT_OR_STRING}")
+_BODY_USES = re.compile(r"`([A-Za-z_][\w$]*)")
+_INCLUDE = re.compile(
+    r'`include[ \t]{1,99}(?:"(?P<quoted>[^"\n]{0,200})"|<(?P<angled>[^>\n]{0,200})>|`\w{1,200})[^\n]*'
+)
+_CONDITIONS = re.compile(r"`(?:ifdef|ifndef|elsif)[ \t]+([A-Za-z_][\w$]*)")
+_BLANK_END = re.compile(r"[\s\\]+\Z")
 _DIRECTIVE_NAMES = """
     begin_keywords celldefine default_nettype define else elsif end_keywords endcelldefine endif ifdef ifndef include
     line nounconnected_drive pragma resetall timescale unconnected_drive undef undefineall __FILE__ __LINE__
@@ -55,20 +59,14 @@ def decode(data: bytes) -> str:
         pass
     from charset_normalizer import from_bytes
 
-    guess = from_bytes(data).best()
-    return plain_lines(str(guess) if guess is not None else data.decode("latin-1"))
+    # A part of it tells as much, and takes less time; whole lines, so that no character is cut in two.
+    guess = from_bytes(data[: data.find(b"\n", _GUESSED_FROM) + 1] or data).best()
+    return plain_lines(data.decode(guess.encoding if guess is not None else "latin-1", errors="replace"))
 
 
 def without_includes(text: str) -> str:
     """The text with every ``include`` directive blanked out, so that each other character keeps its place."""
     return _INCLUDE.sub(lambda match: " " * len(match.group().encode()), text) if "`include" in text else text
-
-
-def without_defines(text: str) -> str:
-    """The text with every ``define`` directive blanked out; each other character keeps its place."""
-    if "`define" not in text:
-        return text
-    return _DEFINES.sub(lambda m: re.sub(r"[^\n]", " ", m.group()) if m["name"] else m.group(), text)
 
 
 def included_names(text: str) -> list[str]:
@@ -84,11 +82,16 @@ def macros_used(text: str) -> set[str]:
     return {match["name"] for match in _USES.finditer(text) if match["name"]} - _DIRECTIVES
 
 
-def macros_defined(text: str) -> dict[str, str]:
-    """Each macro that a text defines, with the whole directive; the last of several definitions counts."""
+def macros_defined(text: str, some: Iterable[Definition] | None = None) -> dict[str, str]:
+    """Each macro that a text defines, with the whole directive; of several definitions the last counts.
+
+    Args:
+        some: only these of its definitions.
+    """
     if "`define" not in text:
         return {}
-    return {match["name"]: match.group().rstrip() for match in _DEFINES.finditer(text) if match["name"]}
+    found = definitions(text) if some is None else some
+    return {one.name: _BLANK_END.sub("", text[one.start : one.end]) for one in found if one.name}
 
 
 class Macros:
@@ -109,18 +112,19 @@ class Macros:
             if "`include" in text:
                 self._includes.setdefault(file, []).extend(included_names(text))
 
-    def needed(self, text: str, own: dict[str, str]) -> list[str]:
-        """The directives that define what ``text`` calls, and what those call, each before its use.
+    def needed(self, text: str, own: dict[str, str], reached: set[str]) -> list[str]:
+        """The directives that define what ``text`` calls, and what those call.
 
         Args:
-            own: definitions of the text's own file, which come first.
+            own: definitions of the text's own file, which come first. Of those, what conditional compilation in the
+                text asks for comes along too.
+            reached: the files that the text's own file includes, see `reached`.
 
         Raises:
             ValueError: they are more than `MAX_MACROS`.
         """
-        reached = self._reached(text)
         found: dict[str, str] = {}
-        waiting = sorted(macros_used(text))
+        waiting = sorted(macros_used(text) | (set(_CONDITIONS.findall(text)) & own.keys()))
         while waiting:
             name = waiting.pop()
             directive = own.get(name) or self._best(name, reached)
@@ -137,7 +141,7 @@ class Macros:
         choices = self._definitions.get(name, ())
         return min(choices, key=lambda c: (c[0] not in reached, len(c[1]), c[1]))[1] if choices else None
 
-    def _reached(self, text: str) -> set[str]:
+    def reached(self, text: str) -> set[str]:
         """The names of the files that a text includes, directly or not."""
         reached: set[str] = set()
         waiting = included_names(text)

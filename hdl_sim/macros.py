@@ -7,18 +7,86 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
 
 # Characters after expansion; designs need a thousandth of it.
 MAX_EXPANSION = 4_000_000
-_DEFINE = re.compile(r"`define[ \t]+([A-Za-z_]\w*)((?:\\\r?\n|[^\n])*)")
-_PIECE = re.compile(r"`([A-Za-z_]\w*)\s*(\(?)|([A-Za-z_]\w*)|([(\[{])|([)\]}])|[^`A-Za-z_()\[\]{}]+|.", re.DOTALL)
+_STRING = r'"(?:\\.|[^"\\\n])*+"?'
+_OUTSIDE = re.compile(rf"//[^\n]*|/\*|{_STRING}|`define(?![\w$])|\\\S+")
+_NAME = re.compile(r"[ \t]+([A-Za-z_][\w$]*)")
+# What a definition's end depends on; it goes on behind a line that ends in a backslash, a comment's too.
+_IN_BODY = re.compile(rf"\n|\\\n|//|/\*|{_STRING}")
+_PIECE = re.compile(
+    r"`\\?([A-Za-z_][\w$]*)\s*(\(?)|([A-Za-z_][\w$]*)|([(\[{])|([)\]}])|[^`A-Za-z_()\[\]{}]+|.", re.DOTALL
+)
 _TOO_MUCH = MAX_EXPANSION + 1
 _MAX_DEPTH = 64
 
 
+class Definition(NamedTuple):
+    """A ``define`` directive at ``start`` up to ``end``; the name is empty where it is written in an unusual way."""
+
+    name: str
+    body: str
+    start: int
+    end: int
+
+
+def definitions(text: str) -> Iterator[Definition]:
+    """The ``define`` directives of a text, outside comments and strings, in branches not taken too.
+
+    Line ends are line feeds. A front end reads more forms of a name than the one here, an escaped one or one behind a
+    comment; those come without a name, for the caller to refuse.
+    """
+    at = 0
+    while match := _OUTSIDE.search(text, at):
+        at = match.end()
+        if match.group() == "/*":
+            at = _comment_end(text, at)
+        elif match.group() == "`define":
+            name = _NAME.match(text, at)
+            begin = name.end() if name else at
+            at = _body_end(text, begin)
+            yield Definition(name[1] if name else "", text[begin:at], match.start(), at)
+
+
+def without_definitions(text: str) -> str:
+    """The text with its ``define`` directives blanked out; every other character keeps its place."""
+    if "`define" not in text:
+        return text
+    parts, at = [], 0
+    for found in definitions(text):
+        parts += [text[at : found.start], re.sub(r"[^\n]", " ", text[found.start : found.end])]
+        at = found.end
+    return "".join([*parts, text[at:]])
+
+
 def macro_bodies(code: str) -> list[str]:
     """The texts that the macros of a text stand for, parameters and all."""
-    return [body for _, body in _DEFINE.findall(code)]
+    return [found.body for found in definitions(code)]
+
+
+def _comment_end(text: str, at: int) -> int:
+    end = text.find("*/", at)
+    return len(text) if end < 0 else end + 2
+
+
+def _body_end(text: str, at: int) -> int:
+    while match := _IN_BODY.search(text, at):
+        at = match.end()
+        if match.group() == "\n":
+            return match.start()
+        if match.group() == "/*":
+            at = _comment_end(text, at)
+        elif match.group() == "//":
+            line = text.find("\n", at)
+            if line < 0:
+                return len(text)
+            if text[line - 1] != "\\":
+                return line
+            at = line + 1
+    return len(text)
 
 
 def expanded_size(code: str) -> int:
@@ -35,11 +103,12 @@ class _Expansion:
 
     def __init__(self, code: str) -> None:
         self._bodies: defaultdict[str, list[str]] = defaultdict(list)
-        for name, body in _DEFINE.findall(code):
-            self._bodies[name].append(body)
         self._known: dict[str, tuple[int, int]] = {}
         self._path: list[str] = []
-        self.size = self._measure(_DEFINE.sub("", code), frozenset())[0]
+        for found in definitions(code):
+            self._bodies[found.name].append(found.body)
+        # A definition in a form that is not followed might stand for anything.
+        self.size = _TOO_MUCH if "" in self._bodies else self._measure(without_definitions(code), frozenset())[0]
 
     def _of(self, name: str) -> tuple[int, int]:
         """The size of a macro's expansion without its arguments, and how often it repeats one of them."""
@@ -49,10 +118,18 @@ class _Expansion:
             return _TOO_MUCH, _TOO_MUCH
         if name not in self._known:
             self._path.append(name)
-            measured = [self._measure(*_split(body)) for body in self._bodies[name]]
+            measured = [self._measure_body(body) for body in self._bodies[name]]
             self._path.pop()
             self._known[name] = max(size for size, _ in measured), max(repeats for _, repeats in measured)
         return self._known[name]
+
+    def _measure_body(self, body: str) -> tuple[int, int]:
+        head, text, names = _split(body)
+        size, repeats = self._measure(text, names)
+        if head:
+            # The defaults of parameters stand wherever the parameters do.
+            size += self._measure(head, frozenset())[0] * max(1, repeats)
+        return min(size, _TOO_MUCH), repeats
 
     def _measure(self, text: str, parameters: frozenset[str]) -> tuple[int, int]:
         """The size of an expanded text, and how often the most used of its parameters stands in it."""
@@ -79,9 +156,15 @@ class _Expansion:
         return size, max(uses.values(), default=0)
 
 
-def _split(body: str) -> tuple[str, frozenset[str]]:
-    """A macro's text and the names of its parameters."""
+def _split(body: str) -> tuple[str, str, frozenset[str]]:
+    """A macro's parameters as they are written, its text, and the names of its parameters."""
     if not body.startswith("("):
-        return body, frozenset()
-    parameters, _, text = body[1:].partition(")")
-    return text, frozenset(part.split("=")[0].strip() for part in parameters.split(","))
+        return "", body, frozenset()
+    depth = 1
+    end = 1
+    while end < len(body) and depth:
+        depth += (body[end] in "([{") - (body[end] in ")]}")
+        end += 1
+    head = body[1 : end - 1]
+    # Each word is taken for one; a word of a default that stands in the text too is counted for nothing worse.
+    return head, body[end:], frozenset(re.findall(r"[A-Za-z_][\w$]*", head))

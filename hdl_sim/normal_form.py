@@ -84,15 +84,6 @@ def normal_tokens(code: str) -> tuple[str, ...]:
     return tuple([other.get(text, text) for text in found]) if other else tuple(found)
 
 
-def renamed_tokens(code: str) -> tuple[str, ...]:
-    """The normal form with every name replaced by its number in order of first occurrence: ``n0``, ``n1``, ...
-
-    Names are those of modules, signals, macros, anything but keywords, directives and system tasks. Two texts that
-    differ in layout and in a one-to-one renaming have the same form.
-    """
-    return number_names(normal_tokens(code))
-
-
 def number_names(tokens: Iterable[str]) -> tuple[str, ...]:
     """`renamed_tokens` of a text that is in normal form already."""
     tokens = tuple(tokens)
@@ -132,11 +123,6 @@ def loosen(tokens: Iterable[str]) -> tuple[str, ...]:
 def exact_key(code: str) -> str:
     """The sha256 (hex) of the normal form: the same for texts that differ in layout alone, comments included."""
     return _key(normal_tokens(code))
-
-
-def renamed_key(code: str) -> str:
-    """The sha256 (hex) of the form without names: the same for texts that differ in layout and names alone."""
-    return _key(renamed_tokens(code))
 
 
 def comments_of(code: str) -> list[str]:
@@ -180,13 +166,15 @@ def modules_of(code: str) -> tuple[NormalModule, ...]:
 
 def _header_length(tokens: Sequence[str]) -> int:
     """Up to the ``;`` that ends the port list, or all where there is none."""
-    place = 0
-    while ";" in tokens[place:]:
-        end = tokens.index(";", place)
-        # An import stands before the ports and has a `;` of its own.
-        if "import" not in tokens[place:end]:
-            return end + 1
-        place = end + 1
+    importing = False
+    for place, text in enumerate(tokens):
+        if text == "import":
+            importing = True
+        elif text == ";":
+            # An import stands before the ports and has a `;` of its own.
+            if not importing:
+                return place + 1
+            importing = False
     return len(tokens)
 
 

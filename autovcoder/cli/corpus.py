@@ -195,8 +195,11 @@ def _settings(
     config: Path | None, flags: dict[str, Any], tasks: int | None, workers: int | None, executor: str | None
 ) -> CorpusSettings:
     from autovcoder.config import load_settings
+    from autovcoder.errors import InputError
     from data_pipeline.corpus import STAGES, CorpusSettings
 
+    if {"keep_above", "keep_fraction"} <= _given(flags.get("select", {})).keys():
+        raise InputError("both --keep-above and --keep-fraction", fix="give one of them")
     given = {section: _given(values) for section, values in flags.items()}
     for stage in STAGES:
         given[stage] = given.get(stage, {}) | _given({"tasks": tasks})

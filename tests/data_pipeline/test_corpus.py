@@ -320,11 +320,37 @@ def test_a_killed_run_goes_on_where_it_was(repos: Path, one_worker: Path, tmp_pa
     assert not (out / "manifest.json").exists()
     _, alive = psutil.wait_procs(workers, timeout=20)
     assert not alive, "the workers outlive the command"
-    first = {path.name: path.stat().st_mtime_ns for path in marks.iterdir()}
+    first = {path: path.stat().st_mtime_ns for path in out.glob("data/*.parquet") if (marks / path.stem).exists()}
+    assert first
     extract(repos, out, ExtractSettings(tasks=3), Run(ExecutorSettings(workers=2)))
     assert content(out) == content(one_worker.parent / "modules")
-    assert first
+    assert {path: path.stat().st_mtime_ns for path in first} == first
     assert not (out / ".work.partial").exists()
+
+
+def test_a_file_at_which_tasks_die_is_left_out(repos: Path, tmp_path: Path) -> None:
+    program = textwrap.dedent(
+        """
+        import os, sys
+        from pathlib import Path
+        import data_pipeline.extract as stage
+
+        def read(path, data, around, read=stage._read_file):
+            if path.endswith("latin.v"):
+                os._exit(11)
+            return read(path, data, around)
+
+        stage._read_file = read
+        step = stage.ExtractModules(*map(Path, sys.argv[1:4]))
+        print(sum(1 for _ in step.run(None, 0, 1)))
+        """
+    )
+    command = [sys.executable, "-c", program, str(repos), str(tmp_path / "dropped"), str(tmp_path / "journals")]
+    ends = [subprocess.run(command, capture_output=True, text=True) for _ in range(3)]
+    assert [done.returncode for done in ends] == [11, 11, 0], ends[-1].stderr
+    assert int(ends[-1].stdout) > 100
+    (row,) = [row for row in read_jsonl(tmp_path / "dropped" / "00000.jsonl") if "broke" in row["reason"]]
+    assert row["where"] == "lab/fox rtl/latin.v:1"
 
 
 def test_a_worker_that_dies_is_an_error_that_names_its_log(tmp_path: Path) -> None:
@@ -361,14 +387,17 @@ def test_a_worker_that_dies_is_an_error_that_names_its_log(tmp_path: Path) -> No
     ("arguments", "said"),
     [
         (["extract", "--repos", "{empty}", "--out", "{out}"], "repos.jsonl"),
-        (["clean", "--modules", "{empty}", "--out", "{out}"], ""),
+        (["clean", "--modules", "{empty}", "--out", "{out}"], "no manifest"),
+        (["clean", "--modules", "{repos}", "--out", "{out}"], "no modules in this folder"),
+        (["extract", "--repos", "{repos}", "--out", "{out}", "--config", "{workers}"], "executor.workers"),
+        (["select", "--modules", "{modules}", "--out", "{out}", "--keep-above", "5", "--keep-fraction", "1"], "both"),
         (["decontaminate", "--modules", "{modules}", "--out", "{out}"], "no suite to compare with"),
         (["decontaminate", "--modules", "{modules}", "--out", "{out}", "--against", "{garbage}"], "garbage"),
         (["score", "--modules", "{modules}", "--out", "{out}", "--encoder", "{empty}"], "{empty}"),
         (["score", "--modules", "{modules}", "--out", "{out}", "--grader", "gpt"], "--server"),
         (["score", "--modules", "{modules}", "--out", "{out}", "--scorer", "{empty}"], "{empty}"),
         (["extract", "--repos", "{repos}", "--out", "{out}", "--executor", "cloud"], "executor.kind"),
-        (["select", "--modules", "{modules}", "--out", "{out}"], "score"),
+        (["select", "--modules", "{modules}", "--out", "{out}"], "its modules have no score"),
     ],
 )
 def test_bad_input_gets_one_clear_line(
@@ -377,6 +406,8 @@ def test_bad_input_gets_one_clear_line(
     places = {name: tmp_path / name for name in ("empty", "out", "garbage")}
     places["empty"].mkdir()
     places["garbage"].write_text("no json\n")
+    (tmp_path / "workers").write_text("executor: {workers: -1}\n")
+    places["workers"] = tmp_path / "workers"
     places |= {"modules": one_worker, "repos": repos}
     done = run(*(argument.format(**places) for argument in arguments))
     assert done.returncode == 1, done.stderr

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import resource
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -217,11 +219,97 @@ def test_blanking_includes_moves_nothing(text: str) -> None:
     assert without_includes(text).count("\n") == text.count("\n")
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.text(alphabet="`define A(x)\n module endmodule ; begin end \" ' / * ifdef else", max_size=200))
-def test_no_text_breaks_extraction(text: str) -> None:
-    for found in split(text + "\n" + COUNTER):
+WORDS = (
+    "`define A `B\n", "`define B(x) x x\n", "`define C \\\n", "`define/**/D `A\n", "`define E /* \n */ begin\n", "`A ",
+    "`B(`B(", "`C ", "`E ", "`ifdef A\n", "`else\n", "`endif\n", "module m(", "input a);", "endmodule\n", "begin ",
+    "end ", "/* ", "*/ ", "// `A\n", '"', "(* keep *) ", "\\esc ", '`include "x.vh"\n', "generate ", "assign y = ", ") ", ";",
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(WORDS), max_size=30))
+def test_no_text_breaks_extraction_and_what_is_taken_reads_alone(words: list[str]) -> None:
+    for found in split("".join(words) + "\n" + COUNTER):
         assert isinstance(found, RtlModule | Unread)
+        if isinstance(found, RtlModule):
+            assert not read_source(found.code, elaborate=False).errors
+
+
+@pytest.mark.parametrize(
+    ("text", "width"),
+    [
+        ("`define W 8 /* width\n of the bus */\n", 8),
+        ("`define W 8 // bits\n", 8),
+        ("`define W \\\n  8 \\\n\n", 8),
+        ("`define W 16\n`undef W\n`define W 8\n", 8),
+        ("`define V 4\n`define W (`V + `V)\n", 8),
+    ],
+)
+def test_definitions_come_along_whole(text: str, width: int) -> None:
+    module = one(text + "module m(output [`W-1:0] y);\n assign y = 0;\nendmodule\n`define W 99\n")
+    assert module.ports[0].width == width
+    assert read_source(module.code).errors == ()
+
+
+def test_what_conditional_compilation_asks_for_comes_along() -> None:
+    text = "`define FPGA\nmodule m(input a,\n`ifdef FPGA\n input b,\n`endif\n output y);\n assign y = a;\nendmodule\n"
+    assert [p.name for p in one(text).ports] == ["a", "b", "y"]
+
+
+def test_the_same_module_twice_in_a_file_is_taken_once() -> None:
+    assert [type(found) for found in split(COUNTER + COUNTER)] == [RtlModule, Unread]
+    assert reasons(COUNTER + COUNTER) == ["the same again in its file"]
+
+
+BOMBS = {
+    "comment in the directive": ("`define A0 1\n", "`define/**/A{i} `A{j} `A{j}\n", "`A30"),
+    "another space": ("`define A0 1\n", "`define\fA{i} `A{j} `A{j}\n", "`A30"),
+    "name on the next line": ("`define A0 1\n", "`define \\\nA{i} `A{j} `A{j}\n", "`A30"),
+    "escaped name": ("`define A0 1\n", "`define \\A{i} `A{j} `A{j}\n", "`\\A30 "),
+    "escaped use": ("`define A0 1\n", "`define A{i} `\\A{j} `\\A{j} \n", "`\\A30 "),
+    "dollars": ("`define A$0 1\n", "`define A${i} `A${j} `A${j}\n", "`A$30"),
+    "block comment": ("`define A0 1\n", "`define A{i} /*\n*/ `A{j} `A{j}\n", "`A30"),
+    "line comment": ("`define A0 1\n", "`define A{i} // \\\n `A{j} `A{j}\n", "`A30"),
+    "default": ("`define A0(x=1) x\n", "`define A{i}(x=`A{j}()+`A{j}()) x\n", "`A30()"),
+    "default twice": ("`define A0(x=1) x\n", "`define A{i}(x=`A{j}()) x+x\n", "`A30()"),
+    "behind a comment": ("`define A0 1\n", "// `define X \\\n`define A{i} `A{j} `A{j}\n", "`A30"),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_no_form_of_a_macro_fills_the_memory(name: str) -> None:
+    first, form, use = BOMBS[name]
+    text = first + "".join(form.format(i=i + 1, j=i) for i in range(30)) + f"module m; wire x = {use}; endmodule\n"
+    started, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert [type(found) for found in split(text)] == [Unread]
+    assert time.process_time() - started < 5
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+def test_a_later_definition_does_not_end_the_run() -> None:
+    large = "`define A0 1\n" + "".join(f"`define A{i + 1} `A{i}+`A{i}\n" for i in range(13))
+    text = (
+        "`define X 1\nmodule a; wire x = `X; endmodule\n`define X `A13\n" + large + "module m; wire x = `X; endmodule"
+    )
+    assert [type(found) for found in split(text)] == [RtlModule, Unread]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`include <" * 100_000 + "\n" + COUNTER,
+        "/*" * 300_000 + "\n" + COUNTER,
+        "`define A " + "/* " * 200_000 + "\n" + COUNTER,
+        "".join(f"module m{i}; endmodule\n" for i in range(3000)),
+        "`define A 1\n" * 3000 + "".join(f"module m{i}; wire x = `A; endmodule\n" for i in range(1000)),
+    ],
+    ids=["includes", "comments", "comments in a macro", "many modules", "many macros"],
+)
+def test_hostile_files_take_seconds_at_most(text: str) -> None:
+    started = time.process_time()
+    for _ in split(text):
+        pass
+    assert time.process_time() - started < 6
 
 
 @settings(max_examples=50, deadline=None)
