@@ -26,8 +26,11 @@ _OPENERS = frozenset({
 _NO_CODE = re.compile(r'//[^\n]*|/\*(?:[^*]|\*(?!/))*(?:\*/)?|"(?:\\[\s\S]|[^"\\\n])*"?|\\\S+')
 _WORD = re.compile(r"\b[A-Za-z_]\w*")
 _OPENER = re.compile(rf"\b(?:{'|'.join(sorted(_OPENERS))})\b")
-# What closes an opener again; braces close the others.
+# What closes an opener again.
 _CLOSERS = frozenset(f"end{word}" for word in _OPENERS if word not in ("begin", "casex", "casez")) | {"end"}
+# Openers that braces close.
+_BRACED = frozenset({"struct", "union", "constraint"})
+_WORD_OR_BRACE = re.compile(r"\b[A-Za-z_]\w*|[{}]")
 _OPEN, _CLOSE = frozenset("([{"), frozenset(")]}")
 
 
@@ -117,12 +120,13 @@ def _opened_by_macros(code: str) -> bool:
 
 
 def _closes_all(body: str) -> bool:
-    opened = 0
-    for word in _WORD.findall(body):
-        opened += (word in _OPENERS) - (word in _CLOSERS)
-        if opened < 0:
+    words = braces = 0
+    for word in _WORD_OR_BRACE.findall(body):
+        words += (word in _OPENERS and word not in _BRACED) - (word in _CLOSERS)
+        braces += (word == "{") - (word == "}")
+        if words < 0 or braces < 0:
             return False
-    return opened == 0
+    return words == braces == 0
 
 
 def tree_nests_too_deep(root: Any) -> bool:

@@ -222,7 +222,8 @@ def test_blanking_includes_moves_nothing(text: str) -> None:
 WORDS = (
     "`define A `B\n", "`define B(x) x x\n", "`define C \\\n", "`define/**/D `A\n", "`define E /* \n */ begin\n", "`A ",
     "`B(`B(", "`C ", "`E ", "`ifdef A\n", "`else\n", "`endif\n", "module m(", "input a);", "endmodule\n", "begin ",
-    "end ", "/* ", "*/ ", "// `A\n", '"', "(* keep *) ", "\\esc ", '`include "x.vh"\n', "generate ", "assign y = ", ") ", ";",
+    "end ", "/* ", "*/ ", "// `A\n", '"', "(* keep *) ", "\\esc ", '`include "x.vh"\n', "generate ", "assign y = ",
+    ") ", ";",
 )  # fmt: skip
 
 
