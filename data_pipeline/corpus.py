@@ -1,8 +1,8 @@
 """The whole way from collected repositories to a corpus, one stage folder after the other.
 
 Reads a collected folder; writes ``modules``, ``clean``, ``decontaminated``, ``scored`` and ``corpus`` into one folder.
-Stages that are complete are not done again, so that an interrupted run goes on, and another threshold costs the last
-stage alone.
+Stages that are complete are not done again, so that an interrupted run goes on. Another threshold is another corpus:
+`select` makes it from the same scored folder.
 """
 
 from __future__ import annotations

@@ -249,7 +249,12 @@ def test_another_number_of_shards_holds_the_same_modules(repos: Path, one_worker
 
 
 def test_two_ray_workers_make_the_same_corpus(repos: Path, one_worker: Path, tmp_path: Path) -> None:
-    made = extract_and_clean(repos, tmp_path, ExecutorSettings(kind="ray", workers=2))
+    import ray
+
+    try:
+        made = extract_and_clean(repos, tmp_path, ExecutorSettings(kind="ray", workers=2))
+    finally:
+        ray.shutdown()
     assert content(made) == content(one_worker)
 
 
@@ -283,6 +288,7 @@ def test_the_slurm_job_script_makes_the_same_corpus(
         "srun": SRUN,
         "squeue": "#!/bin/bash\n",
         "scontrol": "#!/bin/bash\necho localhost\n",
+        "scancel": f"#!/bin/bash\necho $1 >>{tmp_path}/cancelled\n",
     }
     for name, text in programs.items():
         (tools / name).write_text(text)
@@ -293,6 +299,34 @@ def test_the_slurm_job_script_makes_the_same_corpus(
     script = log.read_text().split("\n====\n")[0]
     for line in ("--array=0-2%2", "--partition=rtl", "--time=00:10:00", "--mem-per-cpu=3G", "--job-name=autovcoder"):
         assert f"#SBATCH {line}\n" in script, line
+
+
+def test_tasks_that_are_still_queued_are_not_started_twice(
+    repos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name, text in {
+        "sbatch": "#!/bin/bash\ncat >/dev/null\necho Submitted batch job 7\n",
+        "squeue": "#!/bin/bash\necho queued\n",
+        "scancel": f"#!/bin/bash\necho $1 >>{tmp_path}/cancelled\n",
+    }.items():
+        (tools / name).write_text(text)
+        (tools / name).chmod(stat.S_IRWXU)
+    monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
+    command = [AUTOVCODER, "data", "extract", "--repos", repos, "--out", tmp_path / "out", "--executor", "slurm"]
+    process = subprocess.Popen([str(part) for part in command], stderr=subprocess.PIPE, text=True)
+    job = tmp_path / "out" / ".work.partial" / "logs" / "extract" / "job"
+    end = time.monotonic() + 60
+    while time.monotonic() < end and not job.exists():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert (tmp_path / "cancelled").read_text() == "7\n"
+    again = run("extract", "--repos", repos, "--out", tmp_path / "out", "--executor", "slurm")
+    assert again.returncode == 1
+    assert "still queued: job 7; scancel it" in again.stderr
 
 
 def test_without_slurm_there_is_one_clear_line(repos: Path, tmp_path: Path) -> None:
