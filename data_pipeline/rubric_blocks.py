@@ -15,7 +15,9 @@ _NAME = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
 _SELECT = re.compile(r"\[[^\[\]]*\]")
 # Selects within selects that are looked through.
 _NESTED = 4
-_RESET = re.compile(r"rst|reset|clr|clear|init|por|flush|srst|arst|nrst", re.IGNORECASE)
+# As a part of a name: `sys_rst_ni`, `resetn`, `i_clear`, but neither `port` nor `finite`.
+_RESET = re.compile(r"(?<![a-z])[nsa]?(?:rst|reset|clr|clear|init|por|flush)[nbqpi]?(?![a-z])", re.IGNORECASE)
+_EDGES = re.compile(r"\b(?:pos|neg)edge\b")
 _SIZED = re.compile(r"\s*(\d+)\s*'[sS]?([bBoOdDhH])\s*([0-9a-fA-F_]+)\s*")
 _BASES = {"b": 2, "o": 8, "d": 10, "h": 16}
 
@@ -77,7 +79,7 @@ def block_facts(node: Any) -> BlockFacts:
         typed=keyword != "AlwaysBlock",
         lines=str(node).strip().count("\n") + 1,
         listed=kind == "combinational" and timing is not None and "*" not in str(timing),
-        reset=kind == "sequential" and (str(timing).count("edge") > 1 or _starts_with_reset(body)),
+        reset=kind == "sequential" and (len(_EDGES.findall(str(timing))) > 1 or _starts_with_reset(body)),
         wrong={"sequential": plain, "combinational": len(nonblocking)}.get(kind, 0),
         assignments=plain + len(nonblocking),
         latches=len(possible - certain - walk.local) if kind == "combinational" else 0,

@@ -22,7 +22,7 @@ from autovcoder.store import Manifest, Stage
 from data_pipeline.documents import DATA, ModuleReader, ModuleWriter, read_modules, to_document, to_module
 from data_pipeline.encoder import DEFAULT_ENCODER, CodeEncoder
 from data_pipeline.label import PAPER_SAMPLE, Labeller, stratified_sample
-from data_pipeline.scorer import read_config, read_net, score_name, train_scorer
+from data_pipeline.scorer import check_encoder, read_config, read_net, score_name, scores, train_scorer
 from data_pipeline.scorer_card import write_card
 from data_pipeline.scorer_net import ScorerSettings
 from data_pipeline.shards import TASKS, Run, ShardedStage, input_stage
@@ -95,18 +95,17 @@ class ScoreModules(PipelineStep):  # type: ignore[misc]
 
     def run(self, data: Any, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
         import numpy as np
+        import torch
 
         del world_size
+        torch.set_num_threads(1)  # there is a task for every core
         config, net = read_config(self._scorer), read_net(self._scorer)
         vectors = _read_vectors(self._vectors / f"{rank:05d}{_VECTORS}", config.size)
         at = 0
         for batch in batched(data, _BATCH):
-            grades = net.predict(np.array(vectors[at : at + len(batch)])).tolist()
+            found = scores(config, net, np.array(vectors[at : at + len(batch)]))
             at += len(batch)
-            for document, row in zip(batch, grades, strict=True):
-                rubric = {name: round(grade, 4) for name, grade in zip(config.criteria, row, strict=True)}
-                value = round(sum(row) / len(row), 4)
-                score = QualityScore(scorer=score_name(config), value=value, rubric=rubric)
+            for document, score in zip(batch, found, strict=True):
                 yield to_document(to_module(document).model_copy(update={"score": score}))
 
 
@@ -129,8 +128,8 @@ def score(
     with ShardedStage(out, NAME, config=config, inputs=inputs, run=run, seed=settings.seed, packages=packages) as stage:
         if stage.manifest:
             return stage.manifest
-        if scorer is not None and read_config(scorer).encoder != CodeEncoder(settings.encoder).identity:
-            raise ModelError("the scorer was trained with another encoder", where=scorer, fix="name it with --encoder")
+        if scorer is not None:
+            check_encoder(read_config(scorer), CodeEncoder(settings.encoder), scorer)
         vectors = stage.work / "vectors"
         encode = EncodeModules(settings.encoder, vectors)
         stage.phase("encode", [ModuleReader(modules / DATA), encode], settings.tasks)
@@ -162,7 +161,11 @@ def _label(stage: Stage, sample: Sequence[RtlModule], labeller: Labeller) -> lis
     """
     known = {row["id"]: row["score"] for row in stage.rows(LABELS)}
     for batch in batched([module for module in sample if module.id not in known], _LABELS_AT_ONCE):
-        for module, label in zip(batch, labeller.label(batch), strict=True):
+        labels = labeller.label(batch)
+        if not known and not any(labels):
+            # The rest would end like these, and may cost as much.
+            raise ModelError(f"none of the first {len(batch)} modules could be graded", where=labeller.name)
+        for module, label in zip(batch, labels, strict=True):
             row = {"id": module.id, "score": label.model_dump() if label else None}
             stage.append(LABELS, row)
             known[module.id] = row["score"]

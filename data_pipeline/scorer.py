@@ -18,10 +18,10 @@ from autovcoder.errors import InputError, ModelError, StoreError
 from autovcoder.records import QualityScore, RtlModule
 from autovcoder.store import sha256_file, write_atomic, write_jsonl
 from data_pipeline.encoder import DEFAULT_ENCODER, CodeEncoder
-from data_pipeline.label import CRITERIA
+from data_pipeline.label import CRITERIA, as_score
 from data_pipeline.scorer_metrics import Agreement, agreement, spearman
 from data_pipeline.scorer_net import ScorerNet, ScorerSettings, fit
-from data_pipeline.scorer_split import HELD_OUT, TRAIN, VALIDATION, near_groups, split
+from data_pipeline.scorer_split import HELD_OUT, LEFT_OUT, TRAIN, VALIDATION, near_groups, split
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +30,9 @@ WEIGHTS, CONFIG, PREDICTED = "scorer.safetensors", "config.json", "held_out.json
 # Fewer labels leave nothing to measure on.
 MIN_LABELS = 50
 # With fewer repositories, one of them would decide what the split by repository says.
-_MIN_REPOSITORIES = 5
+_MIN_REPOSITORIES = 8
+# A part with fewer modules says nothing, and ends no training.
+_MIN_PART = 5
 
 
 class ScorerConfig(BaseModel):
@@ -76,30 +78,36 @@ class MlpScorer:
         """
         config = read_config(folder)
         encoder = encoder or CodeEncoder(config.encoder.get("name", DEFAULT_ENCODER))
-        # The same weights may lie in another folder, and so have another name.
-        for part in ("sha256", "pooling"):
-            if encoder.identity[part] != config.encoder.get(part):
-                raise ModelError(
-                    f"the scorer was trained with another encoder ({part}) than {encoder.name}",
-                    where=folder,
-                    fix=f"use {config.encoder.get('name')} as it was then, or train the scorer again",
-                )
+        check_encoder(config, encoder, folder)
         return cls(config, read_net(folder), encoder)
 
     def score(self, modules: Sequence[RtlModule]) -> list[QualityScore]:
-        rows = self.score_vectors(self._encoder.encode([module.code for module in modules])).tolist()
-        return [
-            QualityScore(
-                scorer=self.name,
-                value=round(sum(row) / len(row), 4),
-                rubric={name: round(grade, 4) for name, grade in zip(self.config.criteria, row, strict=True)},
-            )
-            for row in rows
-        ]
+        return scores(self.config, self._net, self._encoder.encode([module.code for module in modules]))
 
-    def score_vectors(self, vectors: np.ndarray) -> np.ndarray:
-        """The criteria, each from 0 to 10: shape (modules, criteria), for vectors of the encoder."""
-        return self._net.predict(vectors)
+
+def scores(config: ScorerConfig, net: ScorerNet, vectors: np.ndarray) -> list[QualityScore]:
+    """The scores of modules by their vectors, which are of the scorer's own encoder."""
+    name = score_name(config)
+    return [
+        as_score(name, dict(zip(config.criteria, row, strict=True)))
+        for row in net.predict(vectors).astype(float).tolist()
+    ]
+
+
+def check_encoder(config: ScorerConfig, encoder: CodeEncoder, folder: Path) -> None:
+    """Refuse an encoder that is not the one a scorer was trained with.
+
+    Raises:
+        ModelError: it is another.
+    """
+    # The same weights may lie in another folder, and so have another name.
+    for part in ("sha256", "pooling"):
+        if encoder.identity[part] != config.encoder.get(part):
+            raise ModelError(
+                f"the scorer was trained with another encoder ({part}) than {encoder.name}",
+                where=folder,
+                fix=f"use {config.encoder.get('name')} as it was then, or train the scorer again",
+            )
 
 
 def train_scorer(
@@ -116,23 +124,21 @@ def train_scorer(
         out: an existing folder.
 
     Raises:
-        InputError: too few modules, one has no criteria, or the labels come from several labellers.
+        InputError: too few modules, one has no criteria, the labels come from several labellers, or nearly all modules
+            are alike, so that nothing is left to measure on.
     """
     import numpy as np
     from safetensors.torch import save_file
 
     labeller = _labeller(modules)
     labels = np.array([[m.score.rubric[c] for c in CRITERIA] for m in modules if m.score], np.float32)
-    parts = split(near_groups([m.code for m in modules]), settings.held_out, settings.validation, settings.seed)
+    groups = near_groups([m.code for m in modules])
+    parts = split(groups, settings.held_out, settings.validation, settings.seed)
+    if _least(parts) < _MIN_PART:
+        raise InputError("the labelled modules are too much alike to hold some of them out", where=labeller)
     net = fit(vectors, labels, parts, settings)
     repositories = [m.provenance.repo for m in modules]
-    other = None
-    if len(set(repositories)) >= _MIN_REPOSITORIES:
-        apart = split(repositories, settings.held_out, settings.validation, settings.seed)
-        strange = apart == HELD_OUT
-        other = _measure(
-            fit(vectors, labels, apart, settings).predict(vectors[strange]), labels[strange], settings.seed
-        )
+    other = _by_repository(vectors, labels, repositories, groups, settings)
     save_file(net.state(), out / WEIGHTS)
     rows = np.flatnonzero(parts == HELD_OUT)
     predicted = net.predict(vectors[rows])
@@ -149,7 +155,7 @@ def train_scorer(
         modules=(int((parts == TRAIN).sum()), int((parts == VALIDATION).sum()), int((parts == HELD_OUT).sum())),
         repositories=len(set(repositories)),
         weights_sha256=sha256_file(out / WEIGHTS),
-        held_out=_measure(predicted, labels[rows], settings.seed),
+        held_out=_measure(predicted, labels[rows], np.asarray(groups)[rows], settings.seed),
         other_repositories=other,
     )
     # Last, so that a folder with it is whole.
@@ -204,9 +210,36 @@ def _labeller(modules: Sequence[RtlModule]) -> str:
     return names.pop()
 
 
-def _measure(predicted: np.ndarray, labels: np.ndarray, seed: int) -> Agreement:
-    """Agreement of two arrays of criteria, shape (modules, criteria)."""
-    found = agreement(predicted.mean(axis=1), labels.mean(axis=1), seed)
+def _by_repository(
+    vectors: np.ndarray, labels: np.ndarray, repositories: list[str], groups: list[int], settings: ScorerSettings
+) -> Agreement | None:
+    """What a scorer is worth on repositories it saw nothing of, copies of their modules elsewhere included.
+
+    None where there are too few repositories to say.
+    """
+    import numpy as np
+
+    if len(set(repositories)) < _MIN_REPOSITORIES:
+        return None
+    parts = split(repositories, settings.held_out, settings.validation, settings.seed)
+    strange = parts == HELD_OUT
+    copied = np.isin(groups, np.asarray(groups)[strange]) & ~strange
+    parts[copied] = LEFT_OUT
+    if _least(parts) < _MIN_PART:
+        return None
+    predicted = fit(vectors, labels, parts, settings).predict(vectors[strange])
+    _, of = np.unique(np.asarray(repositories)[strange], return_inverse=True)
+    return _measure(predicted, labels[strange], of, settings.seed)
+
+
+def _least(parts: np.ndarray) -> int:
+    """How many modules the smallest part has."""
+    return min(int((parts == part).sum()) for part in (TRAIN, VALIDATION, HELD_OUT))
+
+
+def _measure(predicted: np.ndarray, labels: np.ndarray, groups: np.ndarray, seed: int) -> Agreement:
+    """Agreement of two arrays of criteria, shape (modules, criteria); ``groups`` are resampled whole."""
+    found = agreement(predicted.mean(axis=1), labels.mean(axis=1), groups, seed)
     each = {name: round(spearman(predicted[:, i], labels[:, i]), 4) for i, name in enumerate(CRITERIA)}
     return found.model_copy(update={"criteria": each})
 

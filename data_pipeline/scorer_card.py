@@ -60,7 +60,8 @@ Modules that are nearly the same, numbers in them aside, are all in one of the t
 
 Known repositories: no held-out module is a near duplicate of one trained on, but its repository may be known. New
 repositories: a second scorer, trained the same way without any module of the repositories that it is measured on.
-Intervals are of 95 % (bootstrap over modules).
+Of these, copies elsewhere are left out of the training too. Intervals are of 95 % (bootstrap over groups of near
+duplicates, or over repositories).
 
 ![Predicted score and label of the held-out modules]({PICTURE})
 

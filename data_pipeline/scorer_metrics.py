@@ -21,7 +21,7 @@ class Agreement(BaseModel):
     """Predicted scores against labels of modules that were not trained on.
 
     Attributes:
-        spearman_95: the interval of 95 % by the percentile bootstrap over modules, 1,000 resamples.
+        spearman_95: the interval of 95 % by the percentile bootstrap over groups of modules, 1,000 resamples.
         criteria: Spearman's correlation of each criterion.
         deciles: of the predicted scores in ten equal parts, from the lowest: the mean prediction and the mean label.
         kept: shares above `KEEP_ABOVE`: of the labels, and of the predictions.
@@ -41,15 +41,21 @@ class Agreement(BaseModel):
     recall: float | None
 
 
-def agreement(predicted: np.ndarray, labels: np.ndarray, seed: int = 0) -> Agreement:
-    """Compare two arrays of scores, shape (modules,)."""
+def agreement(predicted: np.ndarray, labels: np.ndarray, groups: np.ndarray, seed: int = 0) -> Agreement:
+    """Compare two arrays of scores, shape (modules,).
+
+    Args:
+        groups: of each module: what is alike or of one origin, and so stands or falls together in the interval.
+    """
     import numpy as np
 
     rng = np.random.default_rng(seed)
-    resampled = [
-        spearman(predicted[rows], labels[rows])
-        for rows in (rng.integers(0, len(labels), len(labels)) for _ in range(_RESAMPLES))
-    ]
+    order = np.argsort(groups, kind="stable")
+    members = np.split(order, np.flatnonzero(np.diff(np.asarray(groups)[order])) + 1)
+    resampled = []
+    for _ in range(_RESAMPLES):
+        rows = np.concatenate([members[drawn] for drawn in rng.integers(0, len(members), len(members))])
+        resampled.append(spearman(predicted[rows], labels[rows]))
     low, high = np.percentile(resampled, [2.5, 97.5])
     parts = [part for part in np.array_split(np.argsort(predicted, kind="stable"), 10) if len(part)]
     chosen, good = predicted > KEEP_ABOVE, labels > KEEP_ABOVE

@@ -17,7 +17,7 @@ from hdl_sim.normal_form import normal_tokens
 if TYPE_CHECKING:
     import numpy as np
 
-TRAIN, VALIDATION, HELD_OUT = 0, 1, 2
+TRAIN, VALIDATION, HELD_OUT, LEFT_OUT = 0, 1, 2, 3
 _DIGITS = re.compile(r"\d+")
 # MinHash over rows of 5 tokens: two modules whose Jaccard similarity is 0.7 share one of 16 bands of 4 hashes with a
 # probability of 0.99, at 0.4 of 0.34.

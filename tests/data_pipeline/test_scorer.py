@@ -223,10 +223,28 @@ def test_the_rank_correlation_is_scipys(pairs: list[tuple[int, int]]) -> None:
 
 def test_agreement_counts_what_is_kept() -> None:
     labels = np.array([9.0, 8.0, 7.0, 6.0, 1.0])
-    found = agreement(np.array([7.0, 6.0, 8.0, 7.0, 1.0]), labels)
+    found = agreement(np.array([7.0, 6.0, 8.0, 7.0, 1.0]), labels, np.arange(5))
     assert found.kept == (0.6, 0.6)
     assert found.precision == found.recall == pytest.approx(2 / 3, abs=1e-3)
     assert found.mean_error == pytest.approx((2 + 2 + 1 + 1 + 0) / 5)
-    assert agreement(labels, labels).spearman == 1
-    assert agreement(labels * 0, labels).precision is None
-    assert agreement(-labels, labels).deciles[0] == (-9.0, 9.0)
+    assert agreement(labels, labels, np.arange(len(labels))).spearman == 1
+    assert agreement(labels * 0, labels, np.arange(len(labels))).precision is None
+    assert agreement(-labels, labels, np.arange(len(labels))).deciles[0] == (-9.0, 9.0)
+
+
+def test_an_interval_over_groups_is_wider_than_over_their_members() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.normal(6, 1, 40)
+    predicted = labels + rng.normal(0, 1, 40)
+    many = agreement(np.repeat(predicted, 10), np.repeat(labels, 10), np.arange(400))
+    few = agreement(np.repeat(predicted, 10), np.repeat(labels, 10), np.repeat(np.arange(40), 10))
+    assert many.spearman == few.spearman
+    assert np.diff(few.spearman_95) > 2 * np.diff(many.spearman_95)
+
+
+def test_modules_that_are_all_alike_train_no_scorer(tmp_path: Path) -> None:
+    score = QualityScore(scorer="s", value=5, rubric=dict.fromkeys(CRITERIA, 5.0))
+    form = "module m(input [7:0] a, output [{0}:0] y);\n  assign y = {{a, 3'b0}} + {0};\nendmodule\n"
+    modules = [rtl(form.format(number), f"us/{number % 9}", score) for number in range(60)]
+    with pytest.raises(InputError, match="too much alike"):
+        train_scorer(modules, np.zeros((60, 8), np.float32), {}, ScorerSettings(), tmp_path)
