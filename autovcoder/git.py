@@ -1,4 +1,4 @@
-"""Git, called with care: no password asked, no variable of the caller's followed, ended with all its children.
+"""Git, called with care: no password asked, no token of the caller's handed on, ended with all its children.
 
 Reads repositories that strangers made; writes what git writes into the folder that it is given.
 """
@@ -25,16 +25,19 @@ _SETTINGS = {
     "core.autocrlf": "false",
     "core.symlinks": "false",
     "core.hooksPath": os.devnull,
+    "core.fsmonitor": "false",
     "protocol.ext.allow": "never",
     "advice.detachedHead": "false",
 }
 
-# Variables that tie git to a repository (`git rev-parse --local-env-vars`), set while a hook of one runs.
+# The variables that git and its helpers get: what they need to run, to reach a host and to find the user's settings.
+# Tokens stay here, and so do the variables that tie git to a repository while a hook of one runs (GIT_DIR).
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _NAMES = """
-    ALTERNATE_OBJECT_DIRECTORIES CONFIG CONFIG_PARAMETERS CONFIG_COUNT OBJECT_DIRECTORY DIR WORK_TREE IMPLICIT_WORK_TREE
-    GRAFT_FILE INDEX_FILE NO_REPLACE_OBJECTS REPLACE_REF_BASE PREFIX SHALLOW_FILE COMMON_DIR
+    PATH LD_LIBRARY_PATH HOME USER LOGNAME TMPDIR XDG_CONFIG_HOME SSH_AUTH_SOCK
+    SSL_CERT_FILE SSL_CERT_DIR GIT_SSL_CAINFO CURL_CA_BUNDLE GIT_CONFIG_GLOBAL GIT_CONFIG_SYSTEM GIT_CONFIG_NOSYSTEM
 """
-_TIES = frozenset(f"GIT_{name}" for name in _NAMES.split())
+_PASSED = frozenset(_NAMES.split()) | {form for name in _PROXIES for form in (name, name.upper())}
 # A server chooses what git prints; nobody reads more of it.
 _MOST_ERRORS = 64 * 1024
 _MOST_OUTPUT = 64 * 1024 * 1024
@@ -138,7 +141,7 @@ def open_git(
     Raises:
         ToolFailed: git cannot be run. OSError: ``stdin`` cannot be read.
     """
-    env = {name: value for name, value in os.environ.items() if name not in _TIES}
+    env = {name: value for name, value in os.environ.items() if name in _PASSED}
     env |= {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "SSH_ASKPASS": "", "LC_ALL": "C"}
     env["GIT_SSH_COMMAND"] = os.environ.get("GIT_SSH_COMMAND", "ssh -oBatchMode=yes")
     settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]

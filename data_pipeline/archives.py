@@ -19,7 +19,8 @@ from autovcoder.errors import StoreError
 from autovcoder.records import Repository
 from data_pipeline.licenses import is_license_file, licenses_by_folder
 
-FILE_BYTES = 4 * 1024 * 1024
+# No file that is larger is ever collected, or unpacked.
+FILE_BYTES = 64 * 1024 * 1024
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that the format knows
 
 
@@ -68,7 +69,8 @@ def stays_below(path: str) -> bool:
 def read_sources(folder: Path, repository: Repository, most_bytes: int = FILE_BYTES) -> Iterator[tuple[str, bytes]]:
     """The files of a collected repository, licence files among them, in order of path: (relative path, bytes).
 
-    A file of more than ``most_bytes`` is passed over. The paths are names, not to be used on a disk.
+    A file of more than ``most_bytes`` is passed over; without that, all that were collected are read.
+    The paths are names, not to be used on a disk.
 
     Raises:
         StoreError: the archive is missing or damaged, or holds more than it says.
@@ -101,6 +103,6 @@ def _read(
                     continue
                 with archive.open(about) as file:
                     # No more is unpacked than the size that was told; that it was a lie shows at the end.
-                    yield about.filename, file.read(most_bytes + 1)
+                    yield about.filename, file.read(about.file_size + 1)
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise StoreError("the archive cannot be read", where=place, fix=str(error) or "collect again") from None

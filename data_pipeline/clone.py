@@ -16,16 +16,21 @@ from autovcoder.git import GitStopped, Limits, error_line, open_git, run_git
 
 # A tree may name itself, and so list files without end.
 MOST_PATHS = 500_000
+# Nor may their names fill the memory: of one path, and of all that are wanted.
+_PATH_BYTES = 4096
+_ALL_PATHS_BYTES = 64 * 1024 * 1024
 # A server that lacks some contents answers with none; asked for ever smaller parts it gives the others.
 _MOST_PARTS = 64
 _TRIES, _FIRST_WAIT_S = 3, 0.5
 # Git can leave out contents of a local repository only when the other end is told that it may.
 _LOCAL = ("--upload-pack", "git -c uploadpack.allowFilter=true -c uploadpack.allowAnySHA1InWant=true upload-pack")
 _ABSENT = re.compile(r"not our ref|unadvertised object|could not fetch [0-9a-f]+ from promisor|bad object")
+_LONG = f"a path of more than {_PATH_BYTES:,} bytes"
 _FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
 _NETWORK = re.compile(
     r"could not resolve|failed to connect|couldn't connect|connection (?:refused|reset|timed out)|timed out|early EOF"
-    r"|network is unreachable|unexpected disconnect|the remote end hung up|RPC failed|error: 5\d\d|too slow",
+    r"|network is unreachable|unexpected disconnect|the remote end hung up|RPC failed|too slow"
+    r"|error: (?:403|429|5\d\d)|SSL|TLS|gnutls|certificate",
     re.IGNORECASE,
 )
 
@@ -90,13 +95,19 @@ class Clone:
         with open_git(
             self._git, ["ls-tree", "-r", "-z", "--full-tree", commit], self._folder, limits=self._limits
         ) as listing:
+            names = 0
             for number, entry in enumerate(_until_nul(listing.stdout)):
                 if number == MOST_PATHS:
                     raise Dropped(f"more than {MOST_PATHS:,} files")
                 about, _, name = entry.partition(b"\t")
                 mode, kind, blob_id = about.decode("ascii", "replace").split(" ", 2)
+                if len(name) > _PATH_BYTES:
+                    raise Dropped(_LONG)
                 path = name.decode(errors="backslashreplace")
                 if kind == "blob" and mode.startswith("100") and wanted(path):
+                    names += len(path)
+                    if names > _ALL_PATHS_BYTES:
+                        raise Dropped(f"paths of more than {_ALL_PATHS_BYTES:,} bytes")
                     yield Blob(path, blob_id)
             code, errors = listing.result()
         if code != 0:
@@ -165,7 +176,8 @@ class Clone:
                 raise OSError(error_line(done))
             if _ABSENT.search(done.stderr):
                 raise Dropped(f"no such commit: {error_line(done)}")
-            network = _NETWORK.search(done.stderr) is not None
+            # The address may hold any word.
+            network = _NETWORK.search(done.stderr.replace(self._url, "")) is not None
             if not network or number == _TRIES:
                 break
             if self._limits.stop.wait(_FIRST_WAIT_S * 4 ** (number - 1)):
@@ -178,3 +190,5 @@ def _until_nul(stream: IO[bytes]) -> Iterator[bytes]:
     while part := stream.read(1 << 16):
         *entries, rest = (rest + part).split(b"\0")
         yield from entries
+        if len(rest) > 2 * _PATH_BYTES:  # the mode and the id stand before the path
+            raise Dropped(_LONG)

@@ -1,7 +1,8 @@
 """Collecting RTL: each source, from GitHub's search, a list or the command line, becomes one archive.
 
 Reads git repositories and folders; writes ``archives/*.zip``, ``repos.jsonl`` (Repository, in order of the sources),
-``found.jsonl`` (what the search found) and ``dropped.jsonl``.
+``found.jsonl`` (what the search found; ``windows.jsonl`` while it searches) and ``dropped.jsonl``, where a row with a
+``repository`` is of a file that is missing in its archive.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import date
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -22,8 +24,9 @@ from autovcoder.errors import InputError, StoreError
 from autovcoder.git import GitStopped, Limits
 from autovcoder.records import Repository
 from autovcoder.store import DROPPED, Manifest, Stage, write_jsonl
+from data_pipeline.archives import FILE_BYTES
 from data_pipeline.clone import Dropped
-from data_pipeline.github import API, Found, Query, Tell, search
+from data_pipeline.github import API, Found, Query, Tell, Window, search
 from data_pipeline.licenses import licenses_by_folder
 from data_pipeline.repositories import MIB, Caps, Taken, take
 from data_pipeline.sources import Source, archive_name, distinct_names, parse_source, read_list
@@ -31,9 +34,12 @@ from hdl_sim.tools import find_tool
 
 REPOS = "repos.jsonl"
 FOUND = "found.jsonl"
+_WINDOWS = "windows.jsonl"
 _CLONES = "clones"
 # So many in a row are no coincidence: the way to them is broken, and what is recorded as dropped is not tried again.
 _MOST_UNREACHABLE = 10
+# Rows for the files of one source that are left out; how many more there are is in one more.
+_MOST_LEFT_OUT = 1000
 
 
 class CollectSettings(Settings):
@@ -56,7 +62,7 @@ class CollectSettings(Settings):
     max_repos: int | None = Field(default=None, ge=1)
     api: str = API
     max_mb: float = Field(default=200, gt=0)
-    max_file_mb: float = Field(default=4, gt=0)
+    max_file_mb: float = Field(default=4, gt=0, le=FILE_BYTES / MIB)
     timeout_s: float = Field(default=600, gt=0)
     jobs: int = Field(default=4, ge=1, le=64)
 
@@ -79,16 +85,19 @@ class CollectSettings(Settings):
 
 
 class _Outcome(NamedTuple):
+    """What became of a source: a repository, with the reason for each of its files that are left out, or dropped."""
+
     source: Source
     repository: Repository | None
-    dropped: dict[str, str]
+    left_out: dict[str, str]
+    dropped: str = ""
     network: bool = False
 
 
 def collect(
     out: Path, settings: CollectSettings, *, list_file: Path | None = None, tell: Tell | None = None
 ) -> Manifest:
-    """Bring every source's RTL into ``out``; an interrupted run goes on, without searching again.
+    """Bring every source's RTL into ``out``; an interrupted run goes on where it was.
 
     Raises:
         InputError: there is nothing to collect, a source is none, GitHub cannot be asked, or ten sources in a row
@@ -101,28 +110,37 @@ def collect(
     git = find_tool("git")
     given = [parse_source(text, Path.cwd()) for text in settings.sources]
     given += read_list(list_file) if list_file is not None else ()
+    given = list(distinct_names(given))
+    # The words alone mean something else in another folder.
+    places = {"sources": [[source.name, source.url, source.commit] for source in given]}
+    config = settings.model_dump(exclude={"jobs"}) | places
     inputs = {} if list_file is None else {"list": list_file}
-    with Stage(out, "data.collect", config=settings.model_dump(exclude={"jobs"}), inputs=inputs) as stage:
+    with Stage(out, "data.collect", config=config, inputs=inputs) as stage:
         if stage.manifest:
             return stage.manifest
         sources = list(distinct_names([*given, *_search_once(stage, settings, tell)]))
         stage.start()
-        done = {row["name"] for row in stage.rows(REPOS)} | {row["id"] for row in stage.rows(DROPPED)}
+        done = {row["name"] for row in stage.rows(REPOS)} | {
+            row["id"] for row in stage.rows(DROPPED) if "repository" not in row
+        }
         waiting = _distinct_places(stage, sources, done)
         _bring(stage, git, waiting, settings, tell, finished=len(sources) - len(waiting))
         return _settle(stage, sources)
 
 
 def _search_once(stage: Stage, settings: CollectSettings, tell: Tell) -> list[Source]:
-    """What the search finds; asked once for a folder."""
+    """What the search finds; asked once for a folder, window by window where it was interrupted."""
     if not settings.languages:
         return []
     if not (stage.folder / FOUND).exists():
-        result = search(settings.query, api=settings.api, tell=tell)
+        known = [Window.model_validate(row) for row in stage.rows(_WINDOWS)]
+        keep = partial(stage.append, _WINDOWS)
+        result = search(settings.query, api=settings.api, tell=tell, known=known, keep=keep)
         for question, shown in result.incomplete.items():
             stage.drop(question, f"incomplete results: {shown}")
         stage.start()
         write_jsonl(stage.folder / FOUND, result.found)
+    (stage.folder / _WINDOWS).unlink(missing_ok=True)
     found = (Found.model_validate(row) for row in stage.rows(FOUND))
     return [Source(f.name, f.url, license=f.license, stars=f.stars, created=f.created) for f in found]
 
@@ -159,8 +177,7 @@ def _bring(
             continue
         unreachable.append(outcome)
         if len(unreachable) == _MOST_UNREACHABLE:
-            why = unreachable[-1].dropped[outcome.source.name]
-            fix = f"check the network and run again; {why}"
+            fix = f"check the network and run again; {outcome.dropped}"
             raise InputError(
                 f"{_MOST_UNREACHABLE} sources in a row cannot be reached", where=outcome.source.url, fix=fix
             )
@@ -170,9 +187,16 @@ def _bring(
 
 def _write(stage: Stage, outcomes: Iterable[_Outcome]) -> None:
     for outcome in outcomes:
-        for name, reason in outcome.dropped.items():
-            stage.drop(name, reason)
-        if outcome.repository is not None:
+        name = outcome.source.name
+        rows = list(islice(outcome.left_out.items(), _MOST_LEFT_OUT))
+        if more := len(outcome.left_out) - len(rows):
+            rows.append(("...", f"{more:,} more files are left out"))
+        for path, reason in rows:
+            row = {"id": f"{name}/{path}", "stage": stage.name, "reason": reason}
+            stage.append(DROPPED, row | {"repository": name})
+        if outcome.repository is None:
+            stage.drop(name, outcome.dropped)
+        else:
             stage.append(REPOS, outcome.repository)
 
 
@@ -199,36 +223,35 @@ def _outcomes(folder: Path, git: Path, waiting: list[Source], settings: CollectS
 
 def _bring_one(folder: Path, git: Path, source: Source, caps: Caps, limits: Limits) -> _Outcome:
     name = archive_name(source.name)
-    work = folder / _CLONES / Path(name).stem
-    partial = folder / _CLONES / f"{Path(name).stem}.zip"
+    # Two ends, as a source's name may end in one of them.
+    work = folder / _CLONES / f"{Path(name).stem}.git"
+    packed = folder / _CLONES / f"{Path(name).stem}.zip"
     try:
-        taken = take(git, source, partial, work, caps, limits)
-        partial.replace(folder / name)
+        taken = take(git, source, packed, work, caps, limits)
+        packed.replace(folder / name)
     except Dropped as dropped:
-        partial.unlink(missing_ok=True)
-        return _Outcome(source, None, {source.name: str(dropped)}, dropped.network)
+        packed.unlink(missing_ok=True)
+        return _Outcome(source, None, {}, str(dropped), dropped.network)
     except OSError as error:
         raise StoreError("cannot write", where=folder, fix=error.strerror or str(error)) from None
     except GitStopped:
-        partial.unlink(missing_ok=True)
+        packed.unlink(missing_ok=True)
         raise
-    return _Outcome(
-        source,
-        _record(source, taken, name),
-        {f"{source.name}/{path}": reason for path, reason in taken.left_out.items()},
-    )
+    return _Outcome(source, _record(source, taken, name), taken.left_out)
 
 
 def _record(source: Source, taken: Taken, archive: str) -> Repository:
     # The files are of this very commit; GitHub speaks of what the default branch holds today.
-    in_files = licenses_by_folder(taken.license_texts).get("")
+    # A licence file that is not recognised is not made up for by what GitHub takes it for.
+    at_root = licenses_by_folder(taken.license_texts)
+    spdx, told_by = (at_root[""], "file") if "" in at_root else (source.license, "api")
     return Repository(
         name=source.name,
         url=source.url,
         commit=taken.commit,
         date=taken.date,
-        license=in_files or source.license,
-        license_source="file" if in_files else "api" if source.license else None,
+        license=spdx,
+        license_source=told_by if spdx else None,
         stars=source.stars,
         created=source.created,
         files=taken.packed.files,
@@ -250,9 +273,9 @@ def _settle(stage: Stage, sources: list[Source]) -> Manifest:
             stage.drop(row.name, f"duplicate: the same commit as {earlier}")
     kept = [row for row in rows if first[row.commit] == row.name]
     # A run that was killed between a source's rows wrote some of them twice.
-    dropped = {row["id"]: row for row in stage.rows(DROPPED)}
+    dropped = {(row["id"], row.get("repository", "")): row for row in stage.rows(DROPPED)}
     write_jsonl(stage.folder / REPOS, kept)
-    write_jsonl(stage.folder / DROPPED, [dropped[name] for name in sorted(dropped)])
+    write_jsonl(stage.folder / DROPPED, [dropped[key] for key in sorted(dropped)])
     archives = {row.archive for row in kept}
     for path in (stage.folder / "archives").iterdir():
         if f"archives/{path.name}" not in archives:

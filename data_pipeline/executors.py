@@ -6,7 +6,6 @@ steps do and write does not depend on where they run, nor on how many run at onc
 
 from __future__ import annotations
 
-import ctypes
 import io
 import logging
 import multiprocessing
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from datatrove.pipeline.base import PipelineStep
 
 POLL_S = 2.0
-PR_SET_PDEATHSIG = 1
 
 
 class ExecutorSettings(Settings):
@@ -120,9 +118,13 @@ def _as_failure(error: Exception, log: Path) -> AutoVCoderError:
 def _begin_worker() -> None:
     """A worker ends with the command, however that ends, and leaves Ctrl-C to it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform == "linux":
-        # The parent is multiprocessing's server of forks, which ends with the command.
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    # Not by PR_SET_PDEATHSIG: what forked this worker is a server of multiprocessing's, which lives on with it.
+    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
+
+
+def _end_with(command: Any) -> None:
+    command.join()
+    os._exit(1)
 
 
 def _run_task(pickled: bytes, rank: int) -> None:

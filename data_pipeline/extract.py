@@ -198,7 +198,7 @@ def _read_file(path: str, data: bytes, around: _Surroundings) -> Iterator[Docume
         commit=repository.commit,
         path=path,
         # What a file says of itself is nearer to the truth than what its folder says, or its repository.
-        license=license_of_source(text) or nearest_license(path, around.licenses) or repository.license,
+        license=license_of_source(text, otherwise=nearest_license(path, around.licenses)),
         first_line=1,
         last_line=1,
     )

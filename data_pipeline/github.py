@@ -6,14 +6,15 @@ https://docs.github.com/en/rest/search/search, .../using-the-rest-api/rate-limit
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from autovcoder.errors import InputError
@@ -33,6 +34,9 @@ _UNTOLD_WAIT_S = 60.0
 # Limits are renewed within the hour.
 _LONGEST_WAIT_S = 3700.0
 _LIMIT_TRIES = 20
+# A page of a hundred results is less than one MB. An answer that drips is given up, as one that does not come.
+_MOST_BYTES = 8 * 1024 * 1024
+_ANSWER_S = 60.0
 _FULL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}")
 
 
@@ -44,6 +48,14 @@ class Found(Record):
     stars: int
     created: str
     license: str | None
+
+
+class Window(Record):
+    """All that GitHub shows for one question, and in ``incomplete`` why that is not all it has, if so."""
+
+    question: str
+    found: tuple[Found, ...]
+    incomplete: str | None
 
 
 @dataclass(frozen=True)
@@ -78,19 +90,38 @@ class Tell:
     status: Callable[[str], None] = lambda _: None
 
 
-def search(query: Query, *, api: str = API, tell: Tell | None = None) -> Search:
+def search(
+    query: Query,
+    *,
+    api: str = API,
+    tell: Tell | None = None,
+    known: Iterable[Window] = (),
+    keep: Callable[[Window], None] = lambda _: None,
+) -> Search:
     """All repositories that the query matches, forks aside, as GitHub's search does.
+
+    Args:
+        known: windows of an earlier search, not asked for again; ``keep`` gets each new one when it is whole.
 
     Raises:
         InputError: the API cannot be reached, refuses the token or the query, or answers something else.
     """
     with _client(api) as client:
-        return _Searcher(client, api, tell or Tell()).run(query)
+        return _Searcher(client, api, tell or Tell(), known, keep).run(query)
+
+
+class _Answer(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class _Searcher:
-    def __init__(self, client: httpx.Client, api: str, tell: Tell) -> None:
-        self._client, self._api, self._tell = client, api.rstrip("/"), tell
+    def __init__(
+        self, client: httpx.Client, api: str, tell: Tell, known: Iterable[Window], keep: Callable[[Window], None]
+    ) -> None:
+        self._client, self._api, self._tell, self._keep = client, api.rstrip("/"), tell, keep
+        self._known = {window.question: window for window in known}
         self._found: dict[str, Found] = {}
         self._incomplete: dict[str, str] = {}
 
@@ -105,36 +136,39 @@ class _Searcher:
     def _window(self, query: Query, language: str, first: date, last: date, enough: int | None) -> None:
         """Take what was created in a window; halve it while it has more results than GitHub shows."""
         words = f'language:"{language}" created:{first}..{last} stars:>={query.min_stars}'
-        page = self._page(words, 1)
-        total = page["total_count"]
-        if total > MOST_RESULTS and enough is None and first < last:
-            middle = first + (last - first) // 2
-            self._window(query, language, first, middle, None)
-            self._window(query, language, middle + timedelta(days=1), last, None)
-            return
+        window = self._known.get(words)
+        if window is None:
+            page = self._page(words, 1)
+            if page["total_count"] > MOST_RESULTS and enough is None and first < last:
+                middle = first + (last - first) // 2
+                self._window(query, language, first, middle, None)
+                self._window(query, language, middle + timedelta(days=1), last, None)
+                return
+            window = self._all_pages(words, page, enough)
+            self._keep(window)
+        for found in window.found:
+            self._found.setdefault(found.name.lower(), found)
+        if window.incomplete:
+            self._incomplete[words] = window.incomplete
+            self._tell.note(f"incomplete results: {words}: {window.incomplete}")
+
+    def _all_pages(self, words: str, page: dict[str, Any], enough: int | None) -> Window:
+        """A question's results, of which the first page is there, or the first ``enough`` of them."""
+        total, found, incomplete = page["total_count"], list[Found](), None
         if total > MOST_RESULTS and enough is None:
-            self._miss(words, f"{MOST_RESULTS:,} of {total:,} shown")
+            incomplete = f"{MOST_RESULTS:,} of {total:,} shown"
         wanted = min(total, MOST_RESULTS if enough is None else enough)
         pages = max(1, -(-wanted // PER_PAGE))
         for number in range(1, pages + 1):
             if number > 1:
                 page = self._page(words, number)
             if page["incomplete_results"]:
-                self._miss(words, "the search ran out of time")
-            self._take(page["items"])
-            self._tell.status(f"{len(self._found):,} repositories found, {language} until {last}")
+                incomplete = "the search ran out of time"
+            found += [one for item in page["items"] if (one := _read(item)) is not None]
+            self._tell.status(f"{len(self._found) + len(found):,} repositories found; {words}")
             if not page["items"]:
                 break
-
-    def _take(self, items: Iterable[Any]) -> None:
-        for item in items:
-            found = _read(item)
-            if found is not None:
-                self._found.setdefault(found.name.lower(), found)
-
-    def _miss(self, question: str, shown: str) -> None:
-        self._incomplete[question] = shown
-        self._tell.note(f"incomplete results: {question}: {shown}")
+        return Window(question=words, found=tuple(found), incomplete=incomplete)
 
     def _page(self, words: str, number: int) -> dict[str, Any]:
         """One page; asked again a few times while GitHub says that it did not look everywhere."""
@@ -152,9 +186,9 @@ class _Searcher:
         failures = limited = 0
         while True:
             try:
-                answer = self._client.get(self._api + path, params=parameters)
-                problem = f"the server answers {answer.status_code}" if answer.status_code >= 500 else ""
-            except (httpx.TransportError, httpx.DecodingError) as error:
+                answer = self._answer(path, parameters)
+                problem = f"the server answers {answer.status}" if answer.status >= 500 else ""
+            except httpx.TransportError as error:
                 problem = str(error) or type(error).__name__
             if problem:
                 failures += 1
@@ -170,13 +204,28 @@ class _Searcher:
                 raise InputError("GitHub's search limits every request", where=self._api, fix="try again later")
             self._wait(wait, "GitHub's rate limit")
 
-    def _checked(self, answer: httpx.Response) -> dict[str, Any]:
-        code = answer.status_code
+    def _answer(self, path: str, parameters: dict[str, str]) -> _Answer:
+        """One answer, as it came: it was asked for without compression, under which a little may become a lot."""
+        import httpx
+
+        end, body = time.monotonic() + _ANSWER_S, bytearray()
+        with self._client.stream("GET", self._api + path, params=parameters) as answer:
+            for part in answer.iter_raw():
+                body += part
+                if len(body) > _MOST_BYTES:
+                    fix = f"correct --api; it sent more than {_MOST_BYTES:,} bytes"
+                    raise InputError("the answer is not one of GitHub's search", where=self._api, fix=fix)
+                if time.monotonic() > end:
+                    raise httpx.ReadTimeout(f"the answer takes longer than {_ANSWER_S:g} s")
+        return _Answer(answer.status_code, answer.headers, bytes(body))
+
+    def _checked(self, answer: _Answer) -> dict[str, Any]:
+        code = answer.status
         if code == 401:
             raise InputError("GitHub refuses the token", where=self._api, fix="correct GITHUB_TOKEN or unset it")
         try:
-            body = answer.json()
-        except ValueError:
+            body = json.loads(answer.body)
+        except (ValueError, RecursionError):
             body = None
         if code != 200:
             told = str(body.get("message", "")) if isinstance(body, dict) else ""
@@ -208,20 +257,21 @@ def _client(api: str) -> httpx.Client:
         good = False
     if not good:
         raise InputError("not an API's address", where=api.rpartition("@")[2], fix=f"write it as {API}")
-    headers = {"Accept": "application/vnd.github+json", "User-Agent": f"autovcoder/{__version__}"}
+    headers = {"Accept": "application/vnd.github+json", "Accept-Encoding": "identity"}
+    headers["User-Agent"] = f"autovcoder/{__version__}"
     token = os.environ.get("GITHUB_TOKEN", "").strip()
     if token and not (token.isascii() and token.isprintable() and " " not in token):
         raise InputError("GITHUB_TOKEN is not a token", fix="correct it or unset it")
-    # In the clear it goes to this machine only.
+    # In the clear it goes to this machine only, and not by way of a proxy, which would read it.
     if token and (parts.scheme == "https" or parts.hostname in ("127.0.0.1", "localhost", "::1")):
         headers["Authorization"] = f"Bearer {token}"
     # The token goes to the address given and nowhere else: no redirect is followed, no link of an answer.
-    return httpx.Client(headers=headers, timeout=30.0, follow_redirects=False)
+    return httpx.Client(headers=headers, timeout=30.0, follow_redirects=False, trust_env=parts.scheme == "https")
 
 
-def _asked_to_wait(answer: httpx.Response) -> float | None:
+def _asked_to_wait(answer: _Answer) -> float | None:
     """Seconds that a rate limit asks to wait; None where the answer is not about one."""
-    if answer.status_code not in (403, 429):
+    if answer.status not in (403, 429):
         return None
     headers = answer.headers
     told: float | None = None
@@ -232,7 +282,7 @@ def _asked_to_wait(answer: httpx.Response) -> float | None:
     ):
         # By the server's clock, and one second more: it counts whole ones.
         told = float(headers["x-ratelimit-reset"]) - _server_time(headers.get("date", "")) + 1
-    elif answer.status_code == 429 or "rate limit" in answer.text.lower():
+    elif answer.status == 429 or b"rate limit" in answer.body.lower():
         told = _UNTOLD_WAIT_S
     return None if told is None else min(max(told, 0.0), _LONGEST_WAIT_S)
 
@@ -240,7 +290,7 @@ def _asked_to_wait(answer: httpx.Response) -> float | None:
 def _server_time(told: str) -> float:
     try:
         return parsedate_to_datetime(told).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return datetime.now(UTC).timestamp()
 
 

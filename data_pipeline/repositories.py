@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -93,20 +93,45 @@ def _take_commit(clone: Clone, commit: str | None, archive: Path, caps: Caps) ->
 def _take_folder(folder: Path, archive: Path, caps: Caps, limits: Limits) -> Taken:
     """What lies in a folder that is no repository, links aside."""
     files: dict[str, Path] = {}
-    for file in _walk(folder, limits):
-        path = os.fsencode(file.relative_to(folder)).decode(errors="backslashreplace")
-        if _is_wanted(path) and not file.is_symlink() and file.is_file():
-            files[path] = file
-    _need_rtl(files)
+    sizes: dict[str, int] = {}
     left_out: dict[str, str] = {}
-    kept = _choose({path: files[path].stat().st_size for path in sorted(files)}, caps, left_out)
-    packed, texts = _pack(archive, ((path, files[path].read_bytes()) for path in kept))
+
+    def leave_out(error: OSError, file: Path) -> None:
+        left_out[_path_below(folder, file)] = f"cannot be read: {error.strerror or error}"
+
+    def contents(paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        for path in paths:
+            try:
+                data = files[path].read_bytes()
+            except OSError as error:
+                leave_out(error, files[path])
+            else:
+                yield path, data
+
+    for file in _walk(folder, limits, lambda error: leave_out(error, Path(error.filename))):
+        path = _path_below(folder, file)
+        try:
+            if _is_wanted(path) and not file.is_symlink() and file.is_file():
+                files[path] = file
+                with file.open("rb") as opened:  # which shows whether it may be read
+                    sizes[path] = os.fstat(opened.fileno()).st_size
+        except OSError as error:
+            leave_out(error, file)
+    if not left_out:
+        _need_rtl(files)
+    kept = _choose({path: sizes[path] for path in sorted(sizes)}, caps, left_out)
+    packed, texts = _pack(archive, contents(kept))
     return Taken(packed.sha256, None, packed, texts, left_out)
 
 
-def _walk(folder: Path, limits: Limits) -> Iterator[Path]:
+def _path_below(folder: Path, file: Path) -> str:
+    return os.fsencode(file.relative_to(folder)).decode(errors="backslashreplace")
+
+
+def _walk(folder: Path, limits: Limits, unread: Callable[[OSError], None]) -> Iterator[Path]:
+    """The files below a folder; ``unread`` gets the errors of folders that cannot be read."""
     number = 0
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, onerror=unread):
         if stopped := limits.passed():
             raise GitStopped(stopped)
         folders[:] = [name for name in folders if name != ".git"]

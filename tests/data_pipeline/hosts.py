@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -88,6 +88,8 @@ class GithubHost(Host):
     first: list[tuple[int, dict[str, str], str]] = field(default_factory=list)
     incomplete: int = 0
     """How many answers say that their results are incomplete."""
+    dripping: bool = False
+    """Whether blanks follow each answer, now and then one."""
 
 
 def item(number: int, language: str = "Verilog", created: str = "2020-01-01", **more: Any) -> dict[str, Any]:
@@ -121,10 +123,17 @@ def github_host(items: list[dict[str, Any]]) -> Iterator[GithubHost]:
             for name, value in {"Date": formatdate(usegmt=True), "Content-Length": str(len(data)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(data)
+            with suppress(OSError):  # whoever asked may have gone
+                self.wfile.write(data)
+                while host.dripping:
+                    self.wfile.write(b" ")
+                    time.sleep(0.02)
 
     with serving(host, Handler):
-        yield host
+        try:
+            yield host
+        finally:
+            host.dripping = False
 
 
 def _search(host: GithubHost, asked: Asked) -> tuple[int, dict[str, str], str]:
@@ -149,10 +158,17 @@ def _search(host: GithubHost, asked: Asked) -> tuple[int, dict[str, str], str]:
 
 @dataclass
 class GitHost(Host):
-    """Serves the repositories below a folder over HTTP, as git's own backend does; paths in ``stalled`` wait."""
+    """Serves the repositories below a folder over HTTP, as git's own backend does.
+
+    Attributes:
+        stalled: the first parts of paths that wait. ``closed``: of those that ask for a name and a password, any.
+        trouble: what all is answered with instead of a repository, where not 0.
+    """
 
     sent: int = 0
     stalled: set[str] = field(default_factory=set)
+    closed: set[str] = field(default_factory=set)
+    trouble: int = 0
 
 
 @contextmanager
@@ -177,6 +193,12 @@ def git_host(root: Path) -> Iterator[GitHost]:
             while any(parts.path.startswith(f"/{name}/") for name in host.stalled):
                 time.sleep(0.02)
             length = int(self.headers.get("Content-Length") or 0)
+            refused = parts.path.split("/")[1] in host.closed and "Authorization" not in self.headers
+            if refused or host.trouble:
+                self.send_response_only(host.trouble or 401)
+                self.send_header("WWW-Authenticate", 'Basic realm="test"')
+                self.end_headers()
+                return
             env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | NOBODY
             env |= {"GIT_PROJECT_ROOT": str(root), "GIT_HTTP_EXPORT_ALL": "1", "REQUEST_METHOD": self.command}
             env |= {"PATH_INFO": parts.path, "QUERY_STRING": parts.query, "CONTENT_LENGTH": str(length)}

@@ -12,7 +12,7 @@ import pytest
 
 from autovcoder.errors import InputError
 from data_pipeline import github
-from data_pipeline.github import Found, Query, Tell, search
+from data_pipeline.github import Found, Query, Tell, Window, search
 
 from .hosts import GithubHost, github_host, item
 
@@ -116,6 +116,34 @@ def test_a_limit_without_a_time_waits_as_documented(host: GithubHost, monkeypatc
     assert host.asked[2].at - host.asked[0].at >= 0.6
 
 
+@pytest.mark.parametrize("told", ["Fri, 31 Dec 99999999999999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 -2359", "x"])
+def test_a_server_with_an_odd_clock_is_waited_for_by_our_own(host: GithubHost, told: str) -> None:
+    status, headers, body = limited("reset")
+    host.first = [(status, {**headers, "Date": told}, body)]
+    assert len(search(Query(("Verilog",), *YEARS), api=host.url).found) == 3
+
+
+def test_an_answer_that_drips_is_given_up(host: GithubHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(github, "_FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(github, "_ANSWER_S", 0.1)
+    host.first = [(200, {"Content-Length": "1000000"}, "{")] * 6
+    host.dripping = True
+    with pytest.raises(InputError, match=r"cannot reach GitHub's search: .*; the answer takes longer than 0\.1 s"):
+        search(Query(("Verilog",), *YEARS), api=host.url)
+
+
+def test_windows_that_are_known_are_not_asked_for_again(host: GithubHost) -> None:
+    host.items = [item(number, created=days(number)) for number in range(1500)]
+    kept: list[Window] = []
+    whole = search(Query(("Verilog",), *YEARS), api=host.url, keep=kept.append)
+    asked = len(host.asked)
+    assert len(kept) > 2
+    rest: list[Window] = []
+    assert search(Query(("Verilog",), *YEARS), api=host.url, known=kept[:2], keep=rest.append) == whole
+    assert rest == kept[2:]
+    assert len(host.asked) - asked < asked
+
+
 @pytest.mark.parametrize("trouble", [500, 502, 503, 0])
 def test_a_server_in_trouble_is_asked_again(host: GithubHost, monkeypatch: pytest.MonkeyPatch, trouble: int) -> None:
     monkeypatch.setattr(github, "_FIRST_WAIT_S", 0.02)
@@ -167,6 +195,17 @@ def test_the_token_is_not_sent_in_the_clear(monkeypatch: pytest.MonkeyPatch) -> 
             assert ("Authorization" in client.headers) is sent
 
 
+def test_the_token_is_not_sent_to_a_proxy_in_the_clear(host: GithubHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with github_host([]) as proxy:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        assert len(search(Query(("Verilog",), *YEARS), api=host.url).found) == 3
+        assert proxy.asked == []
+
+
 def test_what_is_no_token_is_named_without_being_shown(host: GithubHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_TOKEN", f"{TOKEN}\nX-Other: yes")
     with pytest.raises(InputError, match="GITHUB_TOKEN is not a token") as caught:
@@ -184,6 +223,8 @@ def test_what_is_no_token_is_named_without_being_shown(host: GithubHost, monkeyp
         (404, "<html>", r"refuses the request \(404\)"),
         (200, "<html>", "not one of GitHub's search"),
         (200, "[]", "not one of GitHub's search"),
+        pytest.param(200, "[" * 200_000, "not one of GitHub's search", id="deep"),
+        pytest.param(200, " " * 9_000_000, "it sent more than 8,388,608 bytes", id="long"),
         (200, '{"total_count": "many", "items": []}', "not one of GitHub's search"),
         (200, '{"total_count": 3, "items": {}}', "not one of GitHub's search"),
     ],
