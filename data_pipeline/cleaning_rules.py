@@ -6,7 +6,7 @@ Reads `RtlModule` records; writes nothing. The rules read text and what extracti
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from pydantic import Field
 
@@ -206,6 +206,8 @@ def _is_vendor(module: RtlModule) -> str | None:
 
 
 def _is_simulation(module: RtlModule, found: list[str]) -> str | None:
+    # What stands in conditional compilation, such as checks for one simulator, is not what the module is for.
+    found = list(_always_there(found))
     words = set(found)
     if not module.ports:
         return "testbench: no ports"
@@ -221,6 +223,15 @@ def _is_simulation(module: RtlModule, found: list[str]) -> str | None:
     places = (number for number, word in enumerate(found[1:-1], start=1) if word == "#")
     delays = sum(found[at - 1] != "=" and found[at + 1][:1].isdigit() for at in places)
     return "simulation only: delays" if delays > 2 else None
+
+
+def _always_there(found: list[str]) -> Iterator[str]:
+    """The tokens outside conditional compilation."""
+    depth = 0
+    for word in found:
+        depth += (word in ("`ifdef", "`ifndef")) - (word == "`endif")
+        if depth <= 0:
+            yield word
 
 
 def _is_netlist(_: RtlModule, found: list[str]) -> str | None:

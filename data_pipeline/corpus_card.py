@@ -101,9 +101,9 @@ tags:
 # RTL corpus
 
 {summary.modules:,} modules of {len(summary.repositories):,} repositories: {_listed(summary.languages)}.
-Half of them have at most {summary.size_at(0.5):,} characters, nine of ten at most {summary.size_at(0.9):,}. Each row
-says where its module comes from (`repo`, `commit`, `path`, `first_line`, `last_line`), under which licence (`license`,
-SPDX), and what it scores.
+Half of them have at most {summary.size_at(0.5):,} characters, nine of ten at most {summary.size_at(0.9):,}.
+Each row says where its module comes from (`repo`, `commit`, `path`, `first_line`, `last_line`), under which licence
+(`license`, SPDX), and what it scores.
 
     datasets.load_dataset("path/of/this/folder", split="train")
 
@@ -166,14 +166,13 @@ def _scoring(manifests: Sequence[Manifest]) -> str:
     if manifest is None:
         return ""
     labeller = manifest.config.get("labeller") or ""
-    says = (
-        f"Scored by `{manifest.facts.get('scorer', '')}`; its rank correlation with the labels on held-out modules is "
-    )
-    says += f"{manifest.facts.get('spearman', 0):.3f}."
+    agrees = f"{manifest.facts.get('spearman', 0):.3f}"
+    says = f"""\
+Scored by `{manifest.facts.get("scorer", "")}`; the rank correlation of its scores with labels of held-out modules is
+{agrees}."""
     if labeller.startswith("rubric"):
-        says += (
-            " The labels come from rules over the syntax tree: the scores distil those rules, not people's judgement."
-        )
+        says += """
+The labels come from rules over the syntax tree: the scores distil those rules, not people's judgement."""
     return says
 
 

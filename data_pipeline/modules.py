@@ -96,7 +96,7 @@ def _places(text: str, macros: Macros) -> list[_Place]:
     prefix = "".join(f"{directive}\n" for directive in needed if directive not in own.values())
     tree = _parse(prefix, text)
     if failure := _first_error(tree):
-        raise ValueError(failure)
+        raise ValueError(f"does not parse: {failure}")
     skip = len(prefix.encode())
     data = text.encode()
     found: list[_Place] = []

@@ -76,6 +76,7 @@ KEPT = {
     "a file in a folder that begins like a testbench's": module(path="rtl/tbuf/simple_dvi.v"),
     "a name that holds tb": module(name="doutb_mux"),
     "a guard for its parameters": module(body("initial if (0) begin $error(1); $finish; end always @(*) x = a;")),
+    "checks for one simulator": module(body('`ifdef SIM\ninitial begin wait (cin); $monitor("%d", a); end\n`endif')),
     "registers with a delay each": module(body("always @(posedge clk) begin q <= #1 a; r <= #1 b; s <= #1 a; end")),
     "names of the field": module(body("wire mailbox = a[0]; wire semaphore = b[0];"), name="RAM8"),
     "a FIFO of its own": module(instances=("FIFO8Entry", "CLKDIVIDER", "STARTUP_FSM")),
