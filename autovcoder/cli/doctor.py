@@ -20,7 +20,7 @@ from autovcoder.cli.report_errors import FAILED, emit
 ESSENTIAL_TOOLS = {"iverilog": "compiles designs", "vvp": "simulates them"}
 OTHER_TOOLS = {"yosys": "second opinion by synthesis and equivalence"}
 ESSENTIAL_PACKAGES = ("pyslang", "torch", "transformers")
-OTHER_PACKAGES = ("cocotb", "peft", "trl")
+OTHER_PACKAGES = ("cocotb", "datatrove", "peft", "trl")
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
@@ -92,7 +92,8 @@ def _package_version(name: str) -> str | None:
 
 
 def _pip_hint(name: str) -> str:
-    return "pip install 'autovcoder[train]'" if name == "trl" else f"pip install {name}"
+    extra = {"trl": "train", "datatrove": "data"}.get(name)
+    return f"pip install 'autovcoder[{extra}]'" if extra else f"pip install {name}"
 
 
 def _model_hashes(name: str) -> dict[str, str]:

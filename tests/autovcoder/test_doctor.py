@@ -33,7 +33,7 @@ def report() -> dict[str, Any]:
 
 def test_it_lists_tools_packages_layers_and_the_machine(report: dict[str, Any]) -> None:
     assert report["tools"].keys() == {"iverilog", "vvp", "yosys"}
-    assert report["packages"].keys() == {"pyslang", "torch", "transformers", "cocotb", "peft", "trl"}
+    assert report["packages"].keys() == {"pyslang", "torch", "transformers", "cocotb", "datatrove", "peft", "trl"}
     assert report["packages"]["torch"]
     assert report["sandbox"]
     assert report["processors"] >= 1
