@@ -1,7 +1,8 @@
 """How fast the way from repositories to a corpus is with one worker and with more, in one run on the same input.
 
-Reads a folder that ``autovcoder data collect`` wrote; prints seconds and MB/s for each stage. Every run starts from the
-same archives and does the whole of it, scoring included, into a folder of its own; the corpora must be the same.
+Reads a folder that ``autovcoder data collect`` wrote; prints seconds for each stage. Every run starts from the same
+archives and does the whole of it, scoring included, into a folder of its own; the corpora must be the same. It is
+decontaminated against the suite that comes with the package.
 
     python benchmarks/corpus_speed.py REPOS [--workers 1 2] [--labels 1000]
 """
@@ -18,12 +19,14 @@ from autovcoder.records import Repository
 from autovcoder.store import read_manifest, read_records
 from data_pipeline.clean import clean
 from data_pipeline.corpus import CorpusSettings
+from data_pipeline.decontaminate import decontaminate
 from data_pipeline.executors import ExecutorSettings
 from data_pipeline.extract import extract
 from data_pipeline.rubric import RubricLabeller
 from data_pipeline.score import score
 from data_pipeline.select import select
 from data_pipeline.shards import Run
+from eval.suites import load_suite, write_problems
 
 
 def main() -> None:
@@ -33,6 +36,8 @@ def main() -> None:
     parser.add_argument("--labels", type=int, default=1000)
     options = parser.parse_args()
     size = sum(r.bytes for r in read_records(options.repos / "repos.jsonl", Repository)) / 1e6
+    for repository in read_records(options.repos / "repos.jsonl", Repository):
+        (options.repos / repository.archive).read_bytes()  # so that the first run does not wait for the disk
     took: dict[int, dict[str, float]] = {}
     kept: dict[int, dict[str, str]] = {}
     for workers in options.workers:
@@ -41,19 +46,21 @@ def main() -> None:
         run = Run(ExecutorSettings(workers=workers))
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder)
+            suite = write_problems(load_suite("builtin", None), out)
             stages = {
                 "extract": partial(extract, options.repos, out / "1", settings.extract, run),
                 "clean": partial(clean, out / "1", out / "2", settings.clean, run),
-                "score": partial(score, out / "2", out / "3", scoring, run, RubricLabeller()),
-                "select": partial(select, out / "3", out / "4", settings.select, run),
+                "decontaminate": partial(decontaminate, out / "2", out / "3", [suite], settings.decontaminate, run),
+                "score": partial(score, out / "3", out / "4", scoring, run, RubricLabeller()),
+                "select": partial(select, out / "4", out / "5", settings.select, run),
             }
             took[workers] = {}
             for name, work in stages.items():
                 started = time.perf_counter()
                 work()
                 took[workers][name] = time.perf_counter() - started
-            took[workers]["train (in score)"] = read_manifest(out / "3").facts["seconds"]["train"]
-            hashes = read_manifest(out / "4").sha256.items()
+            took[workers]["train (in score)"] = read_manifest(out / "4").facts["seconds"]["train"]
+            hashes = read_manifest(out / "5").sha256.items()
             kept[workers] = {name: digest for name, digest in hashes if name.endswith(".parquet")}
     print(f"{size:.1f} MB of sources")
     print(f"{'stage':18}" + "".join(f"{f'{w} workers, s':>16}" for w in took))
