@@ -28,6 +28,7 @@ from data_pipeline.extract import ExtractSettings, extract
 from data_pipeline.parametric import ParametricTeacher
 from data_pipeline.select import SelectSettings, select
 from data_pipeline.shards import Run, ShardedStage
+from hdl_sim.normal_form import exact_key
 
 AUTOVCODER = Path(sys.executable).with_name("autovcoder")
 LAB = ("ant", "bee", "cat", "dog", "eel", "fox")
@@ -243,8 +244,10 @@ def test_two_workers_make_what_one_makes(repos: Path, one_worker: Path, tmp_path
 
 def test_another_number_of_shards_holds_the_same_modules(repos: Path, one_worker: Path, tmp_path: Path) -> None:
     other = extract_and_clean(repos, tmp_path, ExecutorSettings(workers=2), tasks=5)
-    keys = {module.code for module in read_modules(other)}
-    assert keys == {module.code for module in read_modules(one_worker)}
+    # Which of two copies stays depends on where they are; that one does not.
+    assert sorted(exact_key(m.code) for m in read_modules(other)) == sorted(
+        exact_key(m.code) for m in read_modules(one_worker)
+    )
     assert len(content(other)) == 5
 
 
@@ -390,7 +393,7 @@ def test_a_file_at_which_tasks_die_is_left_out(repos: Path, tmp_path: Path) -> N
 def test_a_worker_that_dies_is_an_error_that_names_its_log(tmp_path: Path) -> None:
     program = textwrap.dedent(
         """
-        import os, sys
+        import sys
         from pathlib import Path
         from datatrove.pipeline.base import PipelineStep
         from autovcoder.errors import ToolFailed
@@ -398,6 +401,8 @@ def test_a_worker_that_dies_is_an_error_that_names_its_log(tmp_path: Path) -> No
 
         class Dies(PipelineStep):
             def run(self, data, rank=0, world_size=1):
+                import os
+
                 os._exit(9)
                 yield
 
@@ -420,7 +425,7 @@ def test_a_worker_that_dies_is_an_error_that_names_its_log(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["extract", "--repos", "{empty}", "--out", "{out}"], "repos.jsonl"),
+        (["extract", "--repos", "{empty}", "--out", "{out}"], "no manifest"),
         (["clean", "--modules", "{empty}", "--out", "{out}"], "no manifest"),
         (["clean", "--modules", "{repos}", "--out", "{out}"], "no modules in this folder"),
         (["extract", "--repos", "{repos}", "--out", "{out}", "--config", "{workers}"], "executor.workers"),

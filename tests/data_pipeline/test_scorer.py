@@ -22,7 +22,17 @@ from data_pipeline.encoder import CodeEncoder
 from data_pipeline.label import CRITERIA
 from data_pipeline.parametric import ParametricTeacher
 from data_pipeline.rubric import RubricLabeller
-from data_pipeline.scorer import CONFIG, PREDICTED, WEIGHTS, MlpScorer, ScorerConfig, train_scorer
+from data_pipeline.scorer import (
+    CONFIG,
+    PREDICTED,
+    WEIGHTS,
+    MlpScorer,
+    ScorerConfig,
+    read_config,
+    read_net,
+    scores,
+    train_scorer,
+)
 from data_pipeline.scorer_card import CARD, PICTURE, write_card
 from data_pipeline.scorer_metrics import agreement, spearman
 from data_pipeline.scorer_net import ScorerSettings
@@ -126,9 +136,9 @@ def test_another_seed_trains_another_scorer_and_the_same_seed_the_same(
 
 def test_scores_stay_within_the_scale(folder: Path, encoder: CodeEncoder) -> None:
     far = np.random.default_rng(0).normal(0, 1000, (50, encoder.size)).astype(np.float32)
-    found = MlpScorer.load(folder, encoder).score_vectors(far)
-    assert found.min() >= 0
-    assert found.max() <= 10
+    found = scores(read_config(folder), read_net(folder), far)
+    assert min(score.value for score in found) >= 0
+    assert max(score.value for score in found) <= 10
 
 
 @pytest.mark.parametrize("part", ["sha256", "pooling"])

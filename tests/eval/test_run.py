@@ -100,7 +100,11 @@ def test_a_finished_run_is_not_done_again(tmp_path: Path) -> None:
 
 def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom tests.eval.test_run import *\n"
+        "import sys, time, types\nfrom pathlib import Path\n"
+        # By hand, for Pyverilog installs a package `tests` of its own.
+        "for name in ('tests', 'tests.eval'):\n    package = sys.modules[name] = types.ModuleType(name)\n"
+        "    package.__path__ = [name.replace('.', '/')]\n"
+        "from tests.eval.test_run import *\n"
         "def slowly(what, done, total):\n    if what == 'simulating' and done == 2: print(flush=True); time.sleep(60)\n"
         "score([NOT_A, A_AND_B], ANSWERS, Icarus(), Path(sys.argv[1]), source=SOURCE, progress=slowly)\n"
     )
