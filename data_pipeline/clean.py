@@ -15,12 +15,11 @@ from datatrove.pipeline.dedup.exact_dedup import (
     ExactFindDedups,
 )
 from datatrove.pipeline.filters.base_filter import BaseFilter
-from pydantic import Field
 
 from autovcoder.store import Manifest
 from data_pipeline.cleaning_rules import CleanSettings, reason_to_drop
 from data_pipeline.documents import DATA, DropWriter, ModuleReader, ModuleWriter, to_module
-from data_pipeline.shards import TASKS, Run, ShardedStage, input_stage
+from data_pipeline.shards import Run, ShardedStage, ShardSettings, input_stage
 from hdl_sim.normal_form import exact_key
 
 if TYPE_CHECKING:
@@ -30,10 +29,8 @@ NAME = "data.clean"
 DUPLICATE = "exact duplicate of a module that stays"
 
 
-class CleanStageSettings(CleanSettings):
-    """`CleanSettings`, and ``tasks``, the number of shards."""
-
-    tasks: int = Field(default=TASKS, ge=1)
+class CleanStageSettings(CleanSettings, ShardSettings):
+    """What stays, and the number of shards."""
 
 
 class CleanFilter(BaseFilter):  # type: ignore[misc]

@@ -15,13 +15,13 @@ from pydantic import Field
 from autovcoder.config import Settings
 from autovcoder.store import Manifest
 from data_pipeline.clean import CleanStageSettings, clean
-from data_pipeline.decontaminate import DecontaminateSettings, decontaminate
+from data_pipeline.decontaminate import decontaminate
 from data_pipeline.executors import ExecutorSettings
-from data_pipeline.extract import ExtractSettings, extract
+from data_pipeline.extract import extract
 from data_pipeline.label import Labeller
 from data_pipeline.score import ScoreSettings, score
 from data_pipeline.select import SelectSettings, select
-from data_pipeline.shards import Run
+from data_pipeline.shards import Run, ShardSettings
 
 STAGES = ("extract", "clean", "decontaminate", "score", "select")
 MODULES, CLEAN, DECONTAMINATED, SCORED, CORPUS = "modules", "clean", "decontaminated", "scored", "corpus"
@@ -30,9 +30,9 @@ MODULES, CLEAN, DECONTAMINATED, SCORED, CORPUS = "modules", "clean", "decontamin
 class CorpusSettings(Settings):
     """The settings of all stages, each in its section, and where they run."""
 
-    extract: ExtractSettings = Field(default_factory=ExtractSettings)
+    extract: ShardSettings = Field(default_factory=ShardSettings)
     clean: CleanStageSettings = Field(default_factory=CleanStageSettings)
-    decontaminate: DecontaminateSettings = Field(default_factory=DecontaminateSettings)
+    decontaminate: ShardSettings = Field(default_factory=ShardSettings)
     score: ScoreSettings = Field(default_factory=ScoreSettings)
     select: SelectSettings = Field(default_factory=SelectSettings)
     executor: ExecutorSettings = Field(default_factory=ExecutorSettings)

@@ -13,23 +13,15 @@ from typing import Any
 
 from datatrove.data import Document
 from datatrove.pipeline.filters.base_filter import BaseFilter
-from pydantic import Field
 
-from autovcoder.config import Settings
 from autovcoder.records import ContaminationMatch, Problem
 from autovcoder.store import Manifest, join_files, read_records, to_json_line
 from data_pipeline.contamination import ContaminationIndex
 from data_pipeline.documents import DATA, DropWriter, ModuleReader, ModuleWriter
-from data_pipeline.shards import TASKS, Run, ShardedStage, input_stage
+from data_pipeline.shards import Run, ShardedStage, ShardSettings, input_stage
 
 NAME = "data.decontaminate"
 MATCHES = "matches.jsonl"
-
-
-class DecontaminateSettings(Settings):
-    """``tasks`` is the number of shards."""
-
-    tasks: int = Field(default=TASKS, ge=1)
 
 
 class ContaminationFilter(BaseFilter):  # type: ignore[misc]
@@ -64,9 +56,7 @@ def read_problems(files: Iterable[Path]) -> Iterator[Problem]:
         yield from read_records(file, Problem)
 
 
-def decontaminate(
-    modules: Path, out: Path, against: Sequence[Path], settings: DecontaminateSettings, run: Run
-) -> Manifest:
+def decontaminate(modules: Path, out: Path, against: Sequence[Path], settings: ShardSettings, run: Run) -> Manifest:
     """Drop the modules that match a problem of any of the suites in ``against``.
 
     Raises:

@@ -18,9 +18,7 @@ from typing import Any
 
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
-from pydantic import Field
 
-from autovcoder.config import Settings
 from autovcoder.records import Provenance, Repository, content_id
 from autovcoder.store import Manifest, read_manifest, read_records
 from data_pipeline.archives import read_licenses, read_sources
@@ -29,19 +27,13 @@ from data_pipeline.documents import DATA, REASON, DropWriter, ModuleWriter, to_d
 from data_pipeline.licenses import license_of_source, nearest_license
 from data_pipeline.modules import Unread, extract_modules
 from data_pipeline.repositories import is_rtl
-from data_pipeline.shards import TASKS, Run, ShardedStage
+from data_pipeline.shards import Run, ShardedStage, ShardSettings
 from data_pipeline.source_text import Macros, decode
 
 NAME = "data.extract"
 # Repositories with more are read in parts, so that one of them does not keep one worker busy and all others waiting.
 PART_BYTES = 4_000_000
 _SOURCES = (".v", ".sv")
-
-
-class ExtractSettings(Settings):
-    """``tasks`` is the number of shards; what is in them all together does not depend on it."""
-
-    tasks: int = Field(default=TASKS, ge=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +54,8 @@ class _Surroundings:
     licenses: dict[str, str | None]
 
 
-def extract(repos: Path, out: Path, settings: ExtractSettings, run: Run) -> Manifest:
-    """Split every file of a collected folder into modules.
+def extract(repos: Path, out: Path, settings: ShardSettings, run: Run) -> Manifest:
+    """Split every file of a collected folder into modules; how many shards there are changes nothing in what they hold.
 
     Raises:
         StoreError: a folder is unfinished or holds other work. InputError: no module was found.

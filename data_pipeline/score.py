@@ -15,7 +15,6 @@ from datatrove.pipeline.base import PipelineStep
 from datatrove.utils.batching import batched
 from pydantic import Field
 
-from autovcoder.config import Settings
 from autovcoder.errors import InputError, ModelError
 from autovcoder.records import QualityScore, RtlModule
 from autovcoder.store import Manifest, Stage
@@ -25,7 +24,7 @@ from data_pipeline.label import PAPER_SAMPLE, Labeller, stratified_sample
 from data_pipeline.scorer import check_encoder, read_config, read_net, score_name, scores, train_scorer
 from data_pipeline.scorer_card import write_card
 from data_pipeline.scorer_net import ScorerSettings
-from data_pipeline.shards import TASKS, Run, ShardedStage, input_stage
+from data_pipeline.shards import Run, ShardedStage, ShardSettings, input_stage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,21 +39,19 @@ _BATCH = 256
 _LABELS_AT_ONCE = 32
 
 
-class ScoreSettings(Settings):
+class ScoreSettings(ShardSettings):
     """How modules are scored.
 
     Attributes:
         encoder: a sentence-transformers encoder: the packaged one, a folder, or a Hugging Face id in the cache.
         labels: modules that are graded to train the scorer; the paper grades 15,000 (section III-B).
         seed: of the sample. ``training``: the network's settings.
-        tasks: the number of shards.
     """
 
     encoder: str = DEFAULT_ENCODER
     labels: int = Field(default=PAPER_SAMPLE, ge=1)
     seed: int = 0
     training: ScorerSettings = ScorerSettings()
-    tasks: int = Field(default=TASKS, ge=1)
 
 
 class EncodeModules(PipelineStep):  # type: ignore[misc]

@@ -15,29 +15,26 @@ from datatrove.pipeline.dedup.minhash import MinhashDedupBuckets, MinhashDedupCl
 from datatrove.pipeline.filters.base_filter import BaseFilter
 from pydantic import Field
 
-from autovcoder.config import Settings
 from autovcoder.store import Manifest, read_manifest
 from data_pipeline.corpus_card import write_card
 from data_pipeline.documents import DATA, DropWriter, ModuleReader, ModuleWriter
 from data_pipeline.near_duplicates import BUCKETS, ChooseBest, RtlSignature, minhash_config, read_groups
-from data_pipeline.shards import TASKS, Run, ShardedStage, input_stage
+from data_pipeline.shards import Run, ShardedStage, ShardSettings, input_stage
 
 NAME = "data.select"
 NEAR = "near duplicate"
 
 
-class SelectSettings(Settings):
+class SelectSettings(ShardSettings):
     """What of the scored modules becomes the corpus.
 
     Attributes:
         keep_above: the paper keeps what scores above 6.5 (section III-A).
         keep_fraction: keep this share of what is left after near duplicates, the best, whatever they score.
-        tasks: the number of shards.
     """
 
     keep_above: float = Field(default=6.5, ge=0, le=10)
     keep_fraction: float | None = Field(default=None, gt=0, le=1)
-    tasks: int = Field(default=TASKS, ge=1)
 
 
 class SelectFilter(BaseFilter):  # type: ignore[misc]
@@ -95,6 +92,5 @@ def select(scored: Path, out: Path, settings: SelectSettings, run: Run, before: 
         keep = SelectFilter(groups, decision, work / "dropped")
         stage.phase("select", [ModuleReader(shards), keep, ModuleWriter(out / DATA)], tasks)
         threshold = json.loads(decision.read_text(encoding="utf-8"))["threshold"]
-        dropped = stage.join_dropped()
-        write_card(out, scored, [*before, scored], dropped, threshold)
+        write_card(out, scored, [*before, scored], stage.dropped, threshold)
         return stage.finish(threshold=threshold)

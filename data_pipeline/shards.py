@@ -11,10 +11,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
+from autovcoder.config import Settings
 from autovcoder.errors import InputError
 from autovcoder.store import DROPPED, Manifest, Stage, join_files, read_jsonl, read_manifest, write_atomic
 from data_pipeline.documents import DATA
@@ -27,6 +31,13 @@ if TYPE_CHECKING:
 WORK = ".work.partial"
 TASKS = 8
 """Into how many tasks a stage splits its work by default: a few for each core, so that none waits long for another."""
+
+
+class ShardSettings(Settings):
+    """``tasks`` is the number of shards that a stage writes."""
+
+    tasks: int = Field(default=TASKS, ge=1)
+
 
 Tell = Callable[[str, int, int], None]
 """Told the phase, how many of its tasks have ended, and how many it has."""
@@ -109,8 +120,9 @@ class ShardedStage:
             write_atomic(ended, f"{time.monotonic() - started:.2f}")
         self._seconds[name] = float(ended.read_text())
 
-    def join_dropped(self) -> Path:
-        """Join what all tasks dropped into ``dropped.jsonl``."""
+    @cached_property
+    def dropped(self) -> Path:
+        """``dropped.jsonl``, joined of what the tasks of all phases dropped; to be asked for when they have ended."""
         return join_files(sorted((self.work / "dropped").rglob("*.jsonl")), self.out / DROPPED)
 
     def finish(self, **facts: Any) -> Manifest:
@@ -119,7 +131,7 @@ class ShardedStage:
         Raises:
             InputError: no module is left.
         """
-        dropped = self.join_dropped()
+        dropped = self.dropped
         modules, size = count_modules(self.out)
         if not modules:
             raise InputError("no module is left", where=self.out, fix=f"see {dropped} for why")

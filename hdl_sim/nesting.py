@@ -97,9 +97,10 @@ def _too_many_open(code: str) -> bool:
 
 def _opened_by_macros(code: str) -> bool:
     """True when macros may open constructs without bound: by their own text, or by repeating an argument."""
-    openers = [len(_OPENER.findall(body)) for body in macro_bodies(code)]
+    bodies = macro_bodies(code)
+    openers = [len(_OPENER.findall(body)) for body in bodies]
     # A body that closes what it opens adds its own levels where it is called, and those of the bodies that it calls.
-    if sum(openers) > MAX_OPEN or (any(openers) and not all(_closes_all(body) for body in macro_bodies(code))):
+    if sum(openers) > MAX_OPEN or (any(openers) and not all(map(_closes_all, bodies))):
         return expanded_size(code) - len(code) > MAX_OPENED_BY_MACROS
     depth = 0
     called: list[int] = []  # how many brackets were open where a macro's arguments began

@@ -85,7 +85,7 @@ def normal_tokens(code: str) -> tuple[str, ...]:
 
 
 def number_names(tokens: Iterable[str]) -> tuple[str, ...]:
-    """`renamed_tokens` of a text that is in normal form already."""
+    """A text in normal form with each name replaced by its number, in order of first occurrence."""
     tokens = tuple(tokens)
     numbers: dict[str, str] = {}
     other: dict[str, str] = {}
@@ -122,7 +122,7 @@ def loosen(tokens: Iterable[str]) -> tuple[str, ...]:
 
 def exact_key(code: str) -> str:
     """The sha256 (hex) of the normal form: the same for texts that differ in layout alone, comments included."""
-    return _key(normal_tokens(code))
+    return hashlib.sha256("\n".join(normal_tokens(code)).encode(errors="replace")).hexdigest()
 
 
 def comments_of(code: str) -> list[str]:
@@ -190,7 +190,3 @@ def _canonical(text: str) -> str:
         plain = _PLAIN.fullmatch(text, 1)
         return text[1:] if plain and text[1:] not in KEYWORDS else text
     return _IN_NUMBER.sub("", text).lower()
-
-
-def _key(tokens: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(tokens).encode(errors="replace")).hexdigest()

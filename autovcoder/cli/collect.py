@@ -7,10 +7,8 @@ from typing import Annotated
 
 import typer
 
+from autovcoder.cli.stage_options import Config, Out, say_rows
 from autovcoder.cli.status_line import StatusLine
-
-Out = Annotated[Path, typer.Option(help="The stage folder to write; an interrupted one is resumed.")]
-Config = Annotated[Path | None, typer.Option(help="YAML file with the command's settings; flags win.")]
 
 
 def collect(
@@ -34,7 +32,6 @@ def collect(
     jobs: Annotated[int | None, typer.Option(min=1, help="Repositories brought at the same time.")] = None,
 ) -> None:
     """Collect RTL from GitHub's search, a list, git URLs or folders: one archive for each source."""
-    from autovcoder.cli.data import say_rows
     from autovcoder.config import load_settings
     from data_pipeline.collect import CollectSettings
     from data_pipeline.collect import collect as bring

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from autovcoder.cli.stage_options import Out
 from autovcoder.cli.status_line import StatusLine
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from data_pipeline.label import Labeller
     from data_pipeline.shards import Run
 
-Out = Annotated[Path, typer.Option(help="The stage folder to write; an interrupted one is resumed.")]
 Config = Annotated[
     Path | None, typer.Option(help="YAML file with a section for each stage and one named executor; flags win.")
 ]

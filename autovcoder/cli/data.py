@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from autovcoder.cli import collect, corpus
-from autovcoder.cli.report_errors import say
-
-if TYPE_CHECKING:
-    from autovcoder.store import Manifest
+from autovcoder.cli.stage_options import Config, Out, Seed, say_rows
 
 app = typer.Typer(help="Make training data.", no_args_is_help=True)
 app.command("collect")(collect.collect)
 corpus.register(app)
-
-Out = Annotated[Path, typer.Option(help="The stage folder to write; an interrupted one is resumed.")]
-Config = Annotated[Path | None, typer.Option(help="YAML file with the command's settings; flags win.")]
-Seed = Annotated[int | None, typer.Option(help="Seed of everything drawn.")]
 
 
 @app.command("pairs")
@@ -53,10 +45,3 @@ def texts(
 
     settings = load_settings(TextSettings, config, {"seed": seed, "base": base, "rtl": rtl})
     say_rows(make_texts(out, settings), out)
-
-
-def say_rows(manifest: Manifest, out: Path) -> None:
-    """Say what a finished stage holds."""
-    rows = ", ".join(f"{count:,} rows in {name}" for name, count in manifest.rows.items())
-    facts = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in manifest.facts.items())
-    say(f"{out}: " + "; ".join(part for part in (rows, facts) if part))

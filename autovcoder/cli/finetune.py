@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from autovcoder.cli.data import Config, Out, Seed, say_rows
+from autovcoder.cli.stage_options import Config, Out, Seed, say_rows
 
 app = typer.Typer(help="Train: a base model, the two LoRA rounds, the merged model.", no_args_is_help=True)
 

@@ -24,10 +24,10 @@ from data_pipeline.clean import CleanStageSettings, clean
 from data_pipeline.collect import CollectSettings, collect
 from data_pipeline.documents import DATA, ModuleWriter, read_modules, to_document, to_module
 from data_pipeline.executors import ExecutorSettings
-from data_pipeline.extract import ExtractSettings, extract
+from data_pipeline.extract import extract
 from data_pipeline.parametric import ParametricTeacher
 from data_pipeline.select import SelectSettings, select
-from data_pipeline.shards import Run, ShardedStage
+from data_pipeline.shards import Run, ShardedStage, ShardSettings
 from hdl_sim.normal_form import exact_key
 
 AUTOVCODER = Path(sys.executable).with_name("autovcoder")
@@ -228,7 +228,7 @@ def content(folder: Path) -> dict[str, str]:
 
 
 def extract_and_clean(repos: Path, out: Path, executor: ExecutorSettings, tasks: int = 3) -> Path:
-    extract(repos, out / "modules", ExtractSettings(tasks=tasks), Run(executor))
+    extract(repos, out / "modules", ShardSettings(tasks=tasks), Run(executor))
     clean(out / "modules", out / "clean", CleanStageSettings(tasks=tasks), Run(executor))
     return out / "clean"
 
@@ -359,7 +359,7 @@ def test_a_killed_run_goes_on_where_it_was(repos: Path, one_worker: Path, tmp_pa
     assert not alive, "the workers outlive the command"
     first = {path: path.stat().st_mtime_ns for path in out.glob("data/*.parquet") if (marks / path.stem).exists()}
     assert first
-    extract(repos, out, ExtractSettings(tasks=3), Run(ExecutorSettings(workers=2)))
+    extract(repos, out, ShardSettings(tasks=3), Run(ExecutorSettings(workers=2)))
     assert content(out) == content(one_worker.parent / "modules")
     assert {path: path.stat().st_mtime_ns for path in first} == first
     assert not (out / ".work.partial").exists()

@@ -1,0 +1,27 @@
+"""What the commands that write a stage folder share: options, and how they say what the folder holds.
+
+Reads nothing; writes to stderr.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from autovcoder.cli.report_errors import say
+
+if TYPE_CHECKING:
+    from autovcoder.store import Manifest
+
+Out = Annotated[Path, typer.Option(help="The stage folder to write; an interrupted one is resumed.")]
+Config = Annotated[Path | None, typer.Option(help="YAML file with the command's settings; flags win.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of everything drawn.")]
+
+
+def say_rows(manifest: Manifest, out: Path) -> None:
+    """Say what a finished stage holds."""
+    rows = ", ".join(f"{count:,} rows in {name}" for name, count in manifest.rows.items())
+    facts = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in manifest.facts.items())
+    say(f"{out}: " + "; ".join(part for part in (rows, facts) if part))
