@@ -23,6 +23,8 @@ PERMISSIVE = frozenset({
 })  # fmt: skip
 
 
+# Brackets of a licence expression; real ones have a few, and each is a level of recursion here.
+_MOST_NESTED = 50
 # Exceptions that ask for nothing more.
 _GENEROUS = frozenset({"SHL-2.0", "SHL-2.1", "LLVM-exception"})
 
@@ -145,6 +147,8 @@ def license_is_allowed(license: str | None, also: tuple[str, ...] = ()) -> bool:
     if "any" in also:
         return True
     words = re.findall(r"\(|\)|[^\s()]+", (license or "")[:500])
+    if words.count("(") > _MOST_NESTED:
+        return False
     allowed = {name.lower() for name in (*PERMISSIVE, *also)}
     return _either(words, allowed) is True and not words
 
