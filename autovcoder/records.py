@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Direction = Literal["input", "output", "inout", "ref", "interface"]
 CircuitType = Literal["combinational", "sequential"]
 Level = Literal["easy", "medium", "hard"]
+Size = Literal["small", "medium", "large"]
 Status = Literal[
     "pass",
     "syntax_error",
@@ -187,7 +188,11 @@ class Bench(Record):
 
 
 class Problem(Record):
-    """One benchmark problem. ``interface`` is the module header the answer must have, where the problem fixes one."""
+    """One benchmark problem.
+
+    ``interface`` is the module header the answer must have, where the problem fixes one; ``size`` what its suite says
+    about the design's size.
+    """
 
     id: str
     suite: str
@@ -196,6 +201,7 @@ class Problem(Record):
     interface: str | None = None
     bench: Bench
     reference: str | None = None
+    size: Size | None = None
 
 
 class Draft(Record):
@@ -281,7 +287,11 @@ class Waveform(Record):
 
 
 class VerifiedPair(Record):
-    """A draft that simulation proved, with the fate of the design's mutants (None where none were run)."""
+    """A draft that simulation proved, with the fate of the design's mutants (None where none were run).
+
+    ``rebuilt`` is the testbench made from the outputs of the draft's reference model, where it has one that can be run:
+    the verdict and the mutants' fates are then that testbench's, and otherwise the draft's own.
+    """
 
     draft: Draft
     verdict: Verdict
@@ -289,6 +299,7 @@ class VerifiedPair(Record):
     survived: int | None = None
     equivalent: int | None = None
     unknown: int | None = None
+    rebuilt: Bench | None = None
 
 
 class Hit(Record):

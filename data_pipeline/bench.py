@@ -51,8 +51,9 @@ def _combinational_rows(circuit: Circuit, model: Combinational, rng: random.Rand
 def _clocked_rows(circuit: Circuit, model: Clocked, rng: random.Random) -> Iterator[str]:
     state: Any = model.start
     last_pulse = 0
+    planned = circuit.stimulus(rng) if circuit.stimulus else iter(())
     for cycle in range(circuit.cycles):
-        values = _vector(circuit, rng)
+        values = _vector(circuit, rng) | next(planned, {})
         if circuit.reset:
             # The first half runs undisturbed, so that long counts come to their end. Then the reset is asserted where
             # it shows: a reset of a state that looks like the reset state tells nothing.
@@ -158,6 +159,7 @@ def _testbench(circuit: Circuit, module: str, names: Mapping[str, str], *, rows:
     clocked = checks == 2
     declarations = [f"    reg {vec(p.width or 1)}i_{p.name};" for p in driven]
     declarations += [f"    wire {vec(p.width or 1)}o_{p.name};" for p in circuit.outputs]
+    given = ", ".join(f".{name}({value})" for name, value in circuit.parameters.items())
     links = [f".{names.get('clk', 'clk')}(clk)"] if clocked else []
     links += [f".{names.get(p.name, p.name)}(i_{p.name})" for p in driven]
     links += [f".{names.get(p.name, p.name)}(o_{p.name})" for p in circuit.outputs]
@@ -177,7 +179,7 @@ module tb;
 {wide}
     integer row, mismatches, samples;
 
-    {module} dut ({", ".join(links)});
+    {module} {f"#({given}) " if given else ""}dut ({", ".join(links)});
 
     // A bit that is x or z where it counts is a mismatch: x & 1 is x, and x !== 0.
     task compare(input [{size_out - 1}:0] want, input [{size_out - 1}:0] care);

@@ -7,6 +7,7 @@ RTL and words are written with canonical port names; both are renamed together w
 from __future__ import annotations
 
 import itertools
+import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any
 from autovcoder.records import CircuitType, Language, Level, Port
 
 Values = dict[str, int]
+Names = Mapping[str, str]
 Outputs = Mapping[str, int | None]
 
 
@@ -78,6 +80,19 @@ class Fact:
 
 
 @dataclass(frozen=True)
+class Attachment:
+    """What a problem shows besides words: a truth table, a state table, a waveform, a given module, faulty code.
+
+    Attributes:
+        intros: what leads to it, in several wordings, such as "The truth table is:".
+        write: (module name, port names, language) to the text, without a newline at its end.
+    """
+
+    intros: tuple[str, ...]
+    write: Callable[[str, Names, Language], str]
+
+
+@dataclass(frozen=True)
 class Circuit:
     """One circuit.
 
@@ -87,8 +102,14 @@ class Circuit:
             held-out problems.
         body: the RTL between header and ``endmodule``, in Verilog-2001.
         registers: the outputs that are assigned in an ``always`` block.
+        submodules: the RTL of further modules, complete, that stands below the module and that no renaming touches.
+        parameters: the module's parameters with their values; the body uses them by name.
+        ranges: port to its packed range in terms of ``parameters``, such as ``[WIDTH-1:0]``, where it has one.
+        attachment: what the problem shows besides words.
         roles: port to a few words about it.
         busy: probability of 1 for one-bit inputs that are not fair coins in the stimulus.
+        stimulus: values of inputs for one cycle after the other, where random ones would not lead anywhere (a serial
+            protocol); inputs that it leaves out, the reset always, are drawn.
         cycles: clock cycles (or input vectors) to simulate.
     """
 
@@ -101,8 +122,13 @@ class Circuit:
     facts: tuple[Fact, ...] = ()
     registers: frozenset[str] = frozenset()
     reset: Reset | None = None
+    submodules: str = ""
+    parameters: Mapping[str, int] = field(default_factory=dict)
+    ranges: Mapping[str, str] = field(default_factory=dict)
+    attachment: Attachment | None = None
     roles: Mapping[str, str] = field(default_factory=dict)
     busy: Mapping[str, float] = field(default_factory=dict)
+    stimulus: Callable[[random.Random], Iterator[Values]] | None = None
     cycles: int = 96
 
     @property
@@ -225,30 +251,26 @@ def reset_fact(reset: Reset | None, effect: str) -> tuple[Fact, ...]:
     )
 
 
-def rename(text: str, names: Mapping[str, str]) -> str:
-    """Replace identifiers in RTL text; a sized literal such as ``8'd1`` is left alone."""
-    return re.sub(r"(?<!['\w$])[A-Za-z_]\w*", lambda m: names.get(m[0], m[0]), text)
+def parameter_fact(parameters: Mapping[str, int]) -> tuple[Fact, ...]:
+    """What must be said about the parameters of a module, such as ``{"WIDTH": 8}``; nothing for none."""
+    if not parameters:
+        return ()
+    several = len(parameters) > 1
+    listed = " and ".join(f"{name} (default {value})" for name, value in parameters.items())
+    equal = ", ".join(f"{name} = {value}" for name, value in parameters.items())
+    return (
+        Fact(
+            features=(f"{'parameters' if several else 'a parameter'} {listed}",),
+            sentences=(
+                f"Make it parameterised: {equal}.",
+                f"The module has the parameter{'s' * several} {listed}.",
+                f"Parameter{'s' * several}: {equal}.",
+                f"Use the Verilog parameter{'s' * several} {listed}.",
+            ),
+        ),
+    )
 
 
-def header(circuit: Circuit, module: str, names: Mapping[str, str], language: Language) -> str:
-    """The module header, one port a line."""
-    lines = []
-    for port in circuit.ports:
-        kind = " reg" if port.name in circuit.registers else ""
-        if language == "systemverilog":
-            kind = " logic"
-        lines.append(f"    {port.direction}{kind} {vec(port.width or 1)}{names.get(port.name, port.name)}")
-    return f"module {module} (\n" + ",\n".join(lines) + "\n);"
-
-
-def render(circuit: Circuit, module: str, names: Mapping[str, str], language: Language = "verilog-2001") -> str:
-    """The complete module as text.
-
-    The SystemVerilog form is a rewriting of ours: the bodies keep to the few constructs that are named here.
-    """
-    body = circuit.body
-    if language == "systemverilog":
-        body = body.replace("always @(*)", "always_comb")
-        body = re.sub(r"always @\((pos|neg)edge", r"always_ff @(\1edge", body)
-        body = re.sub(r"\breg\b", "logic", body)
-    return f"{header(circuit, module, names, language)}\n{rename(body, names)}\nendmodule\n"
+def table(intros: tuple[str, ...], text: str) -> Attachment:
+    """An attachment of text in which ``{name}`` is a port's canonical name."""
+    return Attachment(intros, lambda module, names, language: text.format_map(names))

@@ -19,9 +19,10 @@ from typing import Any
 from autovcoder.prompt import user_text
 from autovcoder.records import Draft, Problem, content_id
 from data_pipeline.bench import make_bench
-from data_pipeline.circuit import Circuit, Family, header, render
+from data_pipeline.circuit import Circuit, Family
 from data_pipeline.families import FAMILIES
 from data_pipeline.phrasing import Wording, word
+from data_pipeline.render import header, render
 
 HELD_OUT_SHARE = 10
 """One design in so many is held out."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from autovcoder.config import Settings, load_settings
 from autovcoder.errors import InputError
-from autovcoder.records import Bench, PassRule, Problem
+from autovcoder.records import Bench, PassRule, Problem, Size
 from eval.suites.files import read_text
 from hdl_sim.slang import read_source
 from hdl_sim.statement import stated_interface
@@ -30,6 +30,7 @@ class ProblemFile(Settings):
         testbench: Verilog files (headers too), or Python files with a cocotb ``test_*.py``.
         id: by default the file's name, or its folder's when it is named ``problem.yaml``.
         category: groups problems in the report.
+        size: of the design: small, medium or large.
         header: the module header that an answer must have, from ``module`` to ``;``.
         reference: a design that passes.
         data: files that the bench reads while it runs.
@@ -43,6 +44,7 @@ class ProblemFile(Settings):
     testbench: str | tuple[str, ...]
     id: str | None = None
     category: str = "own"
+    size: Size | None = None
     header: str | None = None
     reference: str | None = None
     data: tuple[str, ...] = ()
@@ -76,6 +78,7 @@ def _problem(file: Path, folder: Path, suite: str) -> Problem:
         interface=header,
         bench=_bench(given, sources, _texts(given.data, file, folder), header, file),
         reference=read_text(_inside(given.reference, file, folder)) if given.reference else None,
+        size=given.size,
     )
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from autovcoder.errors import StoreError
 from autovcoder.records import Bench, Problem, Verdict, VerifiedPair
 from autovcoder.store import read_manifest, read_records
-from data_pipeline.circuit import render
+from data_pipeline.render import render
 from data_pipeline.families import FAMILIES
 from data_pipeline.pairs import OVERLAP, PairSettings, make_pairs
 from data_pipeline.parametric import ParametricTeacher, code_key, is_held_out

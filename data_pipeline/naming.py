@@ -1,0 +1,85 @@
+"""Names that people give to modules and ports, drawn from a seed.
+
+Reads a ``Circuit``; writes nothing.
+"""
+
+from __future__ import annotations
+
+import random
+
+from data_pipeline.circuit import Circuit
+
+# Other names for the canonical ports. A body uses no other name of its own ports as an internal name (tested).
+_SYNONYMS: dict[str, tuple[str, ...]] = {
+    "clk": ("clock", "i_clk", "CLK", "sys_clk", "clk_in"),
+    "rst": ("reset", "i_rst", "RST", "reset_i"),
+    "rst_n": ("reset_n", "resetn", "nrst", "rstn", "RST_N"),
+    "en": ("enable", "ce", "ena", "i_en", "EN"),
+    "a": ("in_a", "x", "op1", "A", "lhs", "in", "src"),
+    "b": ("in_b", "z", "op2", "B", "rhs"),
+    "y": ("out", "f", "res", "Y", "o", "dout", "result"),
+    "d": ("din", "data_in", "D", "in", "data", "i_data", "value"),
+    "q": ("out", "Q", "dout", "o_q", "cnt", "result"),
+    "sel": ("s", "select", "S", "choice"),
+    "sum": ("s", "total", "out", "S"),
+    "cin": ("carry_in", "ci", "Cin"),
+    "cout": ("carry_out", "co", "Cout"),
+    "op": ("opcode", "mode", "func", "ctrl"),
+    "din": ("serial_in", "sin", "x", "w", "in", "bit_in"),
+    "dout": ("serial_out", "sout", "z", "out"),
+    "found": ("detected", "match", "z", "hit", "out"),
+    "pulse": ("edge_out", "tick", "p", "detected"),
+    "clk_out": ("clk_div", "clock_out", "out_clk"),
+    "up": ("dir", "up_down", "inc"),
+    "load": ("ld", "load_en", "preset"),
+    "n": ("ones", "out", "cnt", "total"),
+    "p": ("parity", "par", "out"),
+    "bin": ("binary", "b", "in"),
+    "gray": ("g", "gray_code", "out"),
+    "valid": ("v", "any", "vld"),
+    "zero": ("zero_flag", "is_zero", "zf"),
+    "amount": ("shamt", "n", "shift", "count"),
+}
+# Names that tell how a reset works; never given to one that works otherwise.
+_RESET_SYNONYMS: dict[tuple[str, bool], tuple[str, ...]] = {
+    ("rst", False): ("srst", "sync_rst"),
+    ("rst", True): ("areset", "arst"),
+    ("rst_n", False): ("srst_n", "sync_rst_n"),
+    ("rst_n", True): ("aresetn", "arst_n"),
+}
+_MODULE_WORDS = (
+    "my", "fast", "core", "unit", "top", "block", "u", "simple", "main", "basic", "rtl", "ip", "dut", "soc", "lab",
+    "test", "demo", "chip", "stage", "node", "part", "new", "old", "left", "right", "small", "big", "alpha", "beta",
+    "zeta", "inner", "outer", "north", "south", "red", "blue", "hw", "io", "bus", "path", "prim", "wrap",
+)  # fmt: skip
+
+
+def module_name(circuit: Circuit, rng: random.Random) -> str:
+    """A name for the module, often one that says nothing about it."""
+    draw = rng.random()
+    if draw < 0.25:
+        return "top_module"
+    if draw < 0.45:
+        return circuit.name
+    if draw < 0.55:
+        return "TopModule"
+    if draw < 0.7:
+        return f"{circuit.name}_{rng.choice((*_MODULE_WORDS, str(rng.randrange(100))))}"
+    if draw < 0.85:
+        return f"{rng.choice(_MODULE_WORDS)}_{rng.choice(_MODULE_WORDS)}{rng.choice(('', str(rng.randrange(1000))))}"
+    return f"{rng.choice(_MODULE_WORDS)}_{circuit.name}"
+
+
+def port_names(circuit: Circuit, rng: random.Random) -> dict[str, str]:
+    """Names for the ports, all different; about half of them the canonical ones."""
+    canonical = {port.name for port in circuit.ports}
+    names: dict[str, str] = {}
+    for port in circuit.ports:
+        known = _SYNONYMS.get(port.name, ())
+        if circuit.reset and port.name == circuit.reset.port:
+            known += _RESET_SYNONYMS[port.name, circuit.reset.asynchronous]
+        elif port.name != "clk" and rng.random() < 0.1:
+            known = (f"{rng.choice(_MODULE_WORDS)}_{port.name}", f"{port.name}{rng.randrange(10)}")
+        free = [s for s in known if s not in canonical and s not in names.values()]
+        names[port.name] = rng.choice(free) if free and rng.random() < 0.5 else port.name
+    return names
