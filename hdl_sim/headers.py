@@ -34,7 +34,8 @@ def name_module(text: str, name: str) -> str:
     if any(span.name == name for span in module_spans(text)):
         return text
     text = re.sub(rf"(?m)^([ \t]*)Module(?=\s+{re.escape(name)}\s*[(#;])", r"\1module", text)
-    return _UNNAMED.sub(lambda opening: f"{opening[1]} {name} ", text, count=1)
+    # All of them: a draft without a name may stand before the answer proper, and the last complete one counts.
+    return _UNNAMED.sub(lambda opening: f"{opening[1]} {name} ", text)
 
 
 def rename_module(code: str, header: str, name: str) -> str:
