@@ -1,7 +1,8 @@
 """Runs a cocotb testbench: Python tests that drive a compiled design through the simulator's programming interface.
 
 Reads a `Bench` of kind ``cocotb`` and a compiled program; writes into the run's folder and reads back cocotb's results.
-The tests are Python and run confined like the simulator: no file outside the folder, no network.
+The tests are Python and run in the simulator, apart from all other processes and unable to start one: no file outside
+the folder, no network.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from autovcoder.errors import InputError, ToolFailed, ToolMissing
 from autovcoder.records import Bench
+from hdl_sim import seccomp
 from hdl_sim.limits import Limits
 from hdl_sim.rules import Outcome, judge_cocotb
 from hdl_sim.sandbox import Finished, Sandbox
@@ -24,12 +26,21 @@ _NOT_LOADED = "in _setup_regression_manager"
 _RESULTS = "cocotb_results.xml"
 _LAUNCHER = "launch_cocotb.py"
 _TIMESCALE = "timescale_first.sv"
+_START = Path(__file__).with_name("start_alone.py")
 # cocotb's runner knows which variables and libraries this version of cocotb wants; it finds the program already built.
+# The simulator takes this process over, because none can be started. The tests' folder must not stand before Python's
+# own until nothing more is imported here.
 _LAUNCH = """\
-import sys
+import os, subprocess, sys
 from pathlib import Path
 from cocotb_tools.runner import get_runner
 
+def become(command, *, env, **_):
+    sys.stdout.flush()
+    os.execvpe(command[0], command, env)
+
+subprocess.run = become
+sys.path.insert(0, os.getcwd())
 top, modules, results = sys.argv[1:]
 get_runner("icarus").test(
     test_module=modules.split(","), hdl_toplevel=top, hdl_toplevel_lang="verilog", build_dir=Path.cwd(),
@@ -72,14 +83,14 @@ def needs(limits: Limits) -> tuple[Limits, list[Path]]:
     """The limits of a sandbox for cocotb, and what it must be able to read."""
     # Python and the simulator share the address space, and Python opens more files than a simulation does.
     limits = replace(limits, memory_mb=max(limits.memory_mb, 2048), open_files=256)
-    return limits, _python_folders()
+    return limits, [*_python_folders(), _START]
 
 
 def run_cocotb(sandbox: Sandbox, files: CocotbFiles, limits: Limits) -> tuple[Finished, Outcome]:
     """Run the tests on the program in the sandbox; the outcome comes from cocotb's results file alone.
 
     Args:
-        sandbox: opened with what cocotb `needs`.
+        sandbox: opened with what cocotb `needs`, and apart.
 
     Raises:
         InputError: the tests cannot be imported. ToolMissing: cocotb is not installed. ToolFailed: it did not start.
@@ -88,15 +99,18 @@ def run_cocotb(sandbox: Sandbox, files: CocotbFiles, limits: Limits) -> tuple[Fi
         import cocotb  # noqa: F401
     except ImportError:
         raise ToolMissing("cocotb is not installed", fix="pip install cocotb") from None
+    only_this = seccomp.one_process_filter(threads=True).hex() if sandbox.filtered else ""
     finished = sandbox.run(
-        [sys.executable, "-B", _LAUNCHER, files.top, ",".join(files.modules), _RESULTS],
+        [sys.executable, "-P", "-B", str(_START), only_this, _LAUNCHER, files.top, ",".join(files.modules), _RESULTS],
         limits=limits,
         env={"COCOTB_ANSI_OUTPUT": "0", "COCOTB_REWRITE_ASSERTION_FILES": "", "PYTHONNOUSERSITE": "1"},
     )
     if "No module named 'cocotb" in finished.stderr or "Unable to find libpython" in finished.stderr:
         raise ToolFailed("cocotb did not start", fix=finished.stderr.strip().splitlines()[-1])
     results = sandbox.folder / _RESULTS
-    text = results.read_text(encoding="utf-8", errors="replace") if results.is_file() else None
+    # The tests may have made it a link to a file that they could not read themselves.
+    is_theirs = results.is_file() and not results.is_symlink()
+    text = results.read_text(encoding="utf-8", errors="replace") if is_theirs else None
     if text is None and finished.reason == "exited" and _NOT_LOADED in finished.stdout + finished.stderr:
         lines = (finished.stderr.strip() or finished.stdout.strip()).splitlines()
         raise InputError("the testbench's Python does not load", where=", ".join(files.modules), fix=lines[-1][:300])

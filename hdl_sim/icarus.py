@@ -92,9 +92,10 @@ class Icarus:
     def _new_run(self, limits: Limits, bench: Bench | None = None) -> Iterator[Run]:
         tools = find_toolchain(_OFFICIAL_WARNINGS if _must_be_quiet(bench) else ())
         readable: Sequence[Path] = ()
-        if bench is not None and bench.kind == "cocotb":
+        runs_python = bench is not None and bench.kind == "cocotb"
+        if runs_python:
             limits, readable = cocotb_bench.needs(limits)
-        with open_sandbox(limits, programs=tools.programs, readable=readable) as sandbox:
+        with open_sandbox(limits, programs=tools.programs, readable=readable, apart=runs_python) as sandbox:
             yield Run(sandbox, tools, limits, self.name, secrets.token_hex(8))
 
 

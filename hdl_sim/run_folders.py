@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 import tempfile
 import time
@@ -37,6 +38,34 @@ def remove_folders(pid: int) -> None:
     for place in {_MEMORY, Path(tempfile.gettempdir())}:
         for folder in place.glob(f"hdl_sim_{pid}_*"):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def empty(folder: Path) -> None:
+    """Remove all that a hostile program can have left in a folder, however deep and whatever its rights.
+
+    Raises:
+        OSError: something of it cannot be removed.
+    """
+    while True:
+        inner = [entry.path for entry in os.scandir(folder) if not _unlinked(entry)]
+        if not inner:
+            return
+        for path in inner:
+            os.chmod(path, 0o700)  # noqa: PTH101 - never a link
+            for entry in os.scandir(path):
+                if not _unlinked(entry):
+                    # A path to the deepest one can be longer than any that the system takes, and recursion ends early.
+                    os.chmod(entry.path, 0o700)  # noqa: PTH101
+                    os.rename(entry.path, folder / secrets.token_hex(8))  # noqa: PTH104
+            os.rmdir(path)  # noqa: PTH106
+
+
+def _unlinked(entry: os.DirEntry[str]) -> bool:
+    """Remove it unless it is a folder."""
+    if entry.is_dir(follow_symlinks=False):
+        return False
+    os.unlink(entry.path)  # noqa: PTH108 - pathlib would cost as much as the rest of the clearing
+    return True
 
 
 @cache

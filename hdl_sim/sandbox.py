@@ -4,11 +4,14 @@ A worker process (`confine.py`, kept by `workers.py`) is confined once, for good
 such a worker, lent for one piece of work, and its folder is empty before and after.
 
 What is isolated, where the system has it (`active_layers` names what this machine has): files (Landlock: system
-folders and the worker's own folder, nothing else), TCP, signals to other processes, the environment, CPU and wall
-time, address space, file size, descriptors, output, core dumps. What is not: UDP and Unix sockets by path, the number
-of processes, the disk space of many files, the memory of several processes together, reading of what every user may
-read below the system folders, the worker from a program that was made to run code of its own, and, without Landlock,
-all files of the user.
+folders and the worker's own folder, nothing else), sockets of every kind and the kernel's rarer services (a filter of
+system calls; without it only TCP, by Landlock), signals to other processes, the environment, CPU and wall time, address
+space, file size, descriptors, output, core dumps. A sandbox that is `apart` also has namespaces of its own: no other
+process, no network, a root folder with nothing else in it, a user without rights, and a number of processes.
+
+What is not: the disk space of many files, the memory of several processes together, reading of what every user may read
+below the system folders; without namespaces the number of processes, and the worker from a program that was made to run
+code of its own; without Landlock and namespaces all files of the user.
 """
 
 from __future__ import annotations
@@ -63,10 +66,15 @@ class Sandbox:
 
     Attributes:
         folder: where the programs run, the only place they may write to. Empty at first; the owner may read and write.
+        apart: whether it is in namespaces of its own. ``filtered``: whether system calls are filtered.
+        landlock_abi: the version of Landlock, 0 where there is none.
     """
 
     def __init__(self, worker: Worker) -> None:
         self.folder = worker.folder
+        self.apart = worker.apart
+        self.filtered = worker.filtered
+        self.landlock_abi = worker.landlock_abi
         self._worker = worker
 
     def write(self, texts: Mapping[str, str]) -> None:
@@ -78,16 +86,21 @@ class Sandbox:
         try:
             for name, text in texts.items():
                 (self.folder / name).write_text(text, encoding="utf-8", errors="replace")
+                if self.apart:
+                    (self.folder / name).chmod(0o644)  # what runs here may be another user
         except OSError as error:
             raise ToolFailed("cannot write what is to be simulated", where=self.folder, fix=str(error)) from None
 
-    def run(self, argv: Sequence[str], *, limits: Limits, env: Mapping[str, str] | None = None) -> Finished:
-        """Run a program without a shell and without stdin, and kill everything it started when it ends.
+    def run(
+        self, argv: Sequence[str], *, limits: Limits, env: Mapping[str, str] | None = None, stdin: str | None = None
+    ) -> Finished:
+        """Run a program without a shell, and kill everything it started when it ends.
 
         Args:
             argv: the program's full path and its arguments.
             limits: the wall time, CPU time and output of this run; the other limits are those of `open_sandbox`.
             env: variables on top of ``PATH``, ``LANG``, ``HOME`` and ``TMPDIR``; nothing else is inherited.
+            stdin: name of a file of the folder that is its standard input; without one that is empty.
 
         Raises:
             ToolMissing: there is no such program.
@@ -105,6 +118,7 @@ class Sandbox:
                 **dict.fromkeys(("HOME", "TMPDIR", "TMP", "TEMP"), folder),
                 **(env or {}),
             },
+            "stdin": stdin,
             "wall_s": limits.wall_s,
             "cpu_s": limits.cpu_s,
             "output_bytes": limits.output_kb * 1024,
@@ -134,12 +148,16 @@ class Sandbox:
 
 
 @contextmanager
-def open_sandbox(limits: Limits, *, programs: Sequence[Path] = (), readable: Sequence[Path] = ()) -> Iterator[Sandbox]:
+def open_sandbox(
+    limits: Limits, *, programs: Sequence[Path] = (), readable: Sequence[Path] = (), apart: bool = False
+) -> Iterator[Sandbox]:
     """Lend a sandbox; afterwards its folder is emptied.
 
     Args:
         limits: memory, file size and descriptors for all that runs in it.
         programs: what is to be run: where their parts lie becomes readable. ``readable``: further such places.
+        apart: in namespaces of its own, where the system allows it, for what may run any code: it sees no other process
+            and no network, and of the files only those.
 
     Raises:
         ToolFailed: a worker or its folder cannot be made.
@@ -153,6 +171,7 @@ def open_sandbox(limits: Limits, *, programs: Sequence[Path] = (), readable: Seq
             ("RLIMIT_NOFILE", limits.open_files),
             ("RLIMIT_CORE", 0),
         ),
+        apart=apart,
     )
     worker = take_worker(confinement)
     try:
@@ -164,11 +183,13 @@ def open_sandbox(limits: Limits, *, programs: Sequence[Path] = (), readable: Seq
 def active_layers() -> list[str]:
     """The layers of confinement that work on this machine, in words, for ``autovcoder doctor``."""
     with open_sandbox(Limits()) as sandbox:
-        landlock_abi = sandbox._worker.landlock_abi
+        landlock_abi, filtered = sandbox.landlock_abi, sandbox.filtered
     layers = ["own session, group killed at the end", "empty environment", "wall time", "output cap",
               "file size", "descriptors", "no core dumps"]  # fmt: skip
     if sys.platform == "linux":
         layers += ["CPU time", "address space", "no new privileges", "runaway descendants reaped"]
+    if filtered:
+        layers.append("system calls filtered")
     if landlock_abi:
         covers = "files" + ", TCP" * (landlock_abi >= 4) + ", signals" * (landlock_abi >= 6)
         layers.append(f"Landlock ABI {landlock_abi} ({covers})")

@@ -22,9 +22,13 @@ from typing import Any
 
 from autovcoder.errors import ToolFailed
 from hdl_sim.pool import Pool
-from hdl_sim.run_folders import folder_prefix, memory_folder, sweep_once
+from hdl_sim.run_folders import empty, folder_prefix, memory_folder, sweep_once
 
 START_S = 30.0  # a worker that has not started by then never will
+# Of all that runs in a worker apart, threads too: a simulation is a few.
+MOST_PROCESSES = 64
+# In a folder for packages ours may lie beside others: last, so that none stands for a module of Python's own.
+_START = "import sys; sys.path.append(sys.argv[1]); from hdl_sim.confine import main; main(int(sys.argv[2]))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class Confinement:
 
     readable: tuple[str, ...]
     rlimits: tuple[tuple[str, int], ...]
+    apart: bool = False  # in namespaces of its own, where the system allows it
 
 
 class Worker:
@@ -54,7 +59,6 @@ class Worker:
             raise
 
     def _start(self) -> None:
-        script = str(Path(__file__).with_name("confine.py"))
         try:
             ours, theirs = socket.socketpair()
         except OSError as error:
@@ -62,7 +66,7 @@ class Worker:
         with theirs:
             try:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-I", "-S", "-E", script, str(theirs.fileno())],
+                    [sys.executable, "-I", "-S", "-c", _START, str(Path(__file__).parent.parent), str(theirs.fileno())],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
@@ -77,7 +81,7 @@ class Worker:
         self._socket.settimeout(START_S)
         setup = {
             "folder": str(self.folder), "readable": self.confinement.readable,
-            "rlimits": dict(self.confinement.rlimits),
+            "rlimits": dict(self.confinement.rlimits), "apart": self.confinement.apart, "processes": MOST_PROCESSES,
         }  # fmt: skip
         try:
             self._send(setup)
@@ -89,8 +93,10 @@ class Worker:
             raise
         if "landlock_abi" not in answer:
             self.close()
-            raise ToolFailed("the sandbox did not start", where=script, fix=answer["failure"])
+            raise ToolFailed("the sandbox did not start", where=self.folder, fix=answer["failure"])
         self.landlock_abi: int = answer["landlock_abi"]
+        self.apart: bool = answer["apart"]
+        self.filtered: bool = answer["filtered"]
 
     def ask(self, job: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
         """Run a job; an OSError when the worker is gone, and then what it ran is dead too."""
@@ -137,11 +143,7 @@ class Worker:
     def clear(self) -> None:
         """Empty the folder; a folder that cannot be emptied closes the worker."""
         try:
-            for entry in os.scandir(self.folder):
-                if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry.path)
-                else:
-                    os.unlink(entry.path)  # noqa: PTH108 - pathlib would cost as much as the rest of the clearing
+            empty(self.folder)
         except OSError:
             self.close()
 
@@ -155,7 +157,9 @@ class Worker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        with suppress(OSError):
+            empty(self.folder)
+            self.folder.rmdir()
 
 
 _POOL: Pool[Worker] = Pool(most_idle=2 * (os.cpu_count() or 1))

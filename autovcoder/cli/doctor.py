@@ -39,6 +39,8 @@ def examine() -> dict[str, Any]:
     import psutil
 
     from autovcoder import __version__
+    from autovcoder.errors import ToolMissing
+    from hdl_sim.python_box import containment, require_containment
     from hdl_sim.sandbox import active_layers
     from hdl_sim.simulator import available_cores
     from hdl_sim.tools import install_hint, tool_version
@@ -51,6 +53,10 @@ def examine() -> dict[str, Any]:
     missing |= {name: _pip_hint(name) for name, version in packages.items() if version is None}
     if not model:
         missing["nano"] = "the packaged model is not in this installation; install autovcoder again"
+    try:
+        require_containment()
+    except ToolMissing as error:
+        missing["python box"] = str(error)
     essential = {*ESSENTIAL_TOOLS, *ESSENTIAL_PACKAGES, "nano"}
     return {
         "ok": essential.isdisjoint(missing),
@@ -60,6 +66,7 @@ def examine() -> dict[str, Any]:
         "tools": tools,
         "packages": packages,
         "sandbox": active_layers(),
+        "python_box": containment(),
         "processors": available_cores(),
         "memory_gib": {"total": _gib(memory.total), "available": _gib(memory.available)},
         "gpus": _gpus(),
@@ -75,6 +82,7 @@ def as_text(found: dict[str, Any]) -> str:
     lines += [(name, version or "missing") for name, version in found["tools"].items()]
     lines += [(name, version or "missing") for name, version in found["packages"].items()]
     lines += [("sandbox", ", ".join(found["sandbox"]) or "nothing is active")]
+    lines += [("python box", ", ".join(found["python_box"]))]
     lines += [("processors", str(found["processors"]))]
     lines += [("memory", f"{memory['total']} GiB, {memory['available']} GiB available")]
     lines += [("gpu", ", ".join(found["gpus"]) or "none")]

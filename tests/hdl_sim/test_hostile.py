@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -127,12 +126,12 @@ def places() -> set[str]:
 
 
 def left_running() -> list[str]:
-    """Command lines of our descendants, but for idle workers: those run Python, and have no children."""
+    """Command lines of our descendants, but for workers; one that is apart has itself as a child."""
     found = []
     for process in psutil.Process().children(recursive=True):
         try:
             command = process.cmdline()
-            if command and (command[0] != sys.executable or process.children() or "launch" in " ".join(command)):
+            if command and "hdl_sim.confine" not in " ".join(command):
                 found.append(" ".join(command)[:100])
         except psutil.NoSuchProcess:
             continue
