@@ -6,29 +6,37 @@ from typing import Annotated
 
 import typer
 
-from autovcoder.cli import collect, corpus
-from autovcoder.cli.stage_options import Config, Out, Seed, say_rows
+from autovcoder.cli import collect, corpus, drafts
+from autovcoder.cli import pairs as proven
+from autovcoder.cli.stage_options import Against, Config, Out, Seed, say_rows
 
 app = typer.Typer(help="Make training data.", no_args_is_help=True)
 app.command("collect")(collect.collect)
 corpus.register(app)
+proven.register(app)
+app.command("drafts")(drafts.drafts)
 
 
 @app.command("pairs")
 def pairs(
     out: Out,
+    against: Against = None,
     config: Config = None,
     seed: Seed = None,
-    count: Annotated[int | None, typer.Option("--pairs", min=0, help="Pairs to draw for training.")] = None,
+    count: Annotated[int | None, typer.Option("--pairs", min=0, help="Different pairs to draw for training.")] = None,
     problems: Annotated[int | None, typer.Option(min=0, help="Problems to hold out.")] = None,
+    family: Annotated[list[str] | None, typer.Option(help="A circuit family; repeatable; by default all.")] = None,
+    mutants: Annotated[int | None, typer.Option(min=0, help="Mutants of each distinct design; 0 for none.")] = None,
+    min_kill: Annotated[float | None, typer.Option(min=0, max=1, help="The share that a bench must kill.")] = None,
 ) -> None:
     """Draw problem and code pairs from the parametric families and keep what simulation proves."""
     from autovcoder.config import load_settings
     from data_pipeline.pairs import PairSettings, make_pairs
     from hdl_sim.icarus_pool import IcarusPool
 
-    settings = load_settings(PairSettings, config, {"seed": seed, "pairs": count, "problems": problems})
-    say_rows(make_pairs(out, settings, IcarusPool()), out)
+    given = {"seed": seed, "pairs": count, "problems": problems, "mutants": mutants, "min_kill": min_kill}
+    settings = load_settings(PairSettings, config, {**given, "families": family})
+    say_rows(make_pairs(out, settings, IcarusPool(), against or ()), out)
 
 
 @app.command("texts")
