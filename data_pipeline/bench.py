@@ -8,21 +8,31 @@ output and a falling-edge register are each told from their lookalikes.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from autovcoder.records import Bench, PassRule, Port
-from data_pipeline.circuit import Circuit, Clocked, Combinational, Outputs, Reset, Values, mask, vec
+from data_pipeline.circuit import Circuit, Clocked, Combinational, Names, Outputs, Reset, Values, mask, vec
+from hdl_sim.testbench import SECRET_PLACE
 
 VECTORS = "vectors.hex"
 EXHAUSTIVE_BITS = 8
 _PULSE_GAP = 6  # cycles
 
 
-def make_bench(circuit: Circuit, module: str, names: Mapping[str, str], seed: str) -> Bench:
+def make_bench(circuit: Circuit, module: str, names: Names, seed: str) -> Bench:
     """The bench of ``circuit`` for a design called ``module`` with its ports renamed by ``names``.
 
     The same seed gives the same vectors.
+    """
+    return make_batch_bench(circuit, [module], names, seed)
+
+
+def make_batch_bench(circuit: Circuit, modules: Sequence[str], names: Names, seed: str) -> Bench:
+    """The same bench for several designs at once, all of which see the same inputs.
+
+    Before its result it prints which of them are wrong: ``Wrong: `` and a bit for each of ``modules``, the first one
+    first. It counts a sample as a mismatch when any of them is wrong.
     """
     rng = random.Random(seed)
     if isinstance(circuit.model, Clocked):
@@ -31,10 +41,10 @@ def make_bench(circuit: Circuit, module: str, names: Mapping[str, str], seed: st
         rows, checks = list(_combinational_rows(circuit, circuit.model, rng)), 1
     return Bench(
         kind="verilog",
-        sources={"tb.v": _testbench(circuit, module, names, rows=len(rows), checks=checks)},
+        sources={"tb.v": _testbench(circuit, modules, names, rows=len(rows), checks=checks)},
         data_files={VECTORS: "\n".join(rows) + "\n"},
         top="tb",
-        pass_rule=PassRule(kind="mismatch_count", expected_samples=len(rows) * checks),
+        pass_rule=PassRule(kind="mismatch_count", expected_samples=len(rows) * checks, secret=True),
     )
 
 
@@ -151,41 +161,43 @@ def _driven(circuit: Circuit) -> list[Port]:
     return [port for port in circuit.inputs if port.name != "clk"]
 
 
-def _testbench(circuit: Circuit, module: str, names: Mapping[str, str], *, rows: int, checks: int) -> str:
+def _testbench(circuit: Circuit, modules: Sequence[str], names: Names, *, rows: int, checks: int) -> str:
     driven = _driven(circuit)
     size_in = sum(port.width or 1 for port in driven)
     size_out = sum(port.width or 1 for port in circuit.outputs)
     total = size_in + 2 * checks * size_out
     clocked = checks == 2
-    declarations = [f"    reg {vec(p.width or 1)}i_{p.name};" for p in driven]
-    declarations += [f"    wire {vec(p.width or 1)}o_{p.name};" for p in circuit.outputs]
-    given = ", ".join(f".{name}({value})" for name, value in circuit.parameters.items())
-    links = [f".{names.get('clk', 'clk')}(clk)"] if clocked else []
-    links += [f".{names.get(p.name, p.name)}(i_{p.name})" for p in driven]
-    links += [f".{names.get(p.name, p.name)}(o_{p.name})" for p in circuit.outputs]
-    got = ", ".join(f"o_{p.name}" for p in circuit.outputs)
-    apply = ", ".join(f"i_{p.name}" for p in driven)
+    inputs = "\n".join(f"    reg {vec(p.width or 1)}i_{p.name};" for p in driven)
     wants = [f"want{k}, care{k}" for k in range(checks)]
+    wide = "\n".join(f"    reg [{size_out - 1}:0] {pair};" for pair in wants)
+    duts = "\n".join(_instance(circuit, module, names, k, clocked=clocked) for k, module in enumerate(modules))
+    got = [", ".join(f"o{k}_{p.name}" for p in circuit.outputs) for k in range(len(modules))]
+    compares = "\n".join(
+        f"            wrong[{k}] = (({{{outputs}}} ^ want) & care) !== {size_out}'b0;" for k, outputs in enumerate(got)
+    )
+    apply = "".join(f"i_{p.name}, " for p in driven) + ", ".join(wants)
     check = "            #4 compare(want0, care0);\n"
     if clocked:
         check += "            #1 clk = 1;\n            #4 compare(want1, care1);\n            #1 clk = 0;\n"
-    lines = "\n".join(declarations)
-    wide = "\n".join(f"    reg [{size_out - 1}:0] want{k}, care{k};" for k in range(checks))
+    several = '        $display("Wrong: %b", ever);\n' if len(modules) > 1 else ""
     return f"""`timescale 1ns/1ps
 module tb;
     reg clk;
-{lines}
+{inputs}
     reg [{total - 1}:0] vectors [0:{rows - 1}];
 {wide}
     integer row, mismatches, samples;
+    reg [0:{len(modules) - 1}] wrong, ever;
 
-    {module} {f"#({given}) " if given else ""}dut ({", ".join(links)});
+{duts}
 
     // A bit that is x or z where it counts is a mismatch: x & 1 is x, and x !== 0.
     task compare(input [{size_out - 1}:0] want, input [{size_out - 1}:0] care);
         begin
             samples = samples + 1;
-            if ((({{{got}}} ^ want) & care) !== {size_out}'b0) mismatches = mismatches + 1;
+{compares}
+            ever = ever | wrong;
+            if (wrong != 0) mismatches = mismatches + 1;
         end
     endtask
 
@@ -194,12 +206,23 @@ module tb;
         clk = 0;
         mismatches = 0;
         samples = 0;
+        ever = 0;
         for (row = 0; row < {rows}; row = row + 1) begin
-            {{{apply + ", " if apply else ""}{", ".join(wants)}}} = vectors[row];
+            {{{apply}}} = vectors[row];
 {check}            #1;
         end
-        $display("Mismatches: %0d in %0d samples", mismatches, samples);
+{several}        $display("{SECRET_PLACE} Mismatches: %0d in %0d samples", mismatches, samples);
         $finish;
     end
 endmodule
 """
+
+
+def _instance(circuit: Circuit, module: str, names: Names, number: int, *, clocked: bool) -> str:
+    """A design under test with wires of its own for its outputs."""
+    given = ", ".join(f".{name}({value})" for name, value in circuit.parameters.items())
+    links = [f".{names.get('clk', 'clk')}(clk)"] if clocked else []
+    links += [f".{names.get(p.name, p.name)}(i_{p.name})" for p in _driven(circuit)]
+    links += [f".{names.get(p.name, p.name)}(o{number}_{p.name})" for p in circuit.outputs]
+    wires = [f"    wire {vec(p.width or 1)}o{number}_{p.name};" for p in circuit.outputs]
+    return "\n".join([*wires, f"    {module} {f'#({given}) ' if given else ''}dut{number} ({', '.join(links)});"])

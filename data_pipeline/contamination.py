@@ -9,10 +9,12 @@ A module is compared with every module of a problem's reference, in the normal f
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from autovcoder.overlap import ShingleIndex, shingles, word_ngrams, words
 from autovcoder.records import ContaminationMatch, Problem
+from autovcoder.store import read_records
 from hdl_sim.normal_form import NormalModule, comments_of, hide_names, loosen, modules_of, number_names
 
 TRIVIAL_BODY = 40
@@ -38,6 +40,16 @@ SUPPORT = 0.3
 
 Kind = Literal["exact", "renamed", "near", "text", "trivial"]
 _ORDER: tuple[Kind, ...] = ("exact", "renamed", "near", "text", "trivial")
+
+
+def read_problems(files: Iterable[Path]) -> Iterator[Problem]:
+    """The problems of several suites.
+
+    Raises:
+        InputError: a file cannot be read or holds something else.
+    """
+    for file in files:
+        yield from read_records(file, Problem)
 
 
 class _Reference(NamedTuple):

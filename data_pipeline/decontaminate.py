@@ -7,16 +7,16 @@ Reads a stage folder of modules and the ``problems.jsonl`` of any suites; writes
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from datatrove.data import Document
 from datatrove.pipeline.filters.base_filter import BaseFilter
 
-from autovcoder.records import ContaminationMatch, Problem
+from autovcoder.records import ContaminationMatch
 from autovcoder.store import Manifest, join_files, read_records, to_json_line
-from data_pipeline.contamination import ContaminationIndex
+from data_pipeline.contamination import ContaminationIndex, read_problems
 from data_pipeline.documents import DATA, DropWriter, ModuleReader, ModuleWriter
 from data_pipeline.shards import Run, ShardedStage, ShardSettings, input_stage
 
@@ -44,16 +44,6 @@ class ContaminationFilter(BaseFilter):  # type: ignore[misc]
         self._file.writelines(map(to_json_line, matches))
         worst = next((match for match in matches if match.removes), None)
         return True if worst is None else (False, f"{worst.kind} match: {worst.suite} {worst.problem_id}")
-
-
-def read_problems(files: Iterable[Path]) -> Iterator[Problem]:
-    """The problems of several suites.
-
-    Raises:
-        InputError: a file cannot be read or holds something else.
-    """
-    for file in files:
-        yield from read_records(file, Problem)
 
 
 def decontaminate(modules: Path, out: Path, against: Sequence[Path], settings: ShardSettings, run: Run) -> Manifest:

@@ -1,61 +1,96 @@
 """Verified pairs for round 2 and held-out problems to measure it: nothing is kept that simulation did not prove.
 
-Reads the parametric teacher; writes ``pairs.jsonl`` (VerifiedPair), ``problems.jsonl`` (held-out Problem) and
-``dropped.jsonl``, and in the manifest how much of the held-out set overlaps with training: by construction nothing,
-and checked here.
+Reads the parametric teacher and the problems of benchmarks; writes ``pairs.jsonl`` (VerifiedPair), ``problems.jsonl``
+(held-out Problem), ``designs.jsonl`` (what was found for each distinct design, its mutants' fates among it),
+``matches.jsonl`` (what drafts share with benchmarks) and ``dropped.jsonl``. The manifest says how much of the held-out
+set overlaps with training: by construction nothing, and checked here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from autovcoder.config import Settings
 from autovcoder.errors import StoreError, ToolFailed
 from autovcoder.prompt import user_text
-from autovcoder.records import Bench, Draft, Problem, VerifiedPair, content_id
+from autovcoder.records import Bench, Draft, Problem, Verdict, VerifiedPair, content_id
 from autovcoder.store import DROPPED, Manifest, Stage
-from data_pipeline.parametric import ParametricTeacher, code_key, is_held_out
-from hdl_sim.simulator import Simulator, simulate_many
+from data_pipeline.contamination import ContaminationIndex, read_problems
+from data_pipeline.designs import FATES, DesignRow, measure_design
+from data_pipeline.pair_contamination import draft_matches, removal
+from data_pipeline.parametric import Design, Drawn, ParametricTeacher, code_key, is_held_out
+from hdl_sim.simulator import Simulator, in_parallel, simulate_many
 
 OVERLAP = "overlaps with a held-out problem"
+DESIGNS, MATCHES = "designs.jsonl", "matches.jsonl"
 
 
 class PairSettings(Settings):
-    """``pairs`` drafts are drawn for training and ``problems`` are held out."""
+    """``pairs`` different drafts are drawn for training and ``problems`` are held out.
+
+    Attributes:
+        families: by name; all when empty.
+        mutants: of each distinct design; 0 for none.
+        min_kill: the share of mutants not proven equivalent that a design's bench must kill.
+    """
 
     seed: int = 0
-    pairs: int = 48_000
-    problems: int = 600
+    pairs: Annotated[int, Field(ge=0)] = 48_000
+    problems: Annotated[int, Field(ge=0)] = 600
+    families: tuple[str, ...] = ()
+    mutants: Annotated[int, Field(ge=0)] = 12
+    min_kill: Annotated[float, Field(ge=0, le=1)] = 0.8
 
 
-def make_pairs(out: Path, settings: PairSettings, simulator: Simulator) -> Manifest:
+def make_pairs(out: Path, settings: PairSettings, simulator: Simulator, against: Sequence[Path] = ()) -> Manifest:
     """Draw, simulate and keep. An interrupted run goes on after its last row.
 
+    Args:
+        against: ``problems.jsonl`` files of benchmarks; what copies one of their problems is dropped.
+
     Raises:
+        InputError: there is no such family, or a benchmark's file cannot be read.
         StoreError: the folder holds another run's work.
         ToolMissing, ToolFailed: the simulator is not there or broke; also when a held-out reference fails, because then
             the family is wrong and nothing measured on it would mean anything.
     """
-    config, tools = settings.model_dump(), {"simulator": simulator.name}
-    with Stage(out, "data.pairs", config=config, seed=settings.seed, versions=tools) as stage:
+    against = [Path(file).resolve() for file in against]
+    with Stage(
+        out,
+        "data.pairs",
+        config=settings.model_dump(),
+        seed=settings.seed,
+        versions={"simulator": simulator.name},
+        inputs={f"suite {number}": file for number, file in enumerate(against, start=1)},
+    ) as stage:
         if stage.manifest:
             return stage.manifest
-        teacher = ParametricTeacher()
+        teacher = ParametricTeacher(settings.families)
+        index = ContaminationIndex.from_problems(read_problems(against))
         problems = _held_out(stage, teacher, settings, simulator)
-        forbidden = {_problem_key(problem) for problem in problems}
-        done = sum(1 for _ in stage.rows("pairs.jsonl")) + sum(1 for _ in stage.rows(DROPPED))
-        drafts = (teacher.draft(settings.seed, index) for index in range(done, settings.pairs))
-        for draft, pair in _verify(drafts, simulator):
+        draws = teacher.distinct(settings.seed, settings.pairs)
+        designs = _measured(stage, teacher, draws, settings, simulator)
+        texts = {_problem_key(problem) for problem in problems}
+        for drawn, draft, verdict in _simulated(stage, teacher, draws, settings.seed, simulator):
+            matches = draft_matches(index, draft) if len(index) else ()
             # The teacher draws no such draft by its construction; this does not rest on it.
-            if is_held_out(code_key(draft.code)) or _text_key(draft.problem) in forbidden:
-                stage.drop(draft.id, OVERLAP)
-            elif not pair.verdict.passed:
-                stage.drop(draft.id, f"the design fails its bench: {pair.verdict.status}")
+            overlaps = is_held_out(code_key(draft.code)) or _text_key(draft.problem) in texts
+            row = designs[drawn.design.key]
+            reason = (OVERLAP if overlaps else None) or row.fault or removal(matches)
+            if reason is None and not verdict.passed:
+                reason = f"the design fails its bench: {verdict.status}"
+            if reason:
+                stage.drop(draft.id, reason)
             else:
-                stage.append("pairs.jsonl", pair)
-        dropped = sum(1 for row in stage.rows(DROPPED) if row["reason"] == OVERLAP)
-        return stage.finish(**_overlap(stage, problems), pairs_dropped_for_overlap=dropped)
+                stage.append("pairs.jsonl", _pair(draft, verdict, row))
+            if matches:
+                stage.append(MATCHES, {"id": draft.id, "matches": [match.model_dump() for match in matches]})
+        return stage.finish(**_overlap(stage, problems), **_summary(stage, designs.values()))
 
 
 def _held_out(stage: Stage, teacher: ParametricTeacher, settings: PairSettings, simulator: Simulator) -> list[Problem]:
@@ -73,17 +108,66 @@ def _held_out(stage: Stage, teacher: ParametricTeacher, settings: PairSettings, 
     return problems
 
 
-def _verify(drafts: Iterable[Draft], simulator: Simulator) -> Iterator[tuple[Draft, VerifiedPair]]:
-    drawn: list[Draft] = []
+def _measured(
+    stage: Stage, teacher: ParametricTeacher, draws: Iterable[int], settings: PairSettings, simulator: Simulator
+) -> dict[str, DesignRow]:
+    """What is known of every design that was drawn, by key; in the order in which they were drawn first."""
+    known = {row["key"]: DesignRow.model_validate(row) for row in stage.rows(DESIGNS)}
+    drawn = {design.key: design for index in draws for design in (teacher.drawn(settings.seed, index).design,)}
+
+    def measure(design: Design) -> DesignRow:
+        return measure_design(design, settings.seed, simulator, count=settings.mutants, least=settings.min_kill)
+
+    for row in in_parallel(measure, (design for key, design in drawn.items() if key not in known)):
+        stage.append(DESIGNS, row)
+        known[row.key] = row
+    return known
+
+
+def _simulated(
+    stage: Stage, teacher: ParametricTeacher, draws: Sequence[int], seed: int, simulator: Simulator
+) -> Iterator[tuple[Drawn, Draft, Verdict]]:
+    """The drafts that the folder has not decided yet, each under its own names on its own bench."""
+    done = sum(1 for file in ("pairs.jsonl", DROPPED) for _ in stage.rows(file))
+    waiting: deque[tuple[Drawn, Draft]] = deque()
 
     def jobs() -> Iterator[tuple[str, Bench]]:
-        for draft in drafts:
-            drawn.append(draft)
-            yield draft.code, draft.testbench
+        for index in draws[done:]:
+            drawn = teacher.drawn(seed, index)
+            waiting.append((drawn, drawn.draft(seed)))
+            yield drawn.code, waiting[-1][1].testbench
 
     for verdict in simulate_many(simulator, jobs()):
-        draft = drawn.pop(0)
-        yield draft, VerifiedPair(draft=draft, verdict=verdict)
+        yield *waiting.popleft(), verdict
+
+
+def _pair(draft: Draft, verdict: Verdict, row: DesignRow) -> VerifiedPair:
+    return VerifiedPair(
+        draft=draft,
+        verdict=verdict,
+        killed=row.killed,
+        survived=row.survived,
+        equivalent=row.equivalent,
+        unknown=row.unknown,
+    )
+
+
+def _summary(stage: Stage, designs: Iterable[DesignRow]) -> dict[str, Any]:
+    """What the manifest says of drops, of mutants, and of what is shared with benchmarks."""
+    dropped = Counter(row["reason"].partition(" (")[0] for row in stage.rows(DROPPED))
+    copies = Counter((row["matches"][0]["suite"], row["matches"][0]["kind"]) for row in stage.rows(MATCHES))
+    fates = Counter[str]()
+    shares = Counter[str]()
+    for row in designs:
+        if row.killed is not None:
+            fates.update({name: getattr(row, name) for name in FATES})
+            shares[f"{int(row.kill_rate * 20) * 5} %"] += 1
+    return {
+        "dropped": dict(dropped.most_common()),
+        "mutants": dict(fates),
+        "designs_by_kill_rate": dict(sorted(shares.items(), key=lambda item: int(item[0].split()[0]))),
+        "strongest_matches": {f"{suite}: {kind}": count for (suite, kind), count in copies.most_common()},
+    }
 
 
 def _overlap(stage: Stage, problems: list[Problem]) -> dict[str, int]:

@@ -8,24 +8,29 @@ never uses either.
 
 from __future__ import annotations
 
+import difflib
 import itertools
 import json
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from autovcoder.errors import InputError
 from autovcoder.prompt import user_text
-from autovcoder.records import Draft, Problem, content_id
-from data_pipeline.bench import make_bench
-from data_pipeline.circuit import Circuit, Family
+from autovcoder.records import Bench, CircuitType, Draft, Level, Problem, content_id
+from data_pipeline.bench import make_batch_bench, make_bench
+from data_pipeline.circuit import Circuit, Family, Names
 from data_pipeline.families import FAMILIES
 from data_pipeline.phrasing import Wording, word
 from data_pipeline.render import header, render
 
 HELD_OUT_SHARE = 10
 """One design in so many is held out."""
+_MOST_DRAWS = 20
+"""Draws for each distinct pair wanted."""
 _SPLIT = 13  # chosen so that every family has at least two designs held out
 
 
@@ -37,15 +42,49 @@ class Design:
     parameters: dict[str, Any]
     circuit: Circuit
 
-    @property
+    @cached_property
     def key(self) -> str:
         """What identifies the design whatever its names are; two families that write the same RTL share it."""
         return code_key(render(self.circuit, "m", {}))
+
+    def bench(self, seed: int, *modules: str, names: Names | None = None) -> Bench:
+        """The bench for one module, or several at once (`make_batch_bench`).
+
+        In a run of one seed it has the same vectors for every problem that words the design, so that what is measured
+        on one bench holds for all.
+        """
+        return make_batch_bench(self.circuit, modules, names or {}, f"bench {seed} {self.key}")
 
     @property
     def reference_model(self) -> str:
         """The call that rebuilds this design and its Python model."""
         return f"data_pipeline.families.FAMILIES[{self.family.name!r}].build(**{json.dumps(self.parameters)})"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A design in one wording, with the answer; ``id`` is the draft's."""
+
+    id: str
+    design: Design
+    wording: Wording
+    problem: str
+    code: str
+
+    def draft(self, seed: int) -> Draft:
+        """The whole draft, with the bench that its design has in a run of this seed."""
+        family = self.design.family
+        return Draft(
+            id=self.id,
+            problem=self.problem,
+            circuit_type=family.circuit_type,
+            level=family.level,
+            topic=family.topic,
+            code=self.code,
+            testbench=self.design.bench(seed, self.wording.module, names=self.wording.names),
+            reference_model=self.design.reference_model,
+            teacher=ParametricTeacher.name,
+        )
 
 
 _KEYWORDS = frozenset(
@@ -78,13 +117,26 @@ def is_held_out(key: str) -> bool:
 class ParametricTeacher:
     """Draws designs and words them.
 
-    The families' designs are built once (about two seconds); ``train`` and ``held_out`` are disjoint by key.
+    A `Teacher`. The families' designs are built once (some seconds); ``train`` and ``held_out`` are disjoint by key.
+
+    Args:
+        families: their names; all when empty.
+
+    Raises:
+        InputError: there is no such family.
     """
 
-    def __init__(self) -> None:
+    name = "parametric"
+
+    def __init__(self, families: Collection[str] = ()) -> None:
+        unknown = set(families) - FAMILIES.keys()
+        if unknown:
+            raise InputError("no such circuit family", where=", ".join(sorted(unknown)), fix=_nearest(min(unknown)))
         self.train: dict[str, list[Design]] = {}
         self.held_out: dict[str, list[Design]] = {}
         for family in FAMILIES.values():
+            if families and family.name not in families:
+                continue
             seen: dict[str, Design] = {}
             for parameters in family.parameters():
                 design = Design(family, parameters, family.build(**parameters))
@@ -103,22 +155,39 @@ class ParametricTeacher:
         design = self.draw_design(rng)
         return design, word(design.circuit, rng)
 
-    def draft(self, seed: int, index: int) -> Draft:
-        """The ``index``-th training draft of ``seed``."""
-        design, wording = self.draw(random.Random(f"draft {seed} {index}"))
-        problem = as_prompt(wording)
-        code = answer(design.circuit, wording)
-        return Draft(
-            id=content_id(problem, code),
-            problem=problem,
-            circuit_type=design.family.circuit_type,
-            level=design.family.level,
-            topic=design.family.topic,
-            code=code,
-            testbench=make_bench(design.circuit, wording.module, wording.names, f"bench {seed} {index}"),
-            reference_model=design.reference_model,
-            teacher="parametric",
-        )
+    def draft(self, topic: str, level: Level, circuit_type: CircuitType, seed: int) -> Draft:
+        """A training draft of one of the families on a topic (`Family.topic`, or a family's name).
+
+        Raises:
+            InputError: there is no such family.
+        """
+        families = [
+            family.name
+            for family in FAMILIES.values()
+            if topic in (family.topic, family.name) and (level, circuit_type) == (family.level, family.circuit_type)
+        ]
+        if not families:
+            raise InputError(f"no family is {circuit_type}, {level} and on this topic", where=topic)
+        rng = random.Random(f"draft {topic} {level} {circuit_type} {seed}")
+        design = rng.choice(self.train[rng.choice(families)])
+        return _written(design, word(design.circuit, rng)).draft(seed)
+
+    def drawn(self, seed: int, index: int) -> Drawn:
+        """The ``index``-th training draft of ``seed``, on whatever topic it is, without its bench."""
+        return _written(*self.draw(random.Random(f"draft {seed} {index}")))
+
+    def distinct(self, seed: int, count: int) -> list[int]:
+        """The first ``count`` indices whose drafts are all different; fewer where new ones hardly come any more."""
+        found: list[int] = []
+        seen: set[str] = set()
+        for index in itertools.count():
+            if len(found) == count or index > _MOST_DRAWS * count:
+                return found
+            draft_id = self.drawn(seed, index).id
+            if draft_id not in seen:
+                seen.add(draft_id)
+                found.append(index)
+        raise AssertionError("counting ends")
 
     def problems(self, seed: int, count: int) -> Iterator[Problem]:
         """``count`` different held-out problems, families in turn, alternately with a seen and an unseen headline."""
@@ -149,6 +218,16 @@ class ParametricTeacher:
             bench=make_bench(design.circuit, wording.module, wording.names, f"held-out bench {seed}"),
             reference=code,
         )
+
+
+def _written(design: Design, wording: Wording) -> Drawn:
+    problem, code = as_prompt(wording), answer(design.circuit, wording)
+    return Drawn(content_id(problem, code), design, wording, problem, code)
+
+
+def _nearest(name: str) -> str:
+    near = difflib.get_close_matches(name, FAMILIES, n=1)
+    return f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(FAMILIES))}"
 
 
 def as_prompt(wording: Wording) -> str:

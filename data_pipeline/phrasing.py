@@ -116,10 +116,11 @@ def word(
         text = _attach(text, circuit.attachment, module, names, language, rng)
     given = None
     if form == "name":
-        text = _join(text, rng.choice(_NAME_FORMS).format(module=module), rng)
+        text = _join(text, rng.choice(_NAME_FORMS).format(module=module), rng, below=bool(circuit.attachment))
     elif form == "ports":
         listed = _LISTS_OF_PORTS.get(register, range(6))
-        text = _join(text, _ports_text(circuit, module, names, rng.choice(listed)), rng, block=True)
+        ports = _ports_text(circuit, module, names, rng.choice(listed))
+        text = _join(text, ports, rng, block=True, below=bool(circuit.attachment))
     elif form == "header":
         given = _reshape(header(circuit, module, names, language), rng)
     asked = language == "systemverilog" and form != "header"
@@ -223,7 +224,10 @@ def interface_text(circuit: Circuit, wording: Wording, rng: random.Random) -> st
     return _ports_text(circuit, wording.module, wording.names, rng.randrange(6))
 
 
-def _join(text: str, more: str, rng: random.Random, *, block: bool = False) -> str:
+def _join(text: str, more: str, rng: random.Random, *, block: bool = False, below: bool = False) -> str:
+    """``more`` behind ``text``; on a line of its own where it is a ``block``, always ``below`` what is no sentence."""
+    if below:
+        return text + rng.choice(("\n", "\n\n")) + more
     if text[-1] not in ".?":
         text += "."
     return text + (rng.choice((" ", "\n", "\n\n")) if block or rng.random() < 0.3 else " ") + more

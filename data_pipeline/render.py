@@ -38,14 +38,15 @@ def render(circuit: Circuit, module: str, names: Names, language: Language = "ve
 
     The SystemVerilog form is a rewriting of ours: the bodies keep to the few constructs that are named here.
     """
-    body, below = circuit.body, circuit.submodules
-    if language == "systemverilog":
-        body, below = _in_systemverilog(body), _in_systemverilog(below)
+    body, below = in_language(circuit.body, language), in_language(circuit.submodules, language)
     text = f"{header(circuit, module, names, language)}\n{rename(body, names)}\nendmodule\n"
     return f"{text}\n{below.strip()}\n" if below else text
 
 
-def _in_systemverilog(text: str) -> str:
+def in_language(text: str, language: Language) -> str:
+    """RTL of a family, which is written in Verilog-2001, in that language or in SystemVerilog."""
+    if language == "verilog-2001":
+        return text
     text = text.replace("always @(*)", "always_comb")
     text = re.sub(r"always @\((pos|neg)edge", r"always_ff @(\1edge", text)
     return re.sub(r"\breg\b", "logic", text)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from autovcoder.cli.stage_options import Out
+from autovcoder.cli.stage_options import Against, Out
 from autovcoder.cli.status_line import StatusLine
 
 if TYPE_CHECKING:
@@ -28,10 +28,6 @@ Modules = Annotated[Path, typer.Option("--modules", help="A stage folder of modu
 Workers = Annotated[int | None, typer.Option(min=1, help="Tasks at once; by default one for each core here.")]
 Executor = Annotated[str | None, typer.Option(help="Where tasks run: local, slurm or ray.")]
 Tasks = Annotated[int | None, typer.Option(min=1, help="Shards that each stage writes.")]
-Against = Annotated[
-    list[Path] | None,
-    typer.Option(help="A suite's problems.jsonl (`autovcoder eval problems` writes it); repeatable."),
-]
 AllowLicense = Annotated[
     list[str] | None,
     typer.Option(help="A licence (SPDX) to allow beyond the permissive ones; repeatable; 'any' allows all."),

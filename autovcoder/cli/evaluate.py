@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from autovcoder.cli import suites
+from autovcoder.cli import suites, teeth
 from autovcoder.cli.compare import compare
 from autovcoder.cli.report_errors import emit, say
 from autovcoder.cli.report_page import report_page
@@ -37,6 +37,7 @@ app = typer.Typer(help="Score a model, or recorded answers, on a benchmark in a 
 
 app.command("compare")(compare)
 suites.register(app)
+teeth.register(app)
 
 
 app.command("report")(report_page)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 Out = Annotated[Path, typer.Option(help="The stage folder to write; an interrupted one is resumed.")]
 Config = Annotated[Path | None, typer.Option(help="YAML file with the command's settings; flags win.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of everything drawn.")]
+Against = Annotated[
+    list[Path] | None,
+    typer.Option(help="A suite's problems.jsonl (`autovcoder eval problems` writes it); repeatable."),
+]
 
 
 def say_rows(manifest: Manifest, out: Path) -> None:

@@ -1,10 +1,72 @@
 """The parametric circuit families, by name. To add one: write it in the file of its group and list it there."""
 
 from data_pipeline.circuit import Family
-from data_pipeline.families import arithmetic, counters, gates, machines, registers, selection
+from data_pipeline.families import (
+    arbiters,
+    arithmetic,
+    bit_streams,
+    boolean_functions,
+    composition,
+    control,
+    counters,
+    data_path,
+    down_timers,
+    entry,
+    fair_arbiters,
+    four_phase,
+    gates,
+    handshakes,
+    machines,
+    memories,
+    pipelines,
+    queues,
+    registers,
+    repairs,
+    roms,
+    run_control,
+    sample_sets,
+    sampling,
+    selection,
+    spi,
+    state_tables,
+    tallies,
+    timers,
+    uart,
+)
 
 FAMILIES: dict[str, Family] = {
     family.name: family
-    for group in (gates, selection, arithmetic, registers, counters, machines)
+    for group in (
+        state_tables,
+        repairs,
+        composition,
+        boolean_functions,
+        gates,
+        selection,
+        arithmetic,
+        registers,
+        counters,
+        machines,
+        control,
+        data_path,
+        entry,
+        run_control,
+        sample_sets,
+        tallies,
+        timers,
+        sampling,
+        down_timers,
+        arbiters,
+        bit_streams,
+        fair_arbiters,
+        four_phase,
+        handshakes,
+        memories,
+        pipelines,
+        queues,
+        roms,
+        spi,
+        uart,
+    )
     for family in group.FAMILIES
 }

@@ -308,7 +308,7 @@ def teacher() -> ParametricTeacher:
 
 
 def test_every_planted_copy_of_our_own_rtl_is_found(teacher: ParametricTeacher) -> None:
-    problems = [problem(f"p{n}", teacher.draft(11, n).code) for n in range(150)]
+    problems = [problem(f"p{n}", teacher.drawn(11, n).code) for n in range(150)]
     index = ContaminationIndex.from_problems(problems)
     planted = list(plants([p for p in problems if is_long(p)], 200))
     assert len(planted) == 200
@@ -353,5 +353,5 @@ def test_rtl_that_copies_nothing_stays(verilogeval: list[Problem], teacher: Para
     index = ContaminationIndex.from_problems(verilogeval)
     with gzip.open(Path(DATA or "") / "autovcoder_drafts.jsonl.gz", "rt", encoding="utf-8") as file:
         drafts = [json.loads(line)["verilog_code"] for line in file]
-    ours = (teacher.draft(7, n).code for n in range(400))
+    ours = (teacher.drawn(7, n).code for n in range(400))
     assert [m for code in chain(drafts, ours) for m in index.matches(code) if m.removes] == []

@@ -56,7 +56,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(180):
         lab = root / LAB[number % len(LAB)] / "rtl"
         lab.mkdir(parents=True, exist_ok=True)
-        code = teacher.draft(7, number).code
+        code = teacher.drawn(7, number).code
         (lab / f"unit{number}.v").write_text(HEAD.format("MIT") + "\n// Part of a chip.\n" + code)
     first = (root / "ant" / "rtl" / "unit0.v").read_text()
     (root / "bee" / "rtl" / "copy.v").write_text(first.replace("// Part of a chip.", "// the very same"))

@@ -115,7 +115,7 @@ def test_articles_follow_the_sound(expected: str) -> None:
 @pytest.mark.parametrize("name", sorted(FAMILIES))
 def test_no_other_name_of_a_port_is_an_internal_name(name: str) -> None:
     for circuit in some_circuits(name, 12):
-        inside = set(re.findall(r"(?<!['\w])[A-Za-z_]\w*", circuit.body)) - {port.name for port in circuit.ports}
+        inside = set(re.findall(r"(?<!['\w.])[A-Za-z_]\w*", circuit.body)) - {port.name for port in circuit.ports}
         for number in range(40):
             names = word(circuit, random.Random(f"{name} {number}")).names
             assert not inside & set(names.values())

@@ -7,24 +7,29 @@ import random
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autovcoder.errors import StoreError
+from autovcoder.errors import InputError, StoreError
 from autovcoder.records import Bench, Problem, Verdict, VerifiedPair
-from autovcoder.store import read_manifest, read_records
-from data_pipeline.render import render
+from autovcoder.store import read_jsonl, read_manifest, read_records, write_jsonl
+from data_pipeline.circuit import Combinational
+from data_pipeline.designs import DesignRow, measure_design
 from data_pipeline.families import FAMILIES
 from data_pipeline.pairs import OVERLAP, PairSettings, make_pairs
-from data_pipeline.parametric import ParametricTeacher, code_key, is_held_out
+from data_pipeline.parametric import Design, ParametricTeacher, code_key, is_held_out
 from data_pipeline.phrasing import FRAMES, HELD_OUT_FRAMES, interface_text
+from data_pipeline.render import render
 from data_pipeline.slips import slip
 from data_pipeline.texts import TextSettings, make_texts
 from hdl_sim.icarus import Icarus
 from hdl_sim.limits import Limits
+from hdl_sim.mutants import mutants
 from hdl_sim.simulator import DEFAULT_LIMITS
 from hdl_sim.slang import read_source
 from hdl_sim.statement import stated_interface
@@ -53,9 +58,104 @@ def test_every_kept_pair_passed_its_bench(folder: Path) -> None:
         assert pair.verdict.samples == pair.draft.testbench.pass_rule.expected_samples
 
 
+def test_every_pair_carries_the_fates_of_its_designs_mutants(folder: Path) -> None:
+    designs = {row.key: row for row in read_records(folder / "designs.jsonl", DesignRow)}
+    for pair in read_records(folder / "pairs.jsonl", VerifiedPair):
+        row = designs[code_key(pair.draft.code)]
+        assert (pair.killed, pair.survived, pair.equivalent, pair.unknown) == (
+            row.killed, row.survived, row.equivalent, row.unknown,
+        )  # fmt: skip
+        assert pair.killed is not None
+        assert pair.killed >= 3
+        assert row.kill_rate >= SMALL.min_kill
+    assert sum(read_manifest(folder).facts["designs_by_kill_rate"].values()) == len(designs)
+
+
+def test_drafts_are_all_different(folder: Path, teacher: ParametricTeacher) -> None:
+    ids = [pair.draft.id for pair in read_records(folder / "pairs.jsonl", VerifiedPair)]
+    assert len(set(ids)) == len(ids)
+    small = ParametricTeacher(("decoder",))
+    draws = small.distinct(1, 300)
+    assert len({small.drawn(1, index).id for index in draws}) == 300
+    assert draws[-1] > 299
+
+
+def _one_by_one(design: Design, seed: int, count: int) -> list[str]:
+    code = render(design.circuit, "dut_m", {})
+    return [Icarus().run(mutant.code, design.bench(seed, "dut_m")).status
+            for mutant in mutants(code, count=count, seed=design.key)]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["counter", "alu", "edge_detector", "lfsr", "mux", "popcount"])
+def test_mutants_beside_each_other_fare_as_they_do_alone(name: str, teacher: ParametricTeacher) -> None:
+    design = random.Random(name).choice(teacher.train[name])
+    row = measure_design(design, 0, Icarus(), count=12, least=0.0)
+    alone = _one_by_one(design, 0, 12)
+    assert row.killed == sum(status != "pass" for status in alone)
+    assert (row.survived or 0) + (row.equivalent or 0) + (row.unknown or 0) == alone.count("pass")
+
+
+def _changed(design: Design, **changes: Any) -> Design:
+    return replace(design, circuit=replace(design.circuit, **changes))
+
+
+def test_a_bench_that_sees_little_is_too_weak(teacher: ParametricTeacher) -> None:
+    design = teacher.train["counter"][0]
+    assert measure_design(design, 0, Icarus(), count=12, least=0.8).fault is None
+    row = measure_design(_changed(design, cycles=2), 0, Icarus(), count=12, least=0.8)
+    assert row.fault
+    assert "kills too few mutants" in row.fault
+    assert row.survived
+    assert row.missed
+
+
+def test_a_design_with_a_latch_or_a_wrong_model_is_at_fault(teacher: ParametricTeacher) -> None:
+    design = teacher.train["gate"][0]
+    latch = _changed(design, registers=frozenset({"y"}), body="    always @(*) if (a != b) y = a; else if (a) y = b;")
+    row = measure_design(latch, 0, Icarus(), count=4, least=0.8)
+    assert row.fault
+    assert row.killed is None
+    latch = _changed(latch, model=Combinational(lambda v: {"y": None}))
+    assert "not synthesizable" in (measure_design(latch, 0, Icarus(), count=4, least=0.8).fault or "")
+
+
+def test_what_copies_a_benchmark_is_dropped(tmp_path: Path) -> None:
+    teacher = ParametricTeacher(("sequence_detector",))
+    settings = PairSettings(seed=4, pairs=6, problems=0, families=tuple(teacher.train), mutants=0)
+    copied = teacher.drawn(4, 0).draft(4)
+    row = Problem(id="p1", suite="theirs", category="c", spec="Some words.", bench=copied.testbench,
+                  reference=copied.code)  # fmt: skip
+    write_jsonl(tmp_path / "problems.jsonl", [row])
+    manifest = make_pairs(tmp_path / "out", settings, Icarus(), [tmp_path / "problems.jsonl"])
+    dropped = {row["id"]: row["reason"] for row in read_jsonl(tmp_path / "out" / "dropped.jsonl")}
+    assert copied.id in dropped
+    assert dropped[copied.id] == "copies theirs p1 (exact, 1.00)"
+    assert manifest.facts["strongest_matches"]["theirs: exact"] >= 1
+    assert any(row["id"] == copied.id for row in read_jsonl(tmp_path / "out" / "matches.jsonl"))
+
+
+def test_an_unknown_family_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such circuit family: conter; did you mean counter"):
+        make_pairs(tmp_path / "out", PairSettings(families=("conter",)), Icarus())
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_teacher_writes_on_a_topic(teacher: ParametricTeacher) -> None:
+    draft = teacher.draft("counters", "easy", "sequential", 5)
+    assert (draft.topic, draft.level, draft.circuit_type) == ("counters", "easy", "sequential")
+    assert (
+        draft
+        == teacher.draft("counters", "easy", "sequential", 5)
+        != teacher.draft("counters", "easy", "sequential", 6)
+    )
+    with pytest.raises(InputError, match="no family is combinational, easy and on this topic: counters"):
+        teacher.draft("counters", "easy", "combinational", 5)
+
+
 def test_the_same_seed_gives_the_same_drafts(teacher: ParametricTeacher) -> None:
-    assert teacher.draft(5, 17) == ParametricTeacher().draft(5, 17)
-    assert teacher.draft(5, 17) != teacher.draft(6, 17)
+    again = ParametricTeacher()
+    assert teacher.drawn(5, 17).draft(5) == again.drawn(5, 17).draft(5)
+    assert teacher.drawn(5, 17).id != teacher.drawn(6, 17).id
 
 
 def test_held_out_designs_are_never_trained_on(teacher: ParametricTeacher) -> None:
@@ -67,12 +167,12 @@ def test_held_out_designs_are_never_trained_on(teacher: ParametricTeacher) -> No
 
 
 def test_held_out_problems_use_unseen_frames(folder: Path, teacher: ParametricTeacher) -> None:
-    assert not set(FRAMES) & set(HELD_OUT_FRAMES)
+    assert not {frame for frames in FRAMES.values() for frame in frames} & set(HELD_OUT_FRAMES)
     starts = tuple(frame.split("{a}")[0] for frame in HELD_OUT_FRAMES)
     problems = list(read_records(folder / "problems.jsonl", Problem))
     assert len(problems) == SMALL.problems
     assert all(problem.spec.startswith(starts) for problem in problems)
-    assert not any(teacher.draft(3, index).problem.startswith(starts) for index in range(300))
+    assert not any(teacher.drawn(3, index).problem.startswith(starts) for index in range(300))
     assert {problem.id.split(".")[0] for problem in problems} == {"frame", "headline"}
 
 
@@ -88,7 +188,7 @@ def test_a_draft_that_equals_a_held_out_problem_is_dropped(tmp_path: Path, monke
     make_pairs(tmp_path / "out", PairSettings(pairs=6, problems=60), Icarus())
     reasons = [json.loads(line)["reason"] for line in (tmp_path / "out" / "dropped.jsonl").read_text().splitlines()]
     assert reasons == [OVERLAP] * 6
-    assert read_manifest(tmp_path / "out").facts["pairs_dropped_for_overlap"] == 6
+    assert read_manifest(tmp_path / "out").facts["dropped"] == {OVERLAP: 6}
 
 
 def test_a_design_is_known_again_under_other_names_and_in_the_other_language(teacher: ParametricTeacher) -> None:
@@ -129,19 +229,25 @@ class _KilledAfter:
         return self._inner.compile_only(design, limits)
 
 
-def test_an_interrupted_run_goes_on_and_ends_the_same(tmp_path: Path, folder: Path) -> None:
-    out = tmp_path / "out"
+@pytest.mark.parametrize(
+    ("mutants", "runs", "begun"), [(12, 60 + 30, "designs.jsonl"), (0, 60 + 40 + 15, "pairs.jsonl")]
+)
+def test_an_interrupted_run_goes_on_and_ends_the_same(tmp_path: Path, mutants: int, runs: int, begun: str) -> None:
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    # The held-out references come first, then the designs (with mutants each in two runs or more), then the pairs.
+    few = SMALL.model_copy(update={"mutants": mutants})
     with pytest.raises(KeyboardInterrupt):
-        make_pairs(out, SMALL, _KilledAfter(75))
-    begun = len((out / "pairs.jsonl").read_text().splitlines())
-    assert 0 < begun < SMALL.pairs
-    make_pairs(out, SMALL, Icarus())
+        make_pairs(out, few, _KilledAfter(runs))
+    assert 0 < len((out / begun).read_text().splitlines()) < SMALL.pairs
+    for folder in (out, whole):
+        make_pairs(folder, few, Icarus())
+    for name in ("problems.jsonl", "designs.jsonl"):
+        assert (out / name).read_bytes() == (whole / name).read_bytes()
 
     def drafts(path: Path) -> list[str]:
         return [pair.draft.id for pair in read_records(path / "pairs.jsonl", VerifiedPair)]
 
-    assert drafts(out) == drafts(folder)
-    assert (out / "problems.jsonl").read_bytes() == (folder / "problems.jsonl").read_bytes()
+    assert drafts(out) == drafts(whole)
 
 
 def test_other_settings_are_refused(folder: Path) -> None:
@@ -155,7 +261,8 @@ def test_texts_never_put_a_problem_beside_its_answer(tmp_path: Path) -> None:
     kinds = {row["kind"] for row in rows}
     assert kinds == {"rtl", "rtl with a slip", "problem"}
     for row in rows:
-        assert ("endmodule" in row["text"] or row["kind"] == "rtl with a slip") == row["kind"].startswith("rtl")
+        # A problem may show a given or a faulty module, never the answer.
+        assert row["kind"] != "rtl" or "endmodule" in row["text"]
     assert read_manifest(tmp_path / "texts").rows == {"base.jsonl": 200, "rtl.jsonl": 50}
 
 
@@ -173,7 +280,7 @@ def test_a_comment_states_the_whole_interface_and_no_headline(seed: int) -> None
 def test_most_rtl_stands_under_a_comment_and_all_of_it_is_rtl(tmp_path: Path) -> None:
     make_texts(tmp_path / "texts", TextSettings(base=2, rtl=200))
     rows = [json.loads(line)["text"] for line in (tmp_path / "texts" / "rtl.jsonl").read_text().splitlines()]
-    assert all(len(read_source(text).modules) == 1 for text in rows)
+    assert all(read_source(text).modules and not read_source(text).errors for text in rows)
     heads = [text[: text.index("\nmodule") if "\nmodule" in text else 0] for text in rows]
     assert 140 < sum(head.startswith(("//", "/*")) for head in heads) < 180
     families = "|".join(FAMILIES)
@@ -184,7 +291,7 @@ def test_most_rtl_stands_under_a_comment_and_all_of_it_is_rtl(tmp_path: Path) ->
 @given(seed=st.integers(0, 10**6))
 def test_a_slip_changes_the_code_in_one_place(seed: int) -> None:
     teacher = _teacher()
-    code = teacher.draft(seed, 0).code
+    code = teacher.drawn(seed, 0).code
     changed = slip(code, random.Random(seed))
     assert changed != code
     assert changed.startswith("module") or "module" not in changed.split("\n", 1)[0]

@@ -72,7 +72,7 @@ def encoder() -> CodeEncoder:
 @pytest.fixture(scope="module")
 def labelled() -> list[RtlModule]:
     rng, teacher = random.Random(4), ParametricTeacher()
-    codes = [worse(teacher.draft(11, index).code, rng) for index in range(180)]
+    codes = [worse(teacher.drawn(11, index).code, rng) for index in range(180)]
     scores = RubricLabeller().label([rtl(code) for code in codes])
     return [rtl(code, f"us/{n % 9}", score) for n, (code, score) in enumerate(zip(codes, scores, strict=True)) if score]
 
@@ -201,7 +201,7 @@ def test_the_card_says_where_the_labels_come_from_and_what_was_measured(folder: 
 
 def test_copies_and_variants_of_a_module_are_in_one_group() -> None:
     teacher = ParametricTeacher()
-    codes = [teacher.draft(3, index).code * 3 for index in range(30)]
+    codes = [teacher.drawn(3, index).code * 3 for index in range(30)]
     copies = [f"// from elsewhere\n{re.sub('[0-9]+', '7', code)}".replace("    ", "\t") for code in codes]
     groups = near_groups([*codes, *copies])
     assert groups[:30] == groups[30:]

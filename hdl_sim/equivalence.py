@@ -1,0 +1,205 @@
+"""Whether two designs of one interface are the same circuit, as far as that can be proven in a few seconds, by Yosys.
+
+Reads two designs; writes nothing that stays. They are hostile: Yosys runs in the sandbox, sees them without comments,
+attributes and names, and is believed by its exit code alone.
+
+What is proven, in three-valued logic, for inputs that are 0 or 1 at all times, and of an output bit only where the
+first design gives it a value (where that one says ``x``, the second may be anything):
+
+- Without registers: the outputs are the same for all inputs. One call of a SAT solver.
+- With registers, each edge written out by ``clk2fflogic``: from every state of the registers that both have in common
+  (those with an initial value have that one), the outputs are the same for ever, whatever the inputs and clocks do.
+  By k-induction.
+- Where that fails, and nothing has an initial value: the same, but after a reset of two clock periods, about which
+  nothing is said. The induction assumes no reset, and a later one is an input like any other.
+
+Different means: there are inputs for which an output bit of the first design has one value from whatever state it
+starts, and that of the second another, from some state. Found by bounded search; nothing is ever called equivalent for
+not having been found different.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from hdl_sim.limits import Limits
+from hdl_sim.miter import Pair, joined
+from hdl_sim.normal_form import normal_tokens
+from hdl_sim.preprocess import preprocessed
+from hdl_sim.sandbox import Finished, Sandbox, open_sandbox
+from hdl_sim.slang import text_is_bounded
+from hdl_sim.tokens import plain_lines
+from hdl_sim.tools import find_tool
+
+Relation = Literal["equivalent", "different", "unknown"]
+
+LIMITS = Limits(wall_s=120.0, cpu_s=4, memory_mb=1024, file_mb=16, output_kb=64)
+"""Of one call of Yosys, of which a comparison makes at most ten."""
+_SAT_S = 2  # of one call of the SAT solver
+_MOST_JSON = 8_000_000  # bytes; Python needs a second to read them
+_NAME = re.compile(r"[A-Za-z_]\w{0,200}")
+# No tristate: Yosys' solver takes a z for a 0.
+_READ = """
+read_verilog -sv -noassert -noassume -norestrict {file}.sv
+hierarchy -check -top {top}
+proc
+flatten
+memory_map
+tribuf
+select -assert-none t:$tribuf t:$_TBUF_ t:$assert t:$assume t:$cover t:$anyseq t:$anyconst t:$allseq t:$allconst
+setundef -undriven -undef
+opt_clean
+write_json {file}.json
+design -reset
+"""
+# A loop or a wire with two drivers would be a contradiction, from which everything follows.
+_JOIN = """
+read_json joined.json
+clk2fflogic
+design -save both
+miter -equiv -ignore_gold_x -make_outcmp -make_outputs gold gate miter
+hierarchy -top miter
+flatten
+opt_merge -share_all
+opt_clean
+check -assert
+write_rtlil undef.il
+design -load both
+setundef -anyseq
+miter -equiv -make_outcmp gold gate miter
+hierarchy -top miter
+flatten
+opt_merge -share_all
+opt_clean
+check -assert
+write_rtlil any.il
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prover:
+    """The sandbox in which the two designs lie, joined."""
+
+    sandbox: Sandbox
+    yosys: str
+    limits: Limits
+
+    def run(self, script: str) -> Finished:
+        self.sandbox.write({"run.ys": script})
+        return self.sandbox.run([self.yosys, "-q", "-s", "run.ys"], limits=self.limits)
+
+    def holds(self, options: str, *, undef: bool) -> bool:
+        """Whether Yosys proves it; a limit is no proof.
+
+        Args:
+            undef: an x stays an x; otherwise it is any value, and another one each time.
+        """
+        return self._sat(f"-verify {options}", undef)
+
+    def fails(self, options: str, *, undef: bool) -> bool:
+        """Whether Yosys finds where it does not hold."""
+        return self._sat(f"-falsify {options}", undef)
+
+    def _sat(self, options: str, undef: bool) -> bool:
+        file, kind = ("undef", "-enable_undef -set-def-inputs") if undef else ("any", "")
+        finished = self.run(f"read_rtlil {file}.il\nsat -timeout {_SAT_S} {kind} {options} miter\n")
+        return finished.reason == "exited" and finished.returncode == 0
+
+
+def compare(gold: str, gate: str, top: str, *, limits: Limits = LIMITS) -> Relation:
+    """What is known of two designs whose module ``top`` has the same ports; see the head of this module.
+
+    Raises:
+        ToolMissing: Yosys is not installed. ToolFailed: it could not be started.
+    """
+    yosys = find_tool("yosys")
+    texts = {"gold.sv": _bare(gold), "gate.sv": _bare(gate)}
+    if not _NAME.fullmatch(top) or None in texts.values():
+        return "unknown"
+    with open_sandbox(limits, programs=[yosys]) as sandbox:
+        prover = _Prover(sandbox, str(yosys), limits)
+        sandbox.write({name: text for name, text in texts.items() if text is not None})
+        read = prover.run(_READ.format(file="gold", top=top) + _READ.format(file="gate", top=top))
+        if read.returncode != 0 or read.reason != "exited":
+            return "unknown"
+        pair = _join(sandbox)
+        if pair is None:
+            return "unknown"
+        joined_up = prover.run(_JOIN)
+        if joined_up.returncode != 0 or joined_up.reason != "exited":
+            return "unknown"
+        return _sequential(prover, pair) if pair.sequential else _combinational(prover, pair)
+
+
+def _bare(design: str) -> str | None:
+    """The text as the simulator sees it, without what synthesis alone obeys: comments and attributes."""
+    design = plain_lines(design)
+    if not text_is_bounded(design):
+        return None
+    return "\n".join(normal_tokens(preprocessed(design))) + "\n"
+
+
+def _join(sandbox: Sandbox) -> Pair | None:
+    netlists = []
+    for name in ("gold.json", "gate.json"):
+        path = sandbox.folder / name
+        if path.stat().st_size > _MOST_JSON:
+            return None
+        netlists.append(json.loads(path.read_text(encoding="utf-8", errors="replace")))
+    pair = joined(*netlists)
+    if pair is not None:
+        sandbox.write({"joined.json": json.dumps(pair.netlist)})
+    return pair
+
+
+def _combinational(prover: _Prover, pair: Pair) -> Relation:
+    proof = _prove(pair.outputs)
+    if (pair.x_is_any and prover.holds(proof, undef=False)) or (pair.has_x and prover.holds(proof, undef=True)):
+        return "equivalent"
+    return "different" if prover.fails(proof, undef=True) else "unknown"
+
+
+def _sequential(prover: _Prover, pair: Pair) -> Relation:
+    everything = (*pair.outputs, *pair.states)
+    start = "".join(f" -set-at 1 cmp_{name} 1" for name in pair.free_states)
+    # Registers that are the same show that outputs are, in one step where nothing but the logic was changed.
+    if _induction(prover, pair, start, everything, 4):
+        return "equivalent"
+    if not pair.resets and pair.states and _induction(prover, pair, start, pair.outputs, 8):
+        return "equivalent"
+    for phase in pair.resets:
+        after = f"{start} -seq {len(phase)}" + "".join(
+            f" -set-at {step} in_{port} {value}"
+            for step, values in enumerate(phase, start=1)
+            for port, value in values.items()
+        )
+        if _induction(prover, pair, after, everything, 12) or _induction(prover, pair, after, pair.outputs, 12):
+            return "equivalent"
+    return "different" if _definitely_differ(prover, pair) else "unknown"
+
+
+def _induction(prover: _Prover, pair: Pair, start: str, proven: tuple[str, ...], depth: int) -> bool:
+    # An x that is anything is the stronger claim, and quicker to prove; a division's is none.
+    undef = not pair.x_is_any
+    begin = f"-set-init-def {start}" if undef else start
+    if not prover.holds(f"-tempinduct -maxsteps {depth} {begin} {_prove(proven)}", undef=undef):
+        return False
+    # From a start that cannot be, everything would follow.
+    some = f"-tempinduct -tempinduct-baseonly -maxsteps 1 {begin} -prove cmp_{proven[0]} 0"
+    return prover.fails(some, undef=undef)
+
+
+def _definitely_differ(prover: _Prover, pair: Pair) -> bool:
+    start = "".join(
+        f" -set-at 1 gold_{name} {width}'b{'x' * width} -set-def-at 1 gate_{name}"
+        for name, width in pair.free_states.items()
+    )
+    options = f"-tempinduct -tempinduct-baseonly -maxsteps 12{start} {_prove(pair.outputs)}"
+    return prover.fails(options, undef=True)
+
+
+def _prove(names: tuple[str, ...]) -> str:
+    return " ".join(f"-prove cmp_{name} 1" for name in names)

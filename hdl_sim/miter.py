@@ -1,0 +1,194 @@
+"""Two netlists side by side, without their names, with registers of one name made outputs, to be compared by Yosys.
+
+Reads netlists as Yosys writes them in JSON; writes one such netlist that holds both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_RESET = re.compile(r"a?_?n?(?:rst|reset|clr|clear|init)(?:_?[nb])?|[a-z]*_?(?:rst|reset)(?:_?[nb])?_?[a-z]?", re.I)
+# Cells whose output may be x where no input is: a division by zero.
+_MAKE_X = frozenset({"$div", "$mod", "$divfloor", "$modfloor", "$pow"})
+_WIDEST_INDEX = 10  # bits
+_PERIODS = 2  # of the clock, for which a reset is held
+
+Phase = tuple[dict[str, int], ...]
+"""The values of input ports, by their new names, in each step of a reset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two netlists in one.
+
+    Attributes:
+        netlist: for Yosys' ``read_json``: the modules ``gold`` and ``gate``.
+        sequential: one of them has registers or latches.
+        outputs: new names of the outputs, the first design's own.
+        states: name to width of the outputs that show the registers that both designs have.
+        free_states: those of them without an initial value.
+        resets: ways to reset both designs; none where anything has an initial value.
+        has_x: something in them may be an x. ``x_is_any``: if so, it may be taken for a signal that is anything.
+    """
+
+    netlist: dict[str, Any]
+    sequential: bool
+    outputs: tuple[str, ...]
+    states: dict[str, int]
+    free_states: dict[str, int]
+    resets: tuple[Phase, ...]
+    has_x: bool
+    x_is_any: bool
+
+
+def joined(gold: Mapping[str, Any], gate: Mapping[str, Any]) -> Pair | None:
+    """Both netlists in one; None where their ports are not the same, or where they are not of a form that we know."""
+    modules = [_only_module(netlist) for netlist in (gold, gate)]
+    if modules[0] is None or modules[1] is None:
+        return None
+    sides = [_Side(module) for module in modules if module is not None]
+    shapes = [{name: (port["direction"], len(port["bits"])) for name, port in side.ports.items()} for side in sides]
+    directions = {direction for direction, _ in shapes[0].values()}
+    if shapes[0] != shapes[1] or not directions <= {"input", "output"} or "output" not in directions:
+        return None
+    new = {name: f"p{number}" for number, name in enumerate(sorted(shapes[0]))}
+    names = sorted(sides[0].registers.keys() & sides[1].registers.keys())
+    # A register may have several names.
+    shared = list({tuple(side.registers[key] for side in sides): key for key in names}.values())
+    free = [key for key in shared if not any(side.registers[key] in side.initial for side in sides)]
+    groups = {"free": free, "init": [key for key in shared if key not in free]}
+    states = {name: len(keys) for name, keys in groups.items() if keys}
+    return Pair(
+        netlist={
+            "modules": {
+                title: side.module(new, {name: groups[name] for name in states})
+                for title, side in zip(("gold", "gate"), sides, strict=True)
+            }
+        },
+        sequential=any(side.registers or side.stateful for side in sides),
+        outputs=tuple(new[name] for name, (direction, _) in sorted(shapes[0].items()) if direction == "output"),
+        states=states,
+        free_states={name: width for name, width in states.items() if name == "free"},
+        resets=() if any(side.initial for side in sides) else tuple(_resets(sides, new)),
+        has_x=any(side.has_x for side in sides),
+        x_is_any=all(side.x_is_any for side in sides),
+    )
+
+
+def _only_module(netlist: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The module that flattening left."""
+    tops = [
+        module
+        for module in netlist["modules"].values()
+        if int(str(module["attributes"].get("top", "0")), 2) and not module["attributes"].get("blackbox")
+    ]
+    return tops[0] if len(tops) == 1 else None
+
+
+class _Side:
+    """One netlist.
+
+    Attributes:
+        registers: (name, place) of each bit of a register or latch to the number of its net.
+        initial: the nets that have an initial value.
+    """
+
+    def __init__(self, module: Mapping[str, Any]) -> None:
+        self._module = module
+        self.ports: dict[str, Any] = module["ports"]
+        self.cells: list[dict[str, Any]] = list(module["cells"].values())
+        self.x_is_any = _make_x_explicit(self.cells)
+        used = (bits for cell in self.cells for bits in cell["connections"].values())
+        shown = (port["bits"] for port in self.ports.values())
+        self.has_x = not self.x_is_any or any(bit in ("x", "z") for bits in (*used, *shown) for bit in bits)
+        held = {bit for cell in self.cells if "Q" in cell["connections"] for bit in cell["connections"]["Q"]}
+        self.stateful = bool(held)
+        self.registers: dict[tuple[str, int], int] = {}
+        self.initial: set[Any] = set()
+        for name, net in sorted(module["netnames"].items()):
+            values = str(net["attributes"].get("init", ""))[::-1]  # the lowest bit first
+            for place, bit in enumerate(net["bits"]):
+                if values[place : place + 1] in ("0", "1"):
+                    self.initial.add(bit)
+                if bit in held and not net["hide_name"]:
+                    self.registers[name, place] = bit
+
+    def module(self, new: Mapping[str, str], groups: Mapping[str, Sequence[tuple[str, int]]]) -> dict[str, Any]:
+        """The netlist with its ports renamed, further outputs, and no name that anybody else chose."""
+        ports = {new[name]: {"direction": p["direction"], "bits": p["bits"]} for name, p in self.ports.items()}
+        for name, keys in groups.items():
+            ports[name] = {"direction": "output", "bits": [self.registers[key] for key in keys]}
+        cells = {f"c{number}": {**cell, "attributes": {}} for number, cell in enumerate(self.cells)}
+        initial = [net for net in self._module["netnames"].values() if "init" in net["attributes"]]
+        netnames = {
+            f"w{number}": {"bits": net["bits"], "attributes": {"init": net["attributes"]["init"]}}
+            for number, net in enumerate(initial)
+        }
+        return {"attributes": {}, "ports": ports, "cells": cells, "netnames": netnames}
+
+    def input_of(self, bit: Any) -> tuple[str, bool] | None:
+        """The one-bit input that a net is, and whether it is inverted on the way."""
+        for name, port in self.ports.items():
+            if port["direction"] == "input" and port["bits"] == [bit]:
+                return name, False
+        for cell in self.cells:
+            if cell["type"] in ("$not", "$logic_not") and cell["connections"].get("Y") == [bit]:
+                source = cell["connections"]["A"]
+                for name, port in self.ports.items():
+                    if port["direction"] == "input" and port["bits"] == source and len(source) == 1:
+                        return name, True
+        return None
+
+
+def _make_x_explicit(cells: Sequence[dict[str, Any]]) -> bool:
+    """Put x behind the end of what cells select from; false where a cell makes an x in other ways."""
+    explicit = True
+    for cell in cells:
+        if cell["type"] in _MAKE_X:
+            explicit = False
+        if cell["type"] != "$shiftx":
+            continue
+        index, source = cell["connections"]["B"], cell["connections"]["A"]
+        if len(index) > _WIDEST_INDEX or int(str(cell["parameters"]["B_SIGNED"]), 2):
+            explicit = False
+            continue
+        missing = (1 << len(index)) + len(cell["connections"]["Y"]) - len(source)
+        cell["connections"]["A"] = source + ["x"] * max(missing, 0)
+        cell["parameters"]["A_WIDTH"] = f"{len(cell['connections']['A']):032b}"
+    return explicit
+
+
+def _resets(sides: Sequence[_Side], new: Mapping[str, str]) -> Iterator[Phase]:
+    """A reset by all asynchronous inputs at once; then by each input of such a name, active high and low."""
+    first = sides[0]
+    clocks = {found[0] for side in sides for found in _inputs(side, "CLK")}
+    active: dict[str, int] = {}
+    for cell in first.cells:
+        for pin in ("ARST", "ALOAD", "CLR", "SET"):
+            bits = cell["connections"].get(pin, [])
+            found = first.input_of(bits[0]) if len(bits) == 1 else None
+            if found is not None:
+                polarity = int(str(cell["parameters"].get(f"{pin}_POLARITY", "1")), 2) & 1
+                active[found[0]] = polarity ^ found[1]
+    choices = [active] if active else []
+    for name, port in first.ports.items():
+        free = port["direction"] == "input" and len(port["bits"]) == 1 and name not in clocks and name not in active
+        if free and _RESET.fullmatch(name):
+            low = name.lower().endswith(("n", "_b")) and not name.lower().endswith("in")
+            choices += [{**active, name: 0 if low else 1}]
+    for values in choices[-2:]:
+        yield tuple(
+            {new[name]: value for name, value in values.items()} | {new[clock]: step % 2 for clock in clocks}
+            for step in range(2 * _PERIODS)
+        )
+
+
+def _inputs(side: _Side, pin: str) -> Iterator[tuple[str, bool]]:
+    for cell in side.cells:
+        bits = cell["connections"].get(pin, [])
+        found = side.input_of(bits[0]) if len(bits) == 1 else None
+        if found is not None:
+            yield found

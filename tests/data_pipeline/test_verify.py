@@ -1,0 +1,360 @@
+"""Verification keeps what is proven, names every other draft's fault, and blames no draft for a fault of the tools."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autovcoder.errors import InputError, ToolFailed
+from autovcoder.records import Bench, CircuitType, Draft, PassRule, Verdict, VerifiedPair
+from autovcoder.store import read_jsonl, read_manifest, read_records
+from data_pipeline.released_drafts import read_drafts
+from data_pipeline.verify import VerifySettings, verify
+from hdl_sim.icarus import Icarus
+from hdl_sim.limits import Limits
+from hdl_sim.simulator import DEFAULT_LIMITS
+
+AUTOVCODER = str(Path(sys.executable).with_name("autovcoder"))
+FEW = VerifySettings(mutants=6, least_mutants=1)
+
+MAX = """module max3(input [2:0] a, input [2:0] b, output [2:0] y);
+    assign y = a > b ? a : b;
+endmodule
+"""
+MAX_MODEL = "def model(inputs):\n    return {'y': max(inputs['a'], inputs['b'])}\n"
+MAX_BENCH = """module tb;
+    reg [2:0] a, b; wire [2:0] y; integer i, bad;
+    max3 dut(.a(a), .b(b), .y(y));
+    initial begin
+        bad = 0;
+        for (i = 0; i < 64; i = i + 1) begin
+            {a, b} = i; #1;
+            if (y !== (a < b ? b : a)) begin bad = bad + 1; $display("wrong at %0d", i); end
+        end
+        if (bad == 0) $display("ALL PASSED");
+        $finish;
+    end
+endmodule
+"""
+COUNT = """module count2(input clk, input rst, input en, output reg [1:0] q);
+    always @(posedge clk)
+        if (rst) q <= 2'd0;
+        else if (en) q <= q + 2'd1;
+endmodule
+"""
+COUNT_MODEL = """class Model:
+    def __init__(self):
+        self.q = None
+    def step(self, inputs):
+        if inputs["rst"]:
+            self.q = 0
+        elif inputs["en"] and self.q is not None:
+            self.q = (self.q + 1) % 4
+        return {"q": self.q}
+"""
+COUNT_BENCH = """module tb;
+    reg clk, rst, en; wire [1:0] q; integer i;
+    count2 dut(.clk(clk), .rst(rst), .en(en), .q(q));
+    always #5 clk = ~clk;
+    initial begin
+        clk = 0; rst = 1; en = 1; @(negedge clk); rst = 0;
+        for (i = 0; i < 8; i = i + 1) begin
+            en = i != 5;
+            @(negedge clk);
+            if (q !== ((i < 5 ? i + 1 : i) & 3)) begin $display("wrong"); $finish; end
+        end
+        rst = 1; @(negedge clk);
+        if (q === 0) $display("ALL PASSED");
+        $finish;
+    end
+endmodule
+"""
+
+
+def _draft(
+    code: str, bench: str, model: str = "", *, name: str, kind: CircuitType = "combinational", **rest: Any
+) -> Draft:
+    return Draft(
+        id=name,
+        problem=rest.get("problem", "Give the larger of a and b."),
+        circuit_type=kind,
+        level="easy",
+        topic="test",
+        code=code,
+        testbench=Bench(
+            kind="verilog",
+            sources={"tb.v": bench},
+            top=rest.get("top", "tb"),
+            pass_rule=PassRule(kind="pass_line", pattern="^ALL PASSED$", fail_pattern="^wrong"),
+        ),
+        reference_model=model,
+        teacher="test",
+    )
+
+
+def _write(folder: Path, *rows: Draft | dict[str, Any] | str) -> Path:
+    lines = [r if isinstance(r, str) else r.model_dump_json() if isinstance(r, Draft) else json.dumps(r) for r in rows]
+    path = folder / "drafts.jsonl"
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return path
+
+
+def _reasons(out: Path) -> dict[str, tuple[str, str]]:
+    """Of every dropped row the step and the code."""
+    rows = read_jsonl(out / "dropped.jsonl") if (out / "dropped.jsonl").exists() else iter(())
+    return {row["id"]: (row["stage"].rpartition(".")[2], row["reason"].partition(":")[0]) for row in rows}
+
+
+def _pairs(out: Path) -> dict[str, VerifiedPair]:
+    return {p.draft.id: p for p in read_records(out / "pairs.jsonl", VerifiedPair)}
+
+
+def test_what_is_proven_is_kept_with_the_fates_of_its_mutants(tmp_path: Path) -> None:
+    drafts = _write(
+        tmp_path,
+        _draft(MAX, MAX_BENCH, MAX_MODEL, name="model"),
+        _draft(COUNT, COUNT_BENCH, COUNT_MODEL, name="clocked", kind="sequential"),
+        _draft(MAX, MAX_BENCH, name="no model"),
+    )
+    manifest = verify(tmp_path, tmp_path / "out", FEW, Icarus())
+    pairs = _pairs(tmp_path / "out")
+    assert set(pairs) == {"model", "clocked", "no model"}
+    assert pairs["no model"].rebuilt is None
+    for name, samples in (("model", 64), ("clocked", 400)):
+        assert pairs[name].rebuilt is not None
+        assert pairs[name].verdict.samples == samples
+    for pair in pairs.values():
+        assert pair.verdict.passed
+        counts = (pair.killed or 0, pair.survived or 0, pair.unknown or 0)
+        assert sum(counts) >= 1
+        assert counts[0] >= 0.8 * sum(counts)
+    outcomes = {row["id"]: row["outcome"] for row in read_jsonl(tmp_path / "out" / "models.jsonl")}
+    assert outcomes["model"] == outcomes["clocked"] == "confirmed"
+    assert outcomes["no model"].startswith("model-not-callable")
+    assert manifest.facts["kept"] == 3
+    assert drafts.exists()
+
+
+FAULTS: list[tuple[str, tuple[str, str], Draft]] = []
+
+
+def _fault(step: str, code: str, design: str, bench: str, model: str = "", **rest: Any) -> None:
+    FAULTS.append((code, (step, code), _draft(design, bench, model, name=code, **rest)))
+
+
+_fault("compile", "syntax", MAX.replace(";\nendmodule", "\nendmodule"), MAX_BENCH)
+_fault("compile", "elaboration", MAX.replace("a > b", "a > c"), MAX_BENCH)
+_fault("compile", "no-code", "// nothing\n", MAX_BENCH)
+_fault("compile", "forbidden", MAX.replace("assign", "initial $finish; assign"), MAX_BENCH)
+_fault("synthesize", "delay", MAX.replace("assign", "assign #1"), MAX_BENCH.replace("#1;", "#2;"))
+_fault("bench", "bench-does-not-compile", MAX, MAX_BENCH.replace("integer i, bad", "integer i"))
+_fault("bench", "bench-does-not-fit", MAX, MAX_BENCH.replace(".b(b)", ".c(b)"))
+_fault(
+    "bench",
+    "bench-ignores-the-design",
+    MAX,
+    MAX_BENCH.replace("max3 dut(.a(a), .b(b), .y(y));", "assign y = a < b ? b : a;"),
+)
+_fault(
+    "bench", "bench-never-looks-at-an-output", MAX, MAX_BENCH.replace(", .y(y)", "").replace("if (y !==", "if (1 ===")
+)
+_fault("bench", "bench-passes-anything", MAX, MAX_BENCH.replace("if (bad == 0) ", "").replace("wrong", "W"))
+_fault("bench", "bench-passes-a-stub", MAX, MAX_BENCH.replace("!==", "!="))
+_fault("bench", "bench-gives-no-result", MAX, MAX_BENCH.replace("ALL PASSED", "fine"))
+_fault("bench", "bench-does-not-end", MAX, MAX_BENCH.replace("$finish;", "forever #1 a = 0;"))
+_fault("bench", "bench-wants-a-file", MAX, MAX_BENCH.replace("bad = 0;", 'bad = 0; $readmemb("in.txt", m);'))
+_fault("design", "design-fails-its-bench", MAX.replace(">", "<"), MAX_BENCH)
+_fault("model", "model-disagrees", MAX, MAX_BENCH, MAX_MODEL.replace("max", "min"))
+_fault("model", "model-crashes", MAX, MAX_BENCH, "def model(inputs):\n    return 1 / 0\n")
+_fault("teeth", "weak-bench", MAX, MAX_BENCH.replace("i < 64", "i < 2"))
+
+
+def test_every_fault_has_its_step_and_its_reason(tmp_path: Path) -> None:
+    _write(tmp_path, *(draft for _, _, draft in FAULTS))
+    verify(tmp_path, tmp_path / "out", FEW, _Hasty())
+    assert _reasons(tmp_path / "out") == {name: expected for name, expected, _ in FAULTS}
+    found = json.loads((tmp_path / "out" / "funnel.json").read_text())
+    assert [step["reached"] - step["dropped"] for step in found["steps"]][-1] == found["kept"] == 0
+    assert sum(step["dropped"] for step in found["steps"]) == len(FAULTS)
+    page = (tmp_path / "out" / "funnel.md").read_text()
+    assert all(f"`{name}`" in page for name, _, _ in FAULTS)
+
+
+class _Hasty:
+    """A real simulator that has half a second for each run, so that a bench without end ends the test's time not."""
+
+    def __init__(self) -> None:
+        self._inner = Icarus()
+        self.runs = 0
+
+    @property
+    def name(self) -> str:
+        return self._inner.name
+
+    def run(self, design: str | None, bench: Bench, limits: Limits = DEFAULT_LIMITS) -> Verdict:
+        self.runs += 1
+        return self._inner.run(design, bench, replace(limits, cpu_s=1))
+
+    def compile_only(self, design: str | None, limits: Limits = DEFAULT_LIMITS) -> Verdict:
+        return self._inner.compile_only(design, limits)
+
+
+LATCH = "module max3(input [2:0] a, input [2:0] b, output reg [2:0] y);\n    always @* if (b[0]) y = a;\nendmodule\n"
+LATCH_BENCH = (
+    MAX_BENCH.replace("(y !== (a < b ? b : a))", "(b[0] ? y !== a : i > 1 && y !== keep)")
+    .replace("integer i, bad;", "integer i, bad; reg [2:0] keep;")
+    .replace("            {a, b}", "            keep = y; {a, b}")
+)
+
+
+def test_a_latch_is_kept_only_where_it_is_asked_for(tmp_path: Path) -> None:
+    _write(
+        tmp_path,
+        _draft(LATCH, LATCH_BENCH, name="asked", problem="A latch of three bits."),
+        _draft(LATCH, LATCH_BENCH, name="not asked", problem="Pass a on."),
+    )
+    verify(tmp_path, tmp_path / "out", FEW, Icarus())
+    assert _reasons(tmp_path / "out") == {"not asked": ("synthesize", "latch")}
+    # No function of the inputs is a model of it.
+    [outcome] = [row["outcome"] for row in read_jsonl(tmp_path / "out" / "models.jsonl")]
+    assert outcome.startswith("model-not-callable")
+
+
+def test_a_bench_that_proves_nothing_is_excused_by_a_model_only_where_asked(tmp_path: Path) -> None:
+    bench = MAX_BENCH.replace("if (bad == 0) ", "").replace("wrong", "W")
+    _write(
+        tmp_path,
+        _draft(MAX, bench, MAX_MODEL, name="with model"),
+        _draft(MAX, bench, name="without"),
+        _draft(MAX.replace("? a : b", "? a : 0"), bench, MAX_MODEL, name="wrong"),
+    )
+    verify(tmp_path, tmp_path / "strict", FEW, Icarus())
+    assert {code for _, code in _reasons(tmp_path / "strict").values()} == {"bench-passes-anything"}
+    verify(tmp_path, tmp_path / "out", FEW.model_copy(update={"rebuilt_suffices": True}), Icarus())
+    assert set(_pairs(tmp_path / "out")) == {"with model"}
+    assert _reasons(tmp_path / "out")["without"] == ("bench", "bench-passes-anything")
+
+
+def test_mutants_run_once_for_each_distinct_design(tmp_path: Path) -> None:
+    other = MAX.replace("max3", "biggest").replace("assign", "// larger\n    assign")
+    first = _draft(MAX, MAX_BENCH, name="one")
+    renamed = _draft(other, MAX_BENCH.replace("max3", "biggest"), name="two", problem="The other words.")
+    (tmp_path / "a").mkdir()
+    alone, both = _Hasty(), _Hasty()
+    verify(_write(tmp_path / "a", first), tmp_path / "a" / "out", FEW, alone, workers=1)
+    verify(_write(tmp_path, first, renamed), tmp_path / "out", FEW, both, workers=1)
+    pairs = _pairs(tmp_path / "out")
+    assert pairs["one"].killed == pairs["two"].killed
+    # The second costs its own run and three stubs.
+    assert both.runs == alone.runs + 4
+
+
+RELEASED = {
+    "id": 7,
+    "problem": "\nGive the larger of a and b.\n",
+    "circuit_type": "\ncombinational logic\n",
+    "verilog_code": MAX,
+    "verilog_testbench": MAX_BENCH.replace("wrong at", "Test failed at").replace("ALL PASSED", "Test is OK!"),
+    "python_code": "def larger(a, b):\n    return a if a > b else b\n",
+    "level": "easy",
+    "problem_type": "Comparator",
+    "functionality_result": True,
+}
+
+
+def test_released_drafts_are_read_and_their_marks_counted(tmp_path: Path) -> None:
+    always_ok = RELEASED["verilog_testbench"].replace("if (bad == 0) ", "")  # type: ignore[attr-defined]
+    reads = always_ok.replace("bad = 0;", 'bad = 0; $readmemb("8_t.txt", m);').replace(
+        "integer i", "reg [5:0] m[0:3]; integer i"
+    )
+    writes = "def main():\n    open('8_t.txt', 'w').write('000001\\n')\nmain()\n" + RELEASED["python_code"]  # type: ignore[operator]
+    rows = [
+        RELEASED,
+        RELEASED | {"id": 8, "verilog_testbench": reads, "python_code": writes},
+        # It says that it failed and that all is well: the failure counts.
+        RELEASED | {"id": 9, "verilog_testbench": always_ok, "verilog_code": MAX.replace("a > b", "a < b")},
+        RELEASED | {"id": 10, "functionality_result": False, "circuit_type": "analogue"},
+        RELEASED | {"id": 11, "verilog_code": None},
+        RELEASED,
+    ]
+    path = tmp_path / "released.jsonl.gz"
+    path.write_bytes(gzip.compress(b"".join(json.dumps(row).encode() + b"\n" for row in rows) + b"{not json\n[]\n"))
+    manifest = verify(path, tmp_path / "out", FEW, Icarus())
+    assert set(_pairs(tmp_path / "out")) == {"autovcoder-7", "autovcoder-8"}
+    assert _reasons(tmp_path / "out") == {
+        "autovcoder-9": ("design", "design-fails-its-bench"),
+        "autovcoder-10": ("read", "malformed"),
+        "autovcoder-11": ("read", "malformed"),
+        **{f"row {number}": ("read", "malformed") for number in (6, 7, 8)},
+    }
+    assert manifest.facts["marked_correct"] == 4
+    assert manifest.facts["marked_correct_kept"] == 2
+    assert _pairs(tmp_path / "out")["autovcoder-8"].draft.testbench.data_files == {"8_t.txt": "000001\n"}
+
+
+def test_a_list_in_a_json_file_is_read_too(tmp_path: Path) -> None:
+    path = tmp_path / "released.json"
+    path.write_text(json.dumps([RELEASED, RELEASED | {"id": 8}]))
+    assert [row.id for row in read_drafts(path)] == ["autovcoder-7", "autovcoder-8"]
+    path.write_text("[1, 2")
+    with pytest.raises(InputError, match="not JSON"):
+        list(read_drafts(path))
+
+
+class _BreaksAfter(_Hasty):
+    """A real simulator that breaks after some runs, as a machine does."""
+
+    def __init__(self, runs: int) -> None:
+        super().__init__()
+        self._left = runs
+
+    def run(self, design: str | None, bench: Bench, limits: Limits = DEFAULT_LIMITS) -> Verdict:
+        if self.runs >= self._left:
+            raise ToolFailed("the machine broke")
+        return super().run(design, bench, limits)
+
+
+def test_a_fault_of_the_tools_drops_nothing_and_the_run_goes_on(tmp_path: Path) -> None:
+    texts = [(MAX, MAX_BENCH), (MAX.replace(">", "<"), MAX_BENCH), (COUNT, COUNT_BENCH), (MAX, MAX_BENCH)]
+    drafts = _write(tmp_path, *(_draft(c, b, name=str(n)) for n, (c, b) in enumerate(texts)))
+    whole = tmp_path / "whole"
+    verify(drafts, whole, FEW, Icarus())
+    out = tmp_path / "out"
+    with pytest.raises(ToolFailed):
+        verify(drafts, out, FEW, _BreaksAfter(14), workers=1)
+    begun = len(_reasons(out)) + len(list(read_jsonl(out / "pairs.jsonl")))
+    assert 0 < begun < len(texts)
+    verify(drafts, out, FEW, Icarus())
+    assert _reasons(out) == _reasons(whole) == {"1": ("design", "design-fails-its-bench")}
+    for folder in (out, whole):
+        assert [row["draft"]["id"] for row in read_jsonl(folder / "pairs.jsonl")] == ["0", "2", "3"]
+    assert (out / "funnel.json").read_bytes() == (whole / "funnel.json").read_bytes()
+
+
+def test_the_command_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
+    command = [AUTOVCODER, "data", "verify", "--out", str(tmp_path / "out"), "--drafts"]
+    done = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "no drafts" in done.stderr
+    assert "Traceback" not in done.stderr
+    _write(tmp_path, _draft(MAX.replace(">", "<"), MAX_BENCH, name="one"))
+    done = subprocess.run([*command, str(tmp_path), "--mutants", "3"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert read_manifest(tmp_path / "out").config["mutants"] == 3
+    assert "funnel.md" in done.stderr
+
+
+@pytest.mark.skipif("AUTOVCODER_DATA" not in os.environ, reason="AUTOVCODER_DATA is not set")
+def test_the_released_drafts_can_be_read() -> None:
+    rows = list(read_drafts(Path(os.environ["AUTOVCODER_DATA"]) / "autovcoder_drafts.jsonl.gz"))
+    assert len(rows) == 767
+    assert all(row.draft is not None for row in rows)
+    assert sum(bool(row.marked_correct) for row in rows) == 545
