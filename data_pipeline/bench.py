@@ -1,8 +1,8 @@
 """Testbenches from Python models: the model computes stimulus and expected outputs, Verilog applies and compares them.
 
 Reads a ``Circuit``; writes a ``Bench`` whose vectors lie in a data file beside a short, fixed testbench. Inputs change
-while the clock is low; outputs are compared before and after each rising edge, so that an asynchronous reset, a Mealy
-output and a falling-edge register are each told from their lookalikes.
+while the clock is low and are turned round before it falls; outputs are compared before and after each rising edge. So
+an asynchronous reset, a Mealy output and what works at the falling edge are each told from their lookalikes.
 """
 
 from __future__ import annotations
@@ -178,7 +178,8 @@ def _testbench(circuit: Circuit, modules: Sequence[str], names: Names, *, rows: 
     apply = "".join(f"i_{p.name}, " for p in driven) + ", ".join(wants)
     check = "            #4 compare(want0, care0);\n"
     if clocked:
-        check += "            #1 clk = 1;\n            #4 compare(want1, care1);\n            #1 clk = 0;\n"
+        check += "            #1 clk = 1;\n            #4 compare(want1, care1);\n"
+        check += f"{_disturbance(circuit)}            #1 clk = 0;\n"
     several = '        $display("Wrong: %b", ever);\n' if len(modules) > 1 else ""
     return f"""`timescale 1ns/1ps
 module tb;
@@ -216,6 +217,18 @@ module tb;
     end
 endmodule
 """
+
+
+def _disturbance(circuit: Circuit) -> str:
+    """Other inputs while the clock is high, so that what wrongly looks at its falling edge sees them.
+
+    Not where that edge is the right one, and never another reset, which may act at once.
+    """
+    data = [p.name for p in _driven(circuit) if circuit.reset is None or p.name != circuit.reset.port]
+    if not data or (isinstance(circuit.model, Clocked) and circuit.model.edge == "negedge"):
+        return ""
+    inputs = ", ".join(f"i_{name}" for name in data)
+    return f"            {{{inputs}}} = ~{{{inputs}}};\n"
 
 
 def _instance(circuit: Circuit, module: str, names: Names, number: int, *, clocked: bool) -> str:

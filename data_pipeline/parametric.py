@@ -13,6 +13,7 @@ import itertools
 import json
 import random
 import re
+import string
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -94,6 +95,9 @@ _KEYWORDS = frozenset(
 )  # fmt: skip
 
 
+_LETTERS = frozenset(string.ascii_letters + "_")
+
+
 def code_key(code: str) -> str:
     """What is left of RTL when layout, names and the choice of language are taken away.
 
@@ -103,9 +107,8 @@ def code_key(code: str) -> str:
     text = re.sub(r"//.*", "", code).replace("always_comb", "always @(*)").replace("always_ff", "always")
     tokens = re.findall(r"\d*'[bdh][0-9a-fxz_]+|\$?[A-Za-z_]\w*|\d+|\S", text)
     kept = [token for token in tokens if token not in ("reg", "wire", "logic")]
-    is_name = re.compile(r"[A-Za-z_]")
     return content_id(
-        [numbers.setdefault(t, f"n{len(numbers)}") if is_name.match(t) and t not in _KEYWORDS else t for t in kept]
+        [numbers.setdefault(t, f"n{len(numbers)}") if t[0] in _LETTERS and t not in _KEYWORDS else t for t in kept]
     )
 
 

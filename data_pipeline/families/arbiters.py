@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
+
 from data_pipeline.circuit import (
     RESETS,
     WITH_RESET,
@@ -45,6 +48,14 @@ def _winner_body(size: Size, first: str) -> str:
                 winner = {one} << i;
     end
 """
+
+
+def _requests(rng: random.Random, count: int) -> Iterator[Values]:
+    """No request, one, and several, each for a cycle or two, so that the weakest requester has its chance."""
+    while True:
+        req = rng.choice((0, 1 << rng.randrange(count), rng.getrandbits(count), rng.getrandbits(count)))
+        for _ in range(rng.randint(1, 2)):
+            yield {"req": req}
 
 
 def _priority(first: str) -> Fact:
@@ -100,7 +111,8 @@ def fixed_priority_arbiter(requesters: int, first: str, idle: str, reset: str, p
         parameters=size.parameters,
         ranges=size.ranges("req", "grant"),
         roles=_ROLES,
-        stimulus=lambda rng: ({"req": rng.choice((0, 1, 2, 3, 3)) and rng.getrandbits(requesters)} for _ in range(200)),
+        stimulus=lambda rng: _requests(rng, requesters),
+        cycles=128,
     )
 
 
@@ -160,8 +172,7 @@ def locked_arbiter(requesters: int, first: str, release: str, reset: str, parame
         parameters=size.parameters,
         ranges=size.ranges("req", "grant"),
         roles=_ROLES | {"busy": "somebody has the grant"},
-        stimulus=lambda rng: ({"req": rng.getrandbits(requesters) | rng.getrandbits(requesters) & rng.getrandbits(requesters)}
-                              if rng.random() < 0.8 else {"req": 0} for _ in range(200)),
+        stimulus=lambda rng: _requests(rng, requesters),
         cycles=128,
     )  # fmt: skip
 

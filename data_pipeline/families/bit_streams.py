@@ -1,4 +1,4 @@
-"""Families that work on a stream of single bits: frame parity, bit stuffing and the removal of stuffed bits."""
+"""Families that work on a stream of single bits: bit stuffing and the removal of stuffed bits."""
 
 from __future__ import annotations
 
@@ -23,104 +23,6 @@ from data_pipeline.circuit import (
     vec,
 )
 from data_pipeline.families.sizes import Size
-
-_ENABLE = Fact(
-    ("an enable {en} (no bit is taken while it is 0)",),
-    ("A clock edge with {en} at 0 takes no bit.", "Bits count only at clock edges with {en} at 1."),
-)
-
-
-def serial_parity(length: int, kind: str, enable: bool, reset: str, parametric: bool) -> Circuit:
-    """The state is (bits of the frame so far, their parity, the last frame's parity, done)."""
-    chosen = RESETS[reset]
-    size = Size(length, "LENGTH" if parametric else "")
-    odd = kind == "odd"
-
-    def step(state: tuple[int, int, int, int] | None, v: Values) -> tuple[int, int, int, int] | None:
-        if state is None:
-            return None
-        seen, ones, result, _ = state
-        if (enable and not v["en"]) or not (v["sync"] or seen):
-            return seen, ones, result, 0
-        seen, ones = (1, v["din"]) if v["sync"] else (seen + 1, ones ^ v["din"])
-        return (0, 0, ones ^ int(odd), 1) if seen == length else (seen, ones, result, 0)
-
-    def bits(rng: random.Random) -> Iterator[Values]:
-        while True:
-            yield {"sync": 1, "en": 1}
-            for _ in range(rng.choice((length - 1, length - 1, length + 1, rng.randrange(1, length)))):
-                yield {"sync": 0}
-
-    return Circuit(
-        name="frame_parity",
-        headlines=(
-            article(f"serial {kind}-parity generator for frames of {length} bits"),
-            article(f"circuit that finds the {kind} parity bit of serial {length}-bit frames"),
-            article(f"{kind}-parity unit for a serial stream with {length} bits per frame"),
-            article(f"bit-serial {kind} parity calculator for {length}-bit frames"),
-        ),
-        inputs=(*controls(chosen, enable), inp("sync"), inp("din")),
-        outputs=(outp("parity_bit"), outp("done")),
-        registers=frozenset({"parity_bit", "done"}),
-        body=_parity_body(size, odd, enable, reset),
-        model=Clocked(reset_state=(0, 0, 0, 0), step=step, out=lambda s, v: {"parity_bit": s[2], "done": s[3]}),
-        facts=(
-            Fact(
-                (),
-                (
-                    "{sync} at 1 marks the bit on {din} as the first of a frame, also within a frame, which it breaks off. "
-                    "Bits between frames are ignored.",
-                    "A frame begins with the bit that has {sync} at 1 (a frame under way is dropped); bits before it that "
-                    "belong to no frame are ignored.",
-                ),
-            ),
-            Fact(
-                (),
-                (
-                    f"The edge that takes bit {length} of a frame sets {{done}} for one cycle and {{parity_bit}} to "
-                    f"{_parity_words(odd)}; {{parity_bit}} then keeps its value.",
-                    f"After {length} bits {{parity_bit}} becomes {_parity_words(odd)} and holds it until the end of the next "
-                    "frame; {done} is 1 for one cycle.",
-                ),
-            ),
-            *((_ENABLE,) if enable else ()),
-            *reset_fact(chosen, "drops the frame and clears both outputs"),
-            *parameter_fact(size.parameters),
-        ),
-        reset=chosen,
-        parameters=size.parameters,
-        roles={"sync": "first bit of a frame", "din": "serial data", "parity_bit": "parity of the last frame",
-               "done": "frame complete"},
-        busy={"en": 0.8},
-        stimulus=bits,
-        cycles=360,
-    )  # fmt: skip
-
-
-def _parity_words(odd: bool) -> str:
-    return f"the {'inverse of the ' * odd}XOR of the frame's bits"
-
-
-def _parity_body(size: Size, odd: bool, enable: bool, reset: str) -> str:
-    count = 8 if size.name else (size.number - 1).bit_length()
-    end = f"{size.name} - 1" if size.name else f"{count}'d{size.number - 1}"
-    lines = [
-        "done <= 1'b0;",
-        f"if ({'en && ' * enable}(sync || place != {count}'d0)) begin",
-        f"    place <= sync ? {count}'d1 : place + {count}'d1;",
-        f"    if (!sync && place == {end}) begin",
-        f"        place <= {count}'d0;",
-        f"        parity_bit <= {'~' * odd}now;",
-        "        done <= 1'b1;",
-        "    end",
-        "end",
-    ]
-    clear = [f"place <= {count}'d0;", "parity_bit <= 1'b0;", "done <= 1'b0;"]
-    return f"""    reg {vec(count)}place;
-    reg ones;
-    wire now = sync ? din : ones ^ din;
-{always_clocked(["ones <= now;"], None, [], enable="en" if enable else None)}
-{always_clocked(lines, RESETS[reset], clear)}"""
 
 
 def _runs(longest: int, equal: bool, rng: random.Random) -> Iterator[Values]:
@@ -183,13 +85,7 @@ def bit_stuffer(run: int, rule: str, enable: bool, reset: str, parametric: bool)
         body=f"    reg {vec(count)}run;\n    assign ready = (run != {limit});\n{block}",
         model=Clocked(reset_state=(0, 0), step=step, out=lambda s, v: {"dout": s[1], "ready": int(s[0] != run)}),
         facts=(
-            Fact(
-                (),
-                (
-                    "{dout} is a register that takes {din} at each clock edge with {ready} at 1.",
-                    "While {ready} is 1, each clock edge moves {din} to the register {dout}.",
-                ),
-            ),
+            *_BIT_STUFFER,
             Fact((), _stuff_words(run, equal)),
             *((_STUFF_ENABLE,) if enable else ()),
             *reset_fact(chosen, "clears {dout} and forgets the run"),
@@ -202,6 +98,17 @@ def bit_stuffer(run: int, rule: str, enable: bool, reset: str, parametric: bool)
         stimulus=lambda rng: _runs(run, equal, rng),
         cycles=80 + 40 * run,
     )
+
+
+_BIT_STUFFER = (
+    Fact(
+        (),
+        (
+            "{dout} is a register that takes {din} at each clock edge with {ready} at 1.",
+            "While {ready} is 1, each clock edge moves {din} to the register {dout}.",
+        ),
+    ),
+)
 
 
 _STUFF_ENABLE = Fact(
@@ -269,13 +176,7 @@ def bit_destuffer(run: int, rule: str, enable: bool, reset: str, parametric: boo
             reset_state=(0, 0, 0, 0), step=step, out=lambda s, v: {"dout": s[1], "valid": s[2], "error": s[3]}
         ),
         facts=(
-            Fact(
-                (),
-                (
-                    "{dout} is a register that takes every bit of {din}; {valid} is 1 in the same cycle if the bit is data.",
-                    "Each bit moves from {din} to the register {dout}, with {valid} at 1 for a data bit and 0 for a stuffed one.",
-                ),
-            ),
+            *_BIT_DESTUFFER,
             Fact((), _destuff_words(run, equal)),
             *((_DESTUFF_ENABLE,) if enable else ()),
             *reset_fact(chosen, "clears all outputs and forgets the run"),
@@ -288,6 +189,17 @@ def bit_destuffer(run: int, rule: str, enable: bool, reset: str, parametric: boo
         stimulus=lambda rng: _runs(run, equal, rng),
         cycles=80 + 40 * run,
     )
+
+
+_BIT_DESTUFFER = (
+    Fact(
+        (),
+        (
+            "{dout} is a register that takes every bit of {din}; {valid} is 1 in the same cycle if the bit is data.",
+            "Each bit moves from {din} to the register {dout}, with {valid} at 1 for a data bit and 0 for a stuffed one.",
+        ),
+    ),
+)
 
 
 _DESTUFF_ENABLE = Fact(
@@ -315,12 +227,6 @@ def _destuff_words(run: int, equal: bool) -> tuple[str, ...]:
 
 
 FAMILIES = (
-    Family(
-        "serial_parity", "serial parity", "medium", "sequential",
-        {"length": (4, 5, 6, 8, 12), "kind": ("even", "odd"), "enable": (False, True), "reset": WITH_RESET,
-         "parametric": (False, True)},
-        serial_parity,
-    ),
     Family(
         "bit_stuffer", "bit stuffing", "hard", "sequential",
         {"run": (3, 4, 5, 6, 7), "rule": ("ones", "equal"), "enable": (False, True), "reset": WITH_RESET,

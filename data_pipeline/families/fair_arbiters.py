@@ -181,15 +181,7 @@ def weighted_arbiter(weight: int, output: str, reset: str, parametric: bool) -> 
         body=_weighted_body(size, chosen, registered),
         model=Clocked(reset_state=(0, 0), step=step, out=out),
         facts=(
-            Fact(
-                (),
-                (
-                    f"A single request wins. When {{req_a}} and {{req_b}} are both 1 at a clock edge, A wins {weight} such "
-                    "contests and then B one. Any win of B starts A's count anew; only contests count.",
-                    f"A request alone always wins. In contests (both request), A wins until it has won {weight} of them "
-                    "since B's last win of any kind; then B wins.",
-                ),
-            ),
+            *_weighted_arbiter_facts(weight),
             Fact(_WEIGHTED_GRANT[output][0], _WEIGHTED_GRANT[output][1]),
             *reset_fact(chosen, f"sets A's count to 0{' and clears both grants' * registered}"),
             *parameter_fact(size.parameters),
@@ -199,6 +191,20 @@ def weighted_arbiter(weight: int, output: str, reset: str, parametric: bool) -> 
         roles={"req_a": "A requests", "req_b": "B requests", "grant_a": "A may go", "grant_b": "B may go"},
         busy={"req_a": 0.85, "req_b": 0.85},
         cycles=160,
+    )
+
+
+def _weighted_arbiter_facts(weight: int) -> tuple[Fact, ...]:
+    return (
+        Fact(
+            (),
+            (
+                f"A single request wins. When {{req_a}} and {{req_b}} are both 1 at a clock edge, A wins {weight} such "
+                "contests and then B one. Any win of B starts A's count anew; only contests count.",
+                f"A request alone always wins. In contests (both request), A wins until it has won {weight} of them "
+                "since B's last win of any kind; then B wins.",
+            ),
+        ),
     )
 
 

@@ -57,20 +57,7 @@ def req_ack_receiver(width: int, delay: int, reset: str, parametric: bool) -> Ci
         body=_receiver_body(size, delay, reset),
         model=Clocked(reset_state=(0, 0), step=step, out=lambda s, v: {"ack": int(s[0] == delay + 1), "q": s[1]}),
         facts=(
-            Fact(
-                (),
-                (
-                    f"When idle, a clock edge with {{req}} at 1 stores {{d}} in {{q}}, and {when}.{unseen}",
-                    f"Idle, it waits for a clock edge with {{req}} = 1; then {{q}} takes {{d}}, and {when}.{unseen}",
-                ),
-            ),
-            Fact(
-                (),
-                (
-                    "{ack} stays 1 until a clock edge finds {req} at 0; then {ack} is 0 and the receiver idle again.",
-                    "The first later clock edge with {ack} at 1 and {req} at 0 sets {ack} to 0 and ends the handshake.",
-                ),
-            ),
+            *_req_ack_receiver_facts(when, unseen),
             *reset_fact(chosen, "returns to idle with {ack} and {q} at 0"),
             *parameter_fact(size.parameters),
         ),
@@ -80,6 +67,25 @@ def req_ack_receiver(width: int, delay: int, reset: str, parametric: bool) -> Ci
         roles={"req": "request", "ack": "acknowledge", "d": "data of the request", "q": "data received"},
         busy={"req": 0.6},
         cycles=160,
+    )
+
+
+def _req_ack_receiver_facts(when: str, unseen: str) -> tuple[Fact, ...]:
+    return (
+        Fact(
+            (),
+            (
+                f"When idle, a clock edge with {{req}} at 1 stores {{d}} in {{q}}, and {when}.{unseen}",
+                f"Idle, it waits for a clock edge with {{req}} = 1; then {{q}} takes {{d}}, and {when}.{unseen}",
+            ),
+        ),
+        Fact(
+            (),
+            (
+                "{ack} stays 1 until a clock edge finds {req} at 0; then {ack} is 0 and the receiver idle again.",
+                "The first later clock edge with {ack} at 1 and {req} at 0 sets {ack} to 0 and ends the handshake.",
+            ),
+        ),
     )
 
 
@@ -163,15 +169,7 @@ def req_ack_sender(width: int, done: str, reset: str, parametric: bool) -> Circu
             out=lambda s, v: {"req": int(s[0] == 1), "q": s[1], "busy": int(s[0] != 0), "done": s[2]},
         ),
         facts=(
-            Fact(
-                (),
-                (
-                    "A clock edge with {start} at 1 and {busy} at 0 stores {d} in {q} and sets {req} and {busy}. {req} is "
-                    "cleared when an edge then finds {ack} at 1; {busy} when a later edge finds {ack} at 0.",
-                    "Idle ({busy} = 0), it takes {d} into {q} at an edge with {start} = 1, and raises {req} and {busy}. "
-                    "It drops {req} at the first edge with {ack} = 1, then {busy} at the first edge with {ack} = 0.",
-                ),
-            ),
+            *_REQ_ACK_SENDER,
             Fact((), ("{start} is ignored while {busy} is 1.", "{ack} is ignored when idle, {start} when busy.")),
             *((_DONE,) if pulse else ()),
             *reset_fact(chosen, "returns to idle with all outputs at 0"),
@@ -180,10 +178,33 @@ def req_ack_sender(width: int, done: str, reset: str, parametric: bool) -> Circu
         reset=chosen,
         parameters=size.parameters,
         ranges=size.ranges("d", "q"),
-        roles={"start": "starts a handshake", "req": "request", "ack": "acknowledge", "d": "data to send",
-               "q": "data sent", "busy": "handshake under way", "done": "handshake ended"},
+        roles=_REQ_ACK_SENDER_ROLES,
         cycles=160,
     )  # fmt: skip
+
+
+_REQ_ACK_SENDER_ROLES = {
+    "start": "starts a handshake",
+    "req": "request",
+    "ack": "acknowledge",
+    "d": "data to send",
+    "q": "data sent",
+    "busy": "handshake under way",
+    "done": "handshake ended",
+}
+
+
+_REQ_ACK_SENDER = (
+    Fact(
+        (),
+        (
+            "A clock edge with {start} at 1 and {busy} at 0 stores {d} in {q} and sets {req} and {busy}. {req} is "
+            "cleared when an edge then finds {ack} at 1; {busy} when a later edge finds {ack} at 0.",
+            "Idle ({busy} = 0), it takes {d} into {q} at an edge with {start} = 1, and raises {req} and {busy}. "
+            "It drops {req} at the first edge with {ack} = 1, then {busy} at the first edge with {ack} = 0.",
+        ),
+    ),
+)
 
 
 _DONE = Fact(
@@ -197,7 +218,7 @@ _DONE = Fact(
 FAMILIES = (
     Family(
         "req_ack_receiver", "four-phase handshakes", "medium", "sequential",
-        {"width": (4, 8, 16), "delay": (0, 1, 2, 4, 6), "reset": WITH_RESET, "parametric": (False, True)},
+        {"width": (4, 8, 16), "delay": (0, 1, 4, 6, 7), "reset": WITH_RESET, "parametric": (False, True)},
         req_ack_receiver,
     ),
     Family(

@@ -93,13 +93,7 @@ def valid_ready_register(width: int, throughput: str, reset: str, parametric: bo
         ),
         facts=(
             _TRANSFER,
-            Fact(
-                (),
-                (
-                    "It stores one word, which shows on {out_data} with {out_valid} at 1 from the clock edge that took it.",
-                    "A word that was taken is held on {out_data}, with {out_valid} at 1, until it is handed over.",
-                ),
-            ),
+            *_VALID_READY_REGISTER,
             Fact((), _READY_WHEN[throughput]),
             _WHILE_VALID,
             *reset_fact(chosen, "empties it ({out_valid} = 0)"),
@@ -112,6 +106,17 @@ def valid_ready_register(width: int, throughput: str, reset: str, parametric: bo
         busy={"in_valid": 0.6, "out_ready": 0.6},
         cycles=128,
     )
+
+
+_VALID_READY_REGISTER = (
+    Fact(
+        (),
+        (
+            "It stores one word, which shows on {out_data} with {out_valid} at 1 from the clock edge that took it.",
+            "A word that was taken is held on {out_data}, with {out_valid} at 1, until it is handed over.",
+        ),
+    ),
+)
 
 
 _READY_WHEN = {

@@ -255,13 +255,7 @@ def register_file(width: int, count: int, zero: bool, bypass: bool, reset: str, 
             out=lambda s, v: {"rdata1": read(s, v, v["raddr1"]), "rdata2": read(s, v, v["raddr2"])},
         ),
         facts=(
-            Fact(
-                (),
-                (
-                    "A clock edge with {we} at 1 writes {wdata} to register {waddr}.",
-                    "Register {waddr} takes {wdata} at a clock edge with {we} = 1.",
-                ),
-            ),
+            *_REGISTER_FILE,
             Fact((), ("{rdata1} and {rdata2} show registers {raddr1} and {raddr2}, combinationally.",
                       "Reading is asynchronous: {raddr1} selects {rdata1}, {raddr2} selects {rdata2}.")),
             Fact((), _BYPASS[bypass]),
@@ -272,11 +266,32 @@ def register_file(width: int, count: int, zero: bool, bypass: bool, reset: str, 
         reset=chosen,
         parameters=size.parameters,
         ranges=size.ranges("wdata", "rdata1", "rdata2"),
-        roles={"we": "write enable", "waddr": "register to write", "wdata": "data to write", "raddr1": "register to read",
-               "raddr2": "register to read", "rdata1": "data read", "rdata2": "data read"},
+        roles=_REGISTER_FILE_ROLES,
         stimulus=lambda rng: _visits(rng, count, ("waddr", "raddr1", "raddr2")),
         cycles=240,
     )  # fmt: skip
+
+
+_REGISTER_FILE_ROLES = {
+    "we": "write enable",
+    "waddr": "register to write",
+    "wdata": "data to write",
+    "raddr1": "register to read",
+    "raddr2": "register to read",
+    "rdata1": "data read",
+    "rdata2": "data read",
+}
+
+
+_REGISTER_FILE = (
+    Fact(
+        (),
+        (
+            "A clock edge with {we} at 1 writes {wdata} to register {waddr}.",
+            "Register {waddr} takes {wdata} at a clock edge with {we} = 1.",
+        ),
+    ),
+)
 
 
 def _file_body(size: Size, count: int, zero: bool, reset: str) -> str:

@@ -99,15 +99,7 @@ def valid_pipeline(width: int, stages: int, control: str, reset: str, parametric
             out=lambda s, v: {"out_valid": s[-1][0], "out_data": s[-1][1] if s[-1][0] else None},
         ),
         facts=(
-            Fact(
-                (),
-                (
-                    f"{{in_valid}} and {{in_data}} appear on {{out_valid}} and {{out_data}} after {stages} clock edges"
-                    f"{'' if control == 'none' else ' at which it moves'}.",
-                    f"Word and valid bit pass through {stages} registers, from {{in_data}} and {{in_valid}} to {{out_data}} "
-                    "and {out_valid}.",
-                ),
-            ),
+            *_valid_pipeline_facts(stages, control),
             Fact((), ("{out_data} does not matter while {out_valid} is 0.",)),
             *_MOVE_WORDS[control],
             *reset_fact(chosen, "clears all valid bits"),
@@ -116,10 +108,32 @@ def valid_pipeline(width: int, stages: int, control: str, reset: str, parametric
         reset=chosen,
         parameters=named,
         ranges=size.ranges("in_data", "out_data"),
-        roles={"in_valid": "{in_data} is valid", "in_data": "word in", "out_valid": "{out_data} is valid",
-               "out_data": "word out", "stall": "holds the pipeline"},
+        roles=_VALID_PIPELINE_ROLES,
         busy={"en": 0.75, "stall": 0.25},
     )  # fmt: skip
+
+
+_VALID_PIPELINE_ROLES = {
+    "in_valid": "{in_data} is valid",
+    "in_data": "word in",
+    "out_valid": "{out_data} is valid",
+    "out_data": "word out",
+    "stall": "holds the pipeline",
+}
+
+
+def _valid_pipeline_facts(stages: int, control: str) -> tuple[Fact, ...]:
+    return (
+        Fact(
+            (),
+            (
+                f"{{in_valid}} and {{in_data}} appear on {{out_valid}} and {{out_data}} after {stages} clock edges"
+                f"{'' if control == 'none' else ' at which it moves'}.",
+                f"Word and valid bit pass through {stages} registers, from {{in_data}} and {{in_valid}} to {{out_data}} "
+                "and {out_valid}.",
+            ),
+        ),
+    )
 
 
 def _latency(result: str, latency: int) -> Fact:

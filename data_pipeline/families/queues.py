@@ -96,11 +96,21 @@ def sync_fifo(width: int, depth: int, read: str, count: bool, reset: str, parame
         reset=chosen,
         parameters=size.parameters,
         ranges=size.ranges("din", "dout"),
-        roles={"wr_en": "write", "din": "word in", "rd_en": "read", "dout": "word out", "full": "no room",
-               "empty": "no word", "used": "number of words held"},
+        roles=_SYNC_FIFO_ROLES,
         stimulus=lambda rng: _tides(rng, depth, "wr_en", "rd_en"),
         cycles=80 + 20 * depth,
     )  # fmt: skip
+
+
+_SYNC_FIFO_ROLES = {
+    "wr_en": "write",
+    "din": "word in",
+    "rd_en": "read",
+    "dout": "word out",
+    "full": "no room",
+    "empty": "no word",
+    "used": "number of words held",
+}
 
 
 _FIFO_PORTS = (
@@ -185,23 +195,8 @@ def lifo_stack(width: int, depth: int, both: str, reset: str, parametric: bool) 
             out=lambda s, v: {"q": s[-1] if s else 0, "full": int(len(s) == depth), "empty": int(not s)},
         ),
         facts=(
-            Fact(
-                (),
-                (
-                    "At a clock edge {push} puts {d} on top and {pop} removes the top word; a push when full and a pop when "
-                    "empty are ignored.",
-                    "{push} stores {d} on top unless {full} is 1, {pop} removes the top unless {empty} is 1, both at the clock "
-                    "edge.",
-                ),
-            ),
+            *_LIFO_STACK,
             Fact((), _BOTH[both]),
-            Fact(
-                (),
-                (
-                    "{q} is the top word, or 0 when the stack is empty; it, {full} and {empty} depend on the state only.",
-                    "{q} shows the top word without a pop, and 0 while {empty} is 1. {full} and {empty} give the state.",
-                ),
-            ),
             *reset_fact(chosen, "empties the stack"),
             *parameter_fact(size.parameters),
         ),
@@ -213,6 +208,26 @@ def lifo_stack(width: int, depth: int, both: str, reset: str, parametric: bool) 
         stimulus=lambda rng: _tides(rng, depth, "push", "pop"),
         cycles=80 + 16 * depth,
     )  # fmt: skip
+
+
+_LIFO_STACK = (
+    Fact(
+        (),
+        (
+            "At a clock edge {push} puts {d} on top and {pop} removes the top word; a push when full and a pop when "
+            "empty are ignored.",
+            "{push} stores {d} on top unless {full} is 1, {pop} removes the top unless {empty} is 1, both at the clock "
+            "edge.",
+        ),
+    ),
+    Fact(
+        (),
+        (
+            "{q} is the top word, or 0 when the stack is empty; it, {full} and {empty} depend on the state only.",
+            "{q} shows the top word without a pop, and 0 while {empty} is 1. {full} and {empty} give the state.",
+        ),
+    ),
+)
 
 
 _BOTH = {

@@ -64,25 +64,8 @@ def spi_master(bits: int, mode: int, order: str, half: int, reset: str) -> Circu
         body=_master_body(bits, mode, order, half, reset),
         model=Clocked(reset_state=(0, 0, 0), step=step, out=out),
         facts=(
-            Fact(
-                (),
-                (
-                    f"When idle ({{cs_n}} = 1, {{sclk}} = {idle}, {{mosi}} = 0), a clock edge with {{start}} = 1 takes {{d}} and "
-                    "begins the transfer: {cs_n} is 0 and the first bit on {mosi}.",
-                    f"Idle, {{cs_n}} is 1, {{sclk}} {idle} and {{mosi}} 0. An edge with {{start}} = 1 then takes {{d}}; right "
-                    "after it {cs_n} is 0 and {mosi} the first bit.",
-                ),
-            ),
+            *_spi_master_facts(idle, bits, total),
             Fact((), _bit_words(half, idle, late)),
-            Fact(
-                (),
-                (
-                    f"After {bits} bits ({total} cycles) it is idle again, with {{done}} at 1 for one cycle. {{start}} is ignored "
-                    "during a transfer.",
-                    f"The transfer takes {total} cycles, in which {{start}} is ignored; in the first idle cycle after it {{done}} "
-                    "is 1.",
-                ),
-            ),
             *reset_fact(chosen, "makes it idle with {done} at 0"),
         ),
         reset=chosen,
@@ -91,6 +74,29 @@ def spi_master(bits: int, mode: int, order: str, half: int, reset: str) -> Circu
         busy={"start": 0.4},
         cycles=5 * total + 60,
     )  # fmt: skip
+
+
+def _spi_master_facts(idle: int, bits: int, total: int) -> tuple[Fact, ...]:
+    return (
+        Fact(
+            (),
+            (
+                f"When idle ({{cs_n}} = 1, {{sclk}} = {idle}, {{mosi}} = 0), a clock edge with {{start}} = 1 takes {{d}} and "
+                "begins the transfer: {cs_n} is 0 and the first bit on {mosi}.",
+                f"Idle, {{cs_n}} is 1, {{sclk}} {idle} and {{mosi}} 0. An edge with {{start}} = 1 then takes {{d}}; right "
+                "after it {cs_n} is 0 and {mosi} the first bit.",
+            ),
+        ),
+        Fact(
+            (),
+            (
+                f"After {bits} bits ({total} cycles) it is idle again, with {{done}} at 1 for one cycle. {{start}} is ignored "
+                "during a transfer.",
+                f"The transfer takes {total} cycles, in which {{start}} is ignored; in the first idle cycle after it {{done}} "
+                "is 1.",
+            ),
+        ),
+    )
 
 
 def _bit_words(half: int, idle: int, late: int) -> tuple[str, ...]:
@@ -196,24 +202,7 @@ def spi_slave(bits: int, mode: int, order: str, reset: str, parametric: bool) ->
             reset_state=(idle, (), 0, 0), step=step, out=lambda s, v: {"q": s[2], "valid": s[3]}
         ),
         facts=(
-            Fact(
-                (),
-                (
-                    f"Everything happens at edges of {{clk}}. One that finds {{sclk}} at {after} after {before} at the last one, "
-                    "and {cs_n} at 0, takes {mosi} as the next bit.",
-                    f"At each edge of {{clk}} with {{cs_n}} = 0, {{sclk}} is compared with its value at the edge of {{clk}} "
-                    f"before; if it went from {before} to {after}, {{mosi}} is the next bit.",
-                ),
-            ),
-            Fact(
-                (),
-                (
-                    f"The edge that takes bit {bits} of a word puts the word into {{q}} and sets {{valid}} for one cycle. "
-                    "{cs_n} at 1 drops a word that is incomplete.",
-                    f"After {bits} bits the word appears in {{q}}, with {{valid}} at 1 for one cycle, and the next word begins. "
-                    "At an edge with {cs_n} = 1 the bits so far are forgotten.",
-                ),
-            ),
+            *_spi_slave_facts(after, before, bits),
             Fact((), (f"After reset {{sclk}} counts as having been {idle}.", f"Reset takes the last {{sclk}} to be {idle}.")),
             *reset_fact(chosen, "clears {q}, {valid} and the bits received"),
             *parameter_fact(size.parameters),
@@ -226,6 +215,29 @@ def spi_slave(bits: int, mode: int, order: str, reset: str, parametric: bool) ->
         stimulus=lambda rng: _transfers(rng, bits, idle),
         cycles=200 + 24 * bits,
     )  # fmt: skip
+
+
+def _spi_slave_facts(after: int, before: int, bits: int) -> tuple[Fact, ...]:
+    return (
+        Fact(
+            (),
+            (
+                f"Everything happens at edges of {{clk}}. One that finds {{sclk}} at {after} after {before} at the last one, "
+                "and {cs_n} at 0, takes {mosi} as the next bit.",
+                f"At each edge of {{clk}} with {{cs_n}} = 0, {{sclk}} is compared with its value at the edge of {{clk}} "
+                f"before; if it went from {before} to {after}, {{mosi}} is the next bit.",
+            ),
+        ),
+        Fact(
+            (),
+            (
+                f"The edge that takes bit {bits} of a word puts the word into {{q}} and sets {{valid}} for one cycle. "
+                "{cs_n} at 1 drops a word that is incomplete.",
+                f"After {bits} bits the word appears in {{q}}, with {{valid}} at 1 for one cycle, and the next word begins. "
+                "At an edge with {cs_n} = 1 the bits so far are forgotten.",
+            ),
+        ),
+    )
 
 
 def _slave_body(size: Size, mode: int, order: str, reset: str) -> str:

@@ -64,24 +64,7 @@ def uart_tx(bits: int, parity: str, stops: int, clocks: int, reset: str, paramet
             reset_state=(), step=step, out=lambda s, v: {"tx": s[0] if s else 1, "busy": int(bool(s))}
         ),
         facts=(
-            Fact(
-                (f"{clocks} clock cycles per bit",),
-                (f"Each bit lasts {clocks} cycles of {{clk}}.", f"A bit takes {clocks} clock cycles."),
-            ),
-            Fact(
-                (),
-                (
-                    f"A clock edge with {{start}} at 1 while idle stores {{d}} and begins a frame on {{tx}}: {_frame(parity, stops)}.",
-                    f"With {{busy}} at 0, an edge with {{start}} = 1 takes {{d}}; from then on {{tx}} carries {_frame(parity, stops)}.",
-                ),
-            ),
-            Fact(
-                (),
-                (
-                    f"{{busy}} is 1 for the {length} bits of the frame; then {{start}} counts again. Idle, {{tx}} is 1.",
-                    f"{{busy}} is 1 during the frame ({length} bits) and {{start}} is ignored then. {{tx}} is 1 when idle.",
-                ),
-            ),
+            *_uart_tx_facts(clocks, parity, stops, length),
             *reset_fact(chosen, "ends any frame, so that {tx} is 1 and {busy} 0"),
             *parameter_fact(size.parameters),
         ),
@@ -91,6 +74,29 @@ def uart_tx(bits: int, parity: str, stops: int, clocks: int, reset: str, paramet
         busy={"start": 0.4},
         cycles=6 * length * clocks,
     )  # fmt: skip
+
+
+def _uart_tx_facts(clocks: int, parity: str, stops: int, length: int) -> tuple[Fact, ...]:
+    return (
+        Fact(
+            (f"{clocks} clock cycles per bit",),
+            (f"Each bit lasts {clocks} cycles of {{clk}}.", f"A bit takes {clocks} clock cycles."),
+        ),
+        Fact(
+            (),
+            (
+                f"A clock edge with {{start}} at 1 while idle stores {{d}} and begins a frame on {{tx}}: {_frame(parity, stops)}.",
+                f"With {{busy}} at 0, an edge with {{start}} = 1 takes {{d}}; from then on {{tx}} carries {_frame(parity, stops)}.",
+            ),
+        ),
+        Fact(
+            (),
+            (
+                f"{{busy}} is 1 for the {length} bits of the frame; then {{start}} counts again. Idle, {{tx}} is 1.",
+                f"{{busy}} is 1 during the frame ({length} bits) and {{start}} is ignored then. {{tx}} is 1 when idle.",
+            ),
+        ),
+    )
 
 
 def _stops(stops: int) -> str:
@@ -176,24 +182,7 @@ def uart_rx(bits: int, parity: str, clocks: int, reset: str, parametric: bool) -
             reset_state=(0, (), 0, 0, 0), step=step, out=lambda s, v: {"q": s[2], "valid": s[3], "error": s[4]}
         ),
         facts=(
-            Fact(
-                (),
-                (
-                    f"A clock edge that finds {{rx}} at 0 while idle starts a frame; {half} edges later {{rx}} must still be "
-                    f"0, else it is idle again. Then it samples {{rx}} every {clocks} edges: data, LSB first{between}, stop bit.",
-                    f"Idle, it waits for an edge with {{rx}} = 0. {half} edges later it looks again (1: back to idle), and "
-                    f"from there samples every {clocks} edges the data bits, LSB first{between} and the stop bit.",
-                ),
-            ),
-            Fact(
-                (),
-                (
-                    f"The edge of the stop bit sets {{valid}} for one cycle and stores the data in {{q}}; if {wrong}, it sets "
-                    "{error} for one cycle and leaves {q}. Then it is idle at once.",
-                    f"At the sample of the stop bit {{q}} takes the data and {{valid}} is 1 for one cycle; when {wrong}, "
-                    "{q} stays and {error} is 1 for one cycle instead. After either it is idle.",
-                ),
-            ),
+            *_uart_rx_facts(half, clocks, between, wrong),
             *reset_fact(chosen, "returns the receiver to idle and clears its outputs"),
             *parameter_fact(size.parameters),
         ),
@@ -203,6 +192,29 @@ def uart_rx(bits: int, parity: str, clocks: int, reset: str, parametric: bool) -
         stimulus=lambda rng: _line(rng, bits, parity, clocks),
         cycles=9 * clocks * (checked + 2),
     )  # fmt: skip
+
+
+def _uart_rx_facts(half: int, clocks: int, between: str, wrong: str) -> tuple[Fact, ...]:
+    return (
+        Fact(
+            (),
+            (
+                f"A clock edge that finds {{rx}} at 0 while idle starts a frame; {half} edges later {{rx}} must still be "
+                f"0, else it is idle again. Then it samples {{rx}} every {clocks} edges: data, LSB first{between}, stop bit.",
+                f"Idle, it waits for an edge with {{rx}} = 0. {half} edges later it looks again (1: back to idle), and "
+                f"from there samples every {clocks} edges the data bits, LSB first{between} and the stop bit.",
+            ),
+        ),
+        Fact(
+            (),
+            (
+                f"The edge of the stop bit sets {{valid}} for one cycle and stores the data in {{q}}; if {wrong}, it sets "
+                "{error} for one cycle and leaves {q}. Then it is idle at once.",
+                f"At the sample of the stop bit {{q}} takes the data and {{valid}} is 1 for one cycle; when {wrong}, "
+                "{q} stays and {error} is 1 for one cycle instead. After either it is idle.",
+            ),
+        ),
+    )
 
 
 def _rx_body(bits: int, parity: str, size: Size, reset: str) -> str:
