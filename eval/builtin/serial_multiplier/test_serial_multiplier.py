@@ -13,12 +13,16 @@ CORNERS = (-128, -127, -1, 0, 1, 2, 127)
 
 
 async def edge(dut: Any) -> None:
-    """One rising edge, with the outputs settled behind it."""
+    """One rising edge, with the outputs settled behind it; nothing happens between it and the next one."""
+    before = str(dut.busy.value)
     await Timer(5, "ns")
+    assert str(dut.busy.value) == before, "busy changes before an edge"
     dut.clk.value = 1
     await Timer(1, "ns")
+    after = str(dut.busy.value)
     dut.clk.value = 0
     await Timer(4, "ns")
+    assert str(dut.busy.value) == after, "busy changes at a falling edge"
 
 
 async def reset(dut: Any) -> None:
