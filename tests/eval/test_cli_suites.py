@@ -42,7 +42,7 @@ def test_suites_lists_every_suite_and_what_it_reads(tmp_path: Path) -> None:
     for name, suite in SUITES.items():
         assert f"{name}\n" in done.stdout or f"{name}: " in done.stdout
         assert suite.data in done.stdout
-    assert "builtin: 14 problems" in done.stdout
+    assert "builtin: 60 problems" in done.stdout
 
 
 def test_suites_counts_what_a_folder_holds(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_suites_counts_what_a_folder_holds(tmp_path: Path) -> None:
         "verilogeval-v1-human": 1,
         "verilogeval-v2-spec-to-rtl": 1,
         "verilogeval-v2-code-complete": 1,
-        "builtin": 14,
+        "builtin": 60,
     }
     assert found["rtllm-v2.0"]["problems"] is None
     assert len(found["rtllm-v2.0"]["repository"]["commit"]) == 40

@@ -87,6 +87,12 @@ def hard_pairs(rng: random.Random) -> Iterator[tuple[int, int]]:
         # Few significant digits each, so that what rounding drops is often exactly a half.
         fractions = [rng.randrange(64) << rng.randrange(5), rng.randrange(64) << rng.randrange(5)]
         yield (rng.randrange(8, 22) << 10 | fractions[0], rng.randrange(8, 22) << 10 | fractions[1])
+    for number in range(300):
+        # One more than half way by a single binary digit: significands with such a product modulo 4096.
+        first = rng.randrange(1025, 2048, 2)
+        other = (1024 + (1 << number % 10)) * pow(first, -1, 4096) % 4096
+        if other >> 10 == 1:
+            yield (15 << 10 | first - 1024, 15 << 10 | other - 1024)
     for total in (14, 15, 16, 44, 45, 46):
         for _ in range(25):
             first = rng.randrange(max(1, total - 30), min(30, total - 1) + 1)
