@@ -7,9 +7,9 @@ What is proven, in three-valued logic, for inputs that are 0 or 1 at all times, 
 first design gives it a value (where that one says ``x``, the second may be anything):
 
 - Without registers: the outputs are the same for all inputs. One call of a SAT solver.
-- With registers, each edge written out by ``clk2fflogic``: from every state of the registers that both have in common
-  (those with an initial value have that one), the outputs are the same for ever, whatever the inputs and clocks do.
-  By k-induction.
+- With registers, each edge written out by ``clk2fflogic``: from every state that both designs can start in (a register
+  with an initial value has that one), the outputs are the same for ever, whatever the inputs and clocks do. By
+  k-induction.
 - Where that fails, and nothing has an initial value: the same, but after a reset of two clock periods, about which
   nothing is said. The induction assumes no reset, and a later one is an input like any other.
 
@@ -23,14 +23,14 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from hdl_sim.limits import Limits
 from hdl_sim.miter import Pair, joined
 from hdl_sim.normal_form import normal_tokens
 from hdl_sim.preprocess import preprocessed
 from hdl_sim.sandbox import Finished, Sandbox, open_sandbox
-from hdl_sim.slang import text_is_bounded
+from hdl_sim.slang import module_nodes, parse, text_is_bounded
 from hdl_sim.tokens import plain_lines
 from hdl_sim.tools import find_tool
 
@@ -137,9 +137,28 @@ def compare(gold: str, gate: str, top: str, *, limits: Limits = LIMITS) -> Relat
 def _bare(design: str) -> str | None:
     """The text as the simulator sees it, without what synthesis alone obeys: comments and attributes."""
     design = plain_lines(design)
-    if not text_is_bounded(design):
+    if not text_is_bounded(design) or _assigned_twice(design):
         return None
     return "\n".join(normal_tokens(preprocessed(design))) + "\n"
+
+
+def _assigned_twice(design: str) -> bool:
+    """True where two continuous assignments drive one net: of a constant and another Yosys takes one, silently."""
+    from pyslang import syntax
+
+    try:
+        tree = parse(design)
+    except RuntimeError:
+        return True
+    for module in module_nodes(tree):
+        found: list[Any] = []
+        module.visit(lookup_table={syntax.SyntaxKind.ContinuousAssign: found.append})
+        assignments = [one for assign in found for one in assign.assignments if hasattr(one, "left")]
+        targets = ["".join(normal_tokens(str(one.left))) for one in assignments]
+        once = set(targets)
+        if len(once) < len(targets) or any("[" in name and name.partition("[")[0] in once for name in targets):
+            return True
+    return False
 
 
 def _join(sandbox: Sandbox) -> Pair | None:
@@ -164,7 +183,7 @@ def _combinational(prover: _Prover, pair: Pair) -> Relation:
 
 def _sequential(prover: _Prover, pair: Pair) -> Relation:
     everything = (*pair.outputs, *pair.states)
-    start = "".join(f" -set-at 1 cmp_{name} 1" for name in pair.free_states)
+    start = "".join(f" -set-at 1 cmp_{name} 1" for name in pair.open_states)
     # Registers that are the same show that outputs are, in one step where nothing but the logic was changed.
     if _induction(prover, pair, start, everything, 4):
         return "equivalent"
@@ -178,6 +197,10 @@ def _sequential(prover: _Prover, pair: Pair) -> Relation:
         )
         if _induction(prover, pair, after, everything, 12) or _induction(prover, pair, after, pair.outputs, 12):
             return "equivalent"
+    # A slip made a latch of logic: what it holds may stand where the first design says x.
+    latch = f"-tempinduct -maxsteps 4 -set-init-def {_prove(pair.outputs)}"
+    if pair.has_x and not pair.states and prover.holds(latch, undef=True):
+        return "equivalent"
     return "different" if _definitely_differ(prover, pair) else "unknown"
 
 
@@ -193,10 +216,10 @@ def _induction(prover: _Prover, pair: Pair, start: str, proven: tuple[str, ...],
 
 
 def _definitely_differ(prover: _Prover, pair: Pair) -> bool:
-    start = "".join(
-        f" -set-at 1 gold_{name} {width}'b{'x' * width} -set-def-at 1 gate_{name}"
-        for name, width in pair.free_states.items()
-    )
+    if not pair.all_shown:
+        return False  # the solver would choose how such a register of the first design starts
+    start = "".join(f" -set-at 1 gold_{name} {width}'b{'x' * width}" for name, width in pair.open_states.items())
+    start += "".join(f" -set-def-at 1 gate_{name}" for name in pair.states)
     options = f"-tempinduct -tempinduct-baseonly -maxsteps 12{start} {_prove(pair.outputs)}"
     return prover.fails(options, undef=True)
 

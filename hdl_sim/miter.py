@@ -29,7 +29,8 @@ class Pair:
         sequential: one of them has registers or latches.
         outputs: new names of the outputs, the first design's own.
         states: name to width of the outputs that show the registers that both designs have.
-        free_states: those of them without an initial value.
+        open_states: those of them that have no initial value in the first design, so that a common one is assumed.
+        all_shown: every register of the first design is among them.
         resets: ways to reset both designs; none where anything has an initial value.
         has_x: something in them may be an x. ``x_is_any``: if so, it may be taken for a signal that is anything.
     """
@@ -38,7 +39,8 @@ class Pair:
     sequential: bool
     outputs: tuple[str, ...]
     states: dict[str, int]
-    free_states: dict[str, int]
+    open_states: dict[str, int]
+    all_shown: bool
     resets: tuple[Phase, ...]
     has_x: bool
     x_is_any: bool
@@ -58,8 +60,9 @@ def joined(gold: Mapping[str, Any], gate: Mapping[str, Any]) -> Pair | None:
     names = sorted(sides[0].registers.keys() & sides[1].registers.keys())
     # A register may have several names.
     shared = list({tuple(side.registers[key] for side in sides): key for key in names}.values())
-    free = [key for key in shared if not any(side.registers[key] in side.initial for side in sides)]
-    groups = {"free": free, "init": [key for key in shared if key not in free]}
+    groups: dict[str, list[tuple[str, int]]] = {"open": [], "init": []}
+    for key in shared:
+        groups["init" if sides[0].registers[key] in sides[0].initial else "open"].append(key)
     states = {name: len(keys) for name, keys in groups.items() if keys}
     return Pair(
         netlist={
@@ -68,10 +71,11 @@ def joined(gold: Mapping[str, Any], gate: Mapping[str, Any]) -> Pair | None:
                 for title, side in zip(("gold", "gate"), sides, strict=True)
             }
         },
-        sequential=any(side.registers or side.stateful for side in sides),
+        sequential=any(side.held for side in sides),
         outputs=tuple(new[name] for name, (direction, _) in sorted(shapes[0].items()) if direction == "output"),
         states=states,
-        free_states={name: width for name, width in states.items() if name == "free"},
+        open_states={name: width for name, width in states.items() if name == "open"},
+        all_shown=sides[0].held <= {sides[0].registers[key] for key in shared},
         resets=() if any(side.initial for side in sides) else tuple(_resets(sides, new)),
         has_x=any(side.has_x for side in sides),
         x_is_any=all(side.x_is_any for side in sides),
@@ -93,7 +97,7 @@ class _Side:
 
     Attributes:
         registers: (name, place) of each bit of a register or latch to the number of its net.
-        initial: the nets that have an initial value.
+        initial: the nets that have an initial value. ``held``: those that a register or latch drives.
     """
 
     def __init__(self, module: Mapping[str, Any]) -> None:
@@ -104,8 +108,7 @@ class _Side:
         used = (bits for cell in self.cells for bits in cell["connections"].values())
         shown = (port["bits"] for port in self.ports.values())
         self.has_x = not self.x_is_any or any(bit in ("x", "z") for bits in (*used, *shown) for bit in bits)
-        held = {bit for cell in self.cells if "Q" in cell["connections"] for bit in cell["connections"]["Q"]}
-        self.stateful = bool(held)
+        self.held = {bit for cell in self.cells if "Q" in cell["connections"] for bit in cell["connections"]["Q"]}
         self.registers: dict[tuple[str, int], int] = {}
         self.initial: set[Any] = set()
         for name, net in sorted(module["netnames"].items()):
@@ -113,7 +116,7 @@ class _Side:
             for place, bit in enumerate(net["bits"]):
                 if values[place : place + 1] in ("0", "1"):
                     self.initial.add(bit)
-                if bit in held and not net["hide_name"]:
+                if bit in self.held and not net["hide_name"]:
                     self.registers[name, place] = bit
 
     def module(self, new: Mapping[str, str], groups: Mapping[str, Sequence[tuple[str, int]]]) -> dict[str, Any]:
