@@ -1,9 +1,9 @@
 """The offline teacher: problems with proven answers from parametric circuit families, deterministic from a seed.
 
 Reads nothing but its seed; writes drafts (for training) and problems (held out). A design is held out by the hash of
-its RTL with all names numbered, so no held-out RTL is ever trained on under other names, nor in the other language;
-every held-out problem is also worded in a frame that training never uses, and half of them with a headline that it
-never uses either.
+its RTL with all names numbered, so no held-out RTL is ever trained on under other names, nor in the other language, nor
+the same circuit in another style of code; every held-out problem is also worded in a frame that training never uses, and
+half of them with a headline that it never uses either.
 """
 
 from __future__ import annotations
@@ -47,6 +47,19 @@ class Design:
     def key(self) -> str:
         """What identifies the design whatever its names are; two families that write the same RTL share it."""
         return code_key(render(self.circuit, "m", {}))
+
+    @cached_property
+    def content(self) -> str:
+        """What a problem can tell of it: two designs that differ in their style of code alone share it."""
+        circuit = self.circuit
+        shown = (
+            circuit.attachment.write("m", {p.name: p.name for p in circuit.ports}, "verilog-2001")
+            if (circuit.attachment)
+            else ""
+        )
+        told = [[*fact.features, *fact.sentences] for fact in circuit.facts]
+        ports = [port.model_dump() for port in circuit.ports]
+        return content_id(circuit.headlines, told, shown, ports, dict(circuit.parameters))
 
     def bench(self, seed: int, *modules: str, names: Names | None = None) -> Bench:
         """The bench for one module, or several at once (`make_batch_bench`).
@@ -120,7 +133,8 @@ def is_held_out(key: str) -> bool:
 class ParametricTeacher:
     """Draws designs and words them.
 
-    A `Teacher`. The families' designs are built once (some seconds); ``train`` and ``held_out`` are disjoint by key.
+    A `Teacher`. The families' designs are built once (some seconds). No design of ``train`` has the RTL of one that is
+    held out, nor is told in the same words and written in another style.
 
     Args:
         families: their names; all when empty.
@@ -144,8 +158,12 @@ class ParametricTeacher:
             for parameters in family.parameters():
                 design = Design(family, parameters, family.build(**parameters))
                 seen.setdefault(design.key, design)
-            self.train[family.name] = [d for key, d in seen.items() if not is_held_out(key)]
-            self.held_out[family.name] = [d for key, d in seen.items() if is_held_out(key)]
+            held_out = [design for key, design in seen.items() if is_held_out(key)]
+            told = {design.content for design in held_out}
+            self.held_out[family.name] = held_out
+            self.train[family.name] = [
+                design for key, design in seen.items() if not is_held_out(key) and design.content not in told
+            ]
         self._cumulative = list(itertools.accumulate(len(designs) ** 0.35 for designs in self.train.values()))
 
     def draw_design(self, rng: random.Random) -> Design:
@@ -196,15 +214,17 @@ class ParametricTeacher:
         """``count`` different held-out problems, families in turn, alternately with a seen and an unseen headline."""
         families = [name for name, designs in self.held_out.items() if designs]
         found: set[str] = set()
-        index = 0
-        while len(found) < count:
+        for index in range(_MOST_DRAWS * (count + len(families))):
+            if len(found) == count or not families:
+                break
             unseen = bool((index + index // len(families)) % 2)
             problem = self._problem(families[index % len(families)], unseen, f"{seed} {index}")
-            index += 1
             # A family with few held-out designs comes to the same problem again.
             if problem.id not in found:
                 found.add(problem.id)
                 yield problem
+        if len(found) < count:
+            raise InputError(f"these families give {len(found)} held-out problems, not {count}", fix="ask for fewer")
 
     def _problem(self, family: str, unseen_headline: bool, seed: str) -> Problem:
         rng = random.Random(f"held out {seed}")

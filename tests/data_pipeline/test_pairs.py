@@ -166,6 +166,22 @@ def test_held_out_designs_are_never_trained_on(teacher: ParametricTeacher) -> No
     assert sum(bool(designs) for designs in teacher.held_out.values()) == len(teacher.held_out)
 
 
+def test_no_held_out_circuit_is_trained_on_in_another_style(teacher: ParametricTeacher) -> None:
+    tables = FAMILIES["truth_table"]
+    styles = [Design(tables, p, tables.build(**p)) for p in tables.parameters()][:3]
+    assert len({design.content for design in styles}) == 1
+    assert len({design.key for design in styles}) == 3
+    for name, designs in teacher.train.items():
+        assert not {d.content for d in designs} & {d.content for d in teacher.held_out[name]}, name
+
+
+def test_families_without_a_held_out_design_give_no_problems() -> None:
+    small = ParametricTeacher(("dff",))
+    small.held_out["dff"] = []
+    with pytest.raises(InputError, match="these families give 0 held-out problems, not 3"):
+        list(small.problems(0, 3))
+
+
 def test_held_out_problems_use_unseen_frames(folder: Path, teacher: ParametricTeacher) -> None:
     assert not {frame for frames in FRAMES.values() for frame in frames} & set(HELD_OUT_FRAMES)
     starts = tuple(frame.split("{a}")[0] for frame in HELD_OUT_FRAMES)
