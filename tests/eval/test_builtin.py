@@ -11,6 +11,7 @@ from eval.answerable import contradiction
 from eval.run import LIMITS
 from eval.suites import load_suite
 from hdl_sim.icarus import Icarus
+from hdl_sim.teeth import measure
 
 PROBLEMS = {problem.id: problem for problem in load_suite("builtin", None)}
 _SET, _CLEAR = "if (changed_a && changed_b)", "if (clear)"
@@ -271,3 +272,12 @@ def test_a_wrong_design_is_a_mismatch(name: str, right: str, wrong: str) -> None
 
 def test_every_problem_has_wrong_designs() -> None:
     assert {name for name in PROBLEMS if sum(wrong[0] == name for wrong in WRONG) < 3} == set()
+
+
+@pytest.mark.parametrize("name", ["majority5", "decade_counter", "rom_lookup", "hamming_decoder", "lifo_stack"])
+def test_its_benches_kill_mutants(name: str) -> None:
+    """A sample; `autovcoder eval teeth --suite builtin --mutants 40` measures all of them (docs/teeth.md)."""
+    teeth = measure(PROBLEMS[name].reference or "", PROBLEMS[name].bench, Icarus(), count=12)
+    assert teeth.killed >= 5
+    assert teeth.rate is not None
+    assert teeth.rate >= 0.9, teeth.survivors
