@@ -22,7 +22,7 @@ class Fate:
         step: where it left, empty where it was kept; ``code``: why.
         marked_correct: what the input says of it, None where nothing. ``model``: what asking its model came to, empty
             where it was not asked.
-        rebuilt: kept on the bench rebuilt from its model.
+        rebuilt: kept on the bench rebuilt from its model; ``excused``: what its own bench would have been dropped for.
     """
 
     id: str
@@ -31,6 +31,7 @@ class Fate:
     marked_correct: bool | None = None
     model: str = ""
     rebuilt: bool = False
+    excused: str = ""
 
 
 def funnel(fates: Sequence[Fate]) -> dict[str, Any]:
@@ -52,6 +53,7 @@ def _counts(fates: Sequence[Fate]) -> dict[str, Any]:
         "drafts": len(fates),
         "kept": len(kept),
         "kept_on_a_rebuilt_bench": sum(fate.rebuilt for fate in kept),
+        "kept_though": _grouped({fate.id: fate.excused for fate in kept if fate.excused}),
         "kept_ids": [fate.id for fate in kept],
         "steps": steps,
     }
@@ -70,6 +72,9 @@ def as_page(found: Mapping[str, Any]) -> str:
     marked = found.get("marked_correct")
     lines = [f"# {found['kept']:,} of {found['drafts']:,} drafts are kept", ""]
     lines += [f"{found['kept_on_a_rebuilt_bench']:,} of them on a testbench rebuilt from their Python model."]
+    excused = sum(map(len, found["kept_though"].values()))
+    if excused:
+        lines += [f"{excused:,} of them have a testbench of their own that proves nothing or that the design fails."]
     if marked:
         share = 100 * marked["kept"] / marked["drafts"]
         lines += [f"Of {marked['drafts']:,} that came marked as correct {marked['kept']:,} are kept ({share:.1f} %)."]

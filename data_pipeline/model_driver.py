@@ -77,7 +77,8 @@ def _free_readings(
     space: Mapping[str, Any], job: Mapping[str, Any], rows: Sequence[Mapping[str, int]]
 ) -> list[list[list[str | None]]]:
     """The readings of the first forms that the function takes. Always one answer is what a number makes of a test for a
-    text, and no reading as long as another form gives more."""
+    text, and no reading as long as another form gives more.
+    """
     failures: list[Failure] = []
     constant: list[list[list[str | None]]] = []
     for group in FORMS:

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 
 from autovcoder.errors import InputError
 from autovcoder.records import Bench, Draft, Port, Status, Verdict
-from data_pipeline.rebuilt_bench import read_interface, rebuild, says_enough, stimuli
+from data_pipeline.rebuilt_bench import named_values, read_interface, rebuild, says_enough, stimuli
 from data_pipeline.reference_model import Refusal, ask_model, files_of
 from hdl_sim.connections import connections
+from hdl_sim.python_box import require_containment
 from hdl_sim.simulator import Simulator
 from hdl_sim.slang import Module, read_source
 from hdl_sim.synthesizable import unsynthesizable
 from hdl_sim.tokens import tokens
 
-STEPS = ("read", "compile", "synthesize", "bench", "design", "model", "teeth")
+STEPS = ("read", "compile", "copy", "synthesize", "bench", "design", "model", "teeth")
 """The steps in their order; a dropped row's stage is ``data.verify.`` and one of them."""
 NOT_CALLABLE = "model-not-callable"
 # A problem that asks for one of these asks for latches.
@@ -120,7 +121,13 @@ def with_files(draft: Draft) -> Draft | Drop:
 
 
 def run_own_bench(draft: Draft, simulator: Simulator) -> tuple[Drop | None, Verdict | None]:
-    """The draft's own testbench compiles with the design, ends by itself, gives a result, and the design passes."""
+    """The draft's own testbench compiles with the design, ends by itself, gives a result, and the design passes.
+
+    Raises:
+        ToolMissing: the testbench is Python, and nothing on this machine contains it.
+    """
+    if draft.testbench.kind == "cocotb":
+        require_containment()
     try:
         verdict = simulator.run(draft.code, draft.testbench)
     except InputError as error:
@@ -162,13 +169,14 @@ def ask_and_compare(draft: Draft, module: Module, simulator: Simulator, *, state
         return Drop("model", NOT_CALLABLE, interface)
     if stateful and interface.clock is None:
         return Drop("model", NOT_CALLABLE, "the design keeps a state without a clock")
-    rows = stimuli(interface, draft.id)
+    own = (text for name, text in draft.testbench.sources.items() if name.endswith((".v", ".sv")))
+    rows = stimuli(interface, draft.id, named_values(draft.code, draft.reference_model, *own))
     readings = ask_model(draft.reference_model, interface, rows)
     if isinstance(readings, Refusal):
         return Drop("model", readings.code, readings.what)
     told = [expected for expected in readings if says_enough(expected)]
     if not told:
-        return Drop("model", "model-says-too-little", "most of the outputs are None")
+        return Drop("model", "model-says-too-little", "most of its values are None, or all the same")
     verdicts = []
     for expected in told:
         bench = rebuild(interface, rows, expected)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -20,10 +20,12 @@ from typing import Annotated
 from pydantic import Field
 
 from autovcoder.config import Settings
-from autovcoder.errors import InputError
 from autovcoder.records import Bench, Draft, Verdict, VerifiedPair, content_id
 from autovcoder.store import DROPPED, Manifest, Stage, write_atomic
+from data_pipeline.contamination import ContaminationIndex, read_problems
 from data_pipeline.funnel import Fate, as_page, funnel
+from data_pipeline.pair_contamination import draft_matches, removal
+from data_pipeline.pair_teeth import measure_until
 from data_pipeline.released_drafts import Row, drafts_file, read_drafts
 from data_pipeline.verification_steps import (
     NOT_CALLABLE,
@@ -40,7 +42,7 @@ from data_pipeline.verification_steps import (
 from hdl_sim.limits import Limits
 from hdl_sim.normal_form import normal_tokens, number_names
 from hdl_sim.simulator import Simulator, in_parallel
-from hdl_sim.teeth import Teeth, measure
+from hdl_sim.teeth import Teeth
 from hdl_sim.tools import tool_version
 
 PAIRS, MODELS = "pairs.jsonl", "models.jsonl"
@@ -67,25 +69,35 @@ class VerifySettings(Settings):
 
 
 def verify(
-    drafts: Path, out: Path, settings: VerifySettings, simulator: Simulator, *, workers: int | None = None
+    drafts: Path,
+    out: Path,
+    settings: VerifySettings,
+    simulator: Simulator,
+    against: Sequence[Path] = (),
+    *,
+    workers: int | None = None,
 ) -> Manifest:
     """Put every draft through the steps. An interrupted run goes on after its last row.
 
     Args:
         drafts: a file of drafts, ours or the released ones, or a stage folder with ``drafts.jsonl``.
+        against: ``problems.jsonl`` files of benchmarks; what copies one of their problems is dropped.
         workers: drafts under way at once; all cores when None. Changes nothing in what is written.
 
     Raises:
-        InputError: the drafts cannot be read. StoreError: the folder holds another run's work.
+        InputError: the drafts or a benchmark cannot be read. StoreError: the folder holds another run's work.
         ToolMissing, ToolFailed: a tool is not there or broke, which is never a draft's fault.
     """
     file = drafts_file(drafts)
+    against = [Path(suite).resolve() for suite in against]
+    inputs = {"drafts": file, **{f"suite {number}": suite for number, suite in enumerate(against, start=1)}}
     tools = {"simulator": simulator.name, "yosys": tool_version("yosys") or "", "pyslang": version("pyslang")}
-    with Stage(out, "data.verify", config=settings.model_dump(), inputs={"drafts": file}, versions=tools) as stage:
+    with Stage(out, "data.verify", config=settings.model_dump(), inputs=inputs, versions=tools) as stage:
         if stage.manifest:
             return stage.manifest
         done = sum(1 for _ in stage.rows(PAIRS)) + sum(1 for _ in stage.rows(DROPPED))
-        judge = _Judge(settings, _Brief(simulator))
+        index = ContaminationIndex.from_problems(read_problems(against))
+        judge = _Judge(settings, _Brief(simulator), index)
         started, made = time.monotonic(), 0
         for result in in_parallel(judge, islice(read_drafts(file), done, None), workers):
             _write(stage, result)
@@ -104,18 +116,23 @@ def verify(
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a row: a pair, or the reason why there is none; and what its model said, where it was asked."""
+    """What became of a row: a pair, or the reason why there is none.
+
+    ``model``: what asking its model came to, where it was asked; ``own``: why the draft's own bench is none, where that
+    was excused.
+    """
 
     id: str
     pair: VerifiedPair | None = None
     drop: Drop | None = None
     model: str = ""
+    own: str = ""
 
 
 def _write(stage: Stage, result: Result) -> None:
     # The model's row first: a run that is cut off between the two writes it again, and the later one counts.
     if result.model:
-        stage.append(MODELS, {"id": result.id, "outcome": result.model})
+        stage.append(MODELS, {"id": result.id, "outcome": result.model, "own_bench": result.own})
     if result.pair is not None:
         stage.append(PAIRS, result.pair)
     elif result.drop is not None:
@@ -127,9 +144,10 @@ def _write(stage: Stage, result: Result) -> None:
 class _Judge:
     """Takes one draft through the steps; safe to call from several threads at once."""
 
-    def __init__(self, settings: VerifySettings, simulator: Simulator) -> None:
+    def __init__(self, settings: VerifySettings, simulator: Simulator, benchmarks: ContaminationIndex) -> None:
         self._settings = settings
         self._simulator = simulator
+        self._benchmarks = benchmarks
         self._lock = threading.Lock()
         self._teeth: dict[str, Future[Teeth]] = {}
 
@@ -143,6 +161,9 @@ class _Judge:
         module = None if drop else top_module(draft)
         if drop or module is None:
             return Result(draft.id, drop=drop or Drop("compile", "elaboration", "its modules instantiate each other"))
+        copied = removal(draft_matches(self._benchmarks, draft))
+        if copied:
+            return Result(draft.id, drop=Drop("copy", "copies-a-benchmark", copied))
         drop, stateful = keeps_state_without_clock(draft, module.name)
         if drop:
             return Result(draft.id, drop=drop)
@@ -160,25 +181,26 @@ class _Judge:
             return Result(draft.id, drop=own)
         asked = ask_and_compare(draft, module, self._simulator, stateful=stateful)
         if isinstance(asked, Confirmed):
-            return self._with_teeth(draft, asked.verdict, asked.bench)
+            return replace(
+                self._with_teeth(draft, module.name, asked.verdict, asked.bench), own=own.reason if own else ""
+            )
         fatal = asked.code != NOT_CALLABLE or self._settings.require_model
         drop = own or (asked if fatal else None)
         if drop or verdict is None:
             return Result(draft.id, drop=drop, model=asked.reason)
-        return self._with_teeth(draft, verdict, None, asked.reason)
+        return self._with_teeth(draft, module.name, verdict, None, asked.reason)
 
-    def _with_teeth(self, draft: Draft, verdict: Verdict, rebuilt: Bench | None, model: str = CONFIRMED) -> Result:
-        try:
-            teeth = self._measure(draft.code, rebuilt or draft.testbench)
-        except InputError:
-            return Result(
-                draft.id, drop=Drop("teeth", "unsteady", "the design passes once and then fails"), model=model
-            )
+    def _with_teeth(
+        self, draft: Draft, top: str, verdict: Verdict, rebuilt: Bench | None, model: str = CONFIRMED
+    ) -> Result:
+        teeth = self._measure(draft.code, top, rebuilt or draft.testbench)
         counted = teeth.killed + teeth.survived + teeth.unknown
+        if counted and teeth.killed < self._settings.min_kill * counted:
+            return Result(
+                draft.id, drop=Drop("teeth", "weak-bench", f"kills {teeth.killed} of at least {counted}"), model=model
+            )
         if counted < self._settings.least_mutants:
             return Result(draft.id, drop=Drop("teeth", "too-few-mutants", f"{counted} count"), model=model)
-        if counted and teeth.killed < self._settings.min_kill * counted:
-            return Result(draft.id, drop=Drop("teeth", "weak-bench", f"kills {teeth.killed} of {counted}"), model=model)
         pair = VerifiedPair(
             draft=draft,
             verdict=verdict,
@@ -190,7 +212,7 @@ class _Judge:
         )
         return Result(draft.id, pair=pair, model=model)
 
-    def _measure(self, design: str, bench: Bench) -> Teeth:
+    def _measure(self, design: str, top: str, bench: Bench) -> Teeth:
         """The teeth of a bench on a design, measured once for all drafts that have both under whatever names."""
         key = _same_for_each_wording(design, bench)
         with self._lock:
@@ -200,8 +222,8 @@ class _Judge:
         if known is not None:
             return known.result()
         try:
-            count = self._settings.mutants
-            mine.set_result(measure(design, bench, self._simulator, count=count, seed="verify", workers=1))
+            count, least = self._settings.mutants, self._settings.min_kill
+            mine.set_result(measure_until(design, top, bench, self._simulator, count=count, least=least))
         except BaseException as error:
             mine.set_exception(error)
             raise
@@ -238,13 +260,13 @@ def _least(limits: Limits) -> Limits:
 
 def _fates(stage: Stage, file: Path) -> Iterator[Fate]:
     """What became of every row, in the order of the input."""
-    models = {row["id"]: row["outcome"].partition(":")[0] for row in stage.rows(MODELS)}
+    asked = {row["id"]: row for row in stage.rows(MODELS)}
     kept = {row["draft"]["id"]: row["rebuilt"] is not None for row in stage.rows(PAIRS)}
     left = {row["id"]: row for row in stage.rows(DROPPED)}
     for row in read_drafts(file):
-        model = models.get(row.id, "")
+        model, own = (asked.get(row.id, {}).get(key, "").partition(":")[0] for key in ("outcome", "own_bench"))
         if row.id in kept:
-            yield Fate(row.id, marked_correct=row.marked_correct, model=model, rebuilt=kept[row.id])
+            yield Fate(row.id, "", "", row.marked_correct, model, kept[row.id], own)
         else:
             step = left[row.id]["stage"].rpartition(".")[2]
             yield Fate(row.id, step, left[row.id]["reason"].partition(":")[0], row.marked_correct, model)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from autovcoder.cli.report_errors import say
-from autovcoder.cli.stage_options import Config, Out, say_rows
+from autovcoder.cli.stage_options import Against, Config, Out, say_rows
 
 Format = Literal["trl", "trl-plain", "llama-factory", "axolotl"]
 
@@ -27,6 +27,7 @@ def verify(
         Path, typer.Option(help="Drafts: drafts.jsonl, its folder, or the drafts that AutoVCoder's authors released.")
     ],
     out: Out,
+    against: Against = None,
     config: Config = None,
     min_kill: Annotated[
         float | None, typer.Option(min=0, max=1, help="Least share of the mutants that the testbench kills.")
@@ -55,7 +56,7 @@ def verify(
         "rebuilt_suffices": rebuilt_suffices,
     }
     settings = load_settings(VerifySettings, config, flags)
-    say_rows(verify(drafts, out, settings, IcarusPool(), workers=workers), out)
+    say_rows(verify(drafts, out, settings, IcarusPool(), against or (), workers=workers), out)
     say(f"the funnel: {out / 'funnel.md'}")
 
 

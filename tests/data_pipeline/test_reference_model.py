@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autovcoder.records import Port
-from data_pipeline.rebuilt_bench import Interface, read_interface, rebuild, stimuli
+from data_pipeline.rebuilt_bench import Interface, named_values, read_interface, rebuild, stimuli
 from data_pipeline.reference_model import Refusal, ask_model, files_of
 from hdl_sim.icarus import Icarus
 from hdl_sim.limits import Limits
@@ -142,6 +142,11 @@ def test_stimuli_are_all_values_or_drawn_and_the_same_for_a_seed() -> None:
     assert {0, 0xFFFF} <= {row["a"] for row in rows}
     # By chance alone one in thirty thousand are neighbours.
     assert sum(abs(row["a"] - row["b"]) <= 1 and 9 < row["a"] < 0x7000 for row in rows) > 10
+    # What is named is tried.
+    named = named_values("if (a == 16'hA_5b5) y = 8'b10; // 42", "if b == 0xbeef: pass")
+    assert set(named) == {0xA5B5, 2, 42, 0xBEEF, 16, 8}
+    tried = stimuli(wide, "s", named)
+    assert {(0xA5B5, 0xBEEF), (0xBEEF, 0xA5B5)} & {(row["a"], row["b"]) for row in tried}
     cycles = stimuli(COUNTER, "s")
     resets = [place for place, row in enumerate(cycles) if row["rst"]]
     assert resets[:2] == [0, 1]

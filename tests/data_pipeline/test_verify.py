@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from autovcoder.errors import InputError, ToolFailed
-from autovcoder.records import Bench, CircuitType, Draft, PassRule, Verdict, VerifiedPair
-from autovcoder.store import read_jsonl, read_manifest, read_records
+from autovcoder.records import Bench, CircuitType, Draft, PassRule, Problem, Verdict, VerifiedPair
+from autovcoder.store import read_jsonl, read_manifest, read_records, write_jsonl
 from data_pipeline.released_drafts import read_drafts
 from data_pipeline.verify import VerifySettings, verify
 from hdl_sim.icarus import Icarus
@@ -174,6 +174,7 @@ _fault("bench", "bench-wants-a-file", MAX, MAX_BENCH.replace("bad = 0;", 'bad = 
 _fault("design", "design-fails-its-bench", MAX.replace(">", "<"), MAX_BENCH)
 _fault("model", "model-disagrees", MAX, MAX_BENCH, MAX_MODEL.replace("max", "min"))
 _fault("model", "model-crashes", MAX, MAX_BENCH, "def model(inputs):\n    return 1 / 0\n")
+_fault("model", "model-says-too-little", MAX, MAX_BENCH, "def model(inputs):\n    return {'y': None}\n")
 _fault("teeth", "weak-bench", MAX, MAX_BENCH.replace("i < 64", "i < 2"))
 
 
@@ -228,6 +229,16 @@ def test_a_latch_is_kept_only_where_it_is_asked_for(tmp_path: Path) -> None:
     assert outcome.startswith("model-not-callable")
 
 
+def test_what_copies_a_benchmark_is_dropped(tmp_path: Path) -> None:
+    words = "Count the rising edges of clk modulo four while en is high, from zero after a reset."
+    draft = _draft(COUNT, COUNT_BENCH, COUNT_MODEL, name="clocked", kind="sequential", problem=words)
+    problem = Problem(id="p1", suite="theirs", category="c", spec=words, bench=draft.testbench,
+                      reference=COUNT.replace("count2", "their_name"))  # fmt: skip
+    write_jsonl(tmp_path / "problems.jsonl", [problem])
+    verify(_write(tmp_path, draft), tmp_path / "out", FEW, Icarus(), [tmp_path / "problems.jsonl"])
+    assert _reasons(tmp_path / "out") == {"clocked": ("copy", "copies-a-benchmark")}
+
+
 def test_a_bench_that_proves_nothing_is_excused_by_a_model_only_where_asked(tmp_path: Path) -> None:
     bench = MAX_BENCH.replace("if (bad == 0) ", "").replace("wrong", "W")
     _write(
@@ -241,6 +252,8 @@ def test_a_bench_that_proves_nothing_is_excused_by_a_model_only_where_asked(tmp_
     verify(tmp_path, tmp_path / "out", FEW.model_copy(update={"rebuilt_suffices": True}), Icarus())
     assert set(_pairs(tmp_path / "out")) == {"with model"}
     assert _reasons(tmp_path / "out")["without"] == ("bench", "bench-passes-anything")
+    found = json.loads((tmp_path / "out" / "funnel.json").read_text())
+    assert found["kept_though"] == {"bench-passes-anything": ["with model"]}
 
 
 def test_mutants_run_once_for_each_distinct_design(tmp_path: Path) -> None:
