@@ -35,6 +35,8 @@ class PairSettings(Settings):
 
     Attributes:
         families: by name; all when empty.
+        designs: the most designs to draw from, families in turn; None for all. Each costs its mutants' simulation, and
+            most of that time goes into proofs for those that survive.
         mutants: of each distinct design; 0 for none.
         min_kill: the share of mutants not proven equivalent that a design's bench must kill.
     """
@@ -43,6 +45,7 @@ class PairSettings(Settings):
     pairs: Annotated[int, Field(ge=0)] = 48_000
     problems: Annotated[int, Field(ge=0)] = 600
     families: tuple[str, ...] = ()
+    designs: Annotated[int | None, Field(ge=1)] = None
     mutants: Annotated[int, Field(ge=0)] = 12
     min_kill: Annotated[float, Field(ge=0, le=1)] = 0.8
 
@@ -71,6 +74,8 @@ def make_pairs(out: Path, settings: PairSettings, simulator: Simulator, against:
         if stage.manifest:
             return stage.manifest
         teacher = ParametricTeacher(settings.families)
+        if settings.designs is not None:
+            teacher.keep(settings.designs, settings.seed)
         index = ContaminationIndex.from_problems(read_problems(against))
         problems = _held_out(stage, teacher, settings, simulator)
         draws = teacher.distinct(settings.seed, settings.pairs)

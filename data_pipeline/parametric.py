@@ -2,8 +2,8 @@
 
 Reads nothing but its seed; writes drafts (for training) and problems (held out). A design is held out by the hash of
 its RTL with all names numbered, so no held-out RTL is ever trained on under other names, nor in the other language, nor
-the same circuit in another style of code; every held-out problem is also worded in a frame that training never uses, and
-half of them with a headline that it never uses either.
+the same circuit in another style of code; every held-out problem is also worded in a frame that training never uses,
+and half of them with a headline that it never uses either.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 import random
 import re
 import string
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -164,7 +164,20 @@ class ParametricTeacher:
             self.train[family.name] = [
                 design for key, design in seen.items() if not is_held_out(key) and design.content not in told
             ]
-        self._cumulative = list(itertools.accumulate(len(designs) ** 0.35 for designs in self.train.values()))
+        self._cumulative = _weights(self.train)
+
+    def keep(self, designs: int, seed: int) -> None:
+        """Draw from so many training designs only, taken from the families in turn."""
+        waiting = {
+            name: random.Random(f"keep {seed} {name}").sample(all_, len(all_)) for name, all_ in self.train.items()
+        }
+        self.train = {name: [] for name in waiting}
+        while designs and any(waiting.values()):
+            for name, left in waiting.items():
+                if left and designs:
+                    self.train[name].append(left.pop())
+                    designs -= 1
+        self._cumulative = _weights(self.train)
 
     def draw_design(self, rng: random.Random) -> Design:
         """A training design. Larger families are drawn more often, though far less than in proportion."""
@@ -241,6 +254,10 @@ class ParametricTeacher:
             bench=make_bench(design.circuit, wording.module, wording.names, f"held-out bench {seed}"),
             reference=code,
         )
+
+
+def _weights(designs: Mapping[str, Sequence[Design]]) -> list[float]:
+    return list(itertools.accumulate(len(ours) ** 0.35 for ours in designs.values()))
 
 
 def _written(design: Design, wording: Wording) -> Drawn:

@@ -26,6 +26,7 @@ def pairs(
     count: Annotated[int | None, typer.Option("--pairs", min=0, help="Different pairs to draw for training.")] = None,
     problems: Annotated[int | None, typer.Option(min=0, help="Problems to hold out.")] = None,
     family: Annotated[list[str] | None, typer.Option(help="A circuit family; repeatable; by default all.")] = None,
+    designs: Annotated[int | None, typer.Option(min=1, help="The most distinct designs; by default no bound.")] = None,
     mutants: Annotated[int | None, typer.Option(min=0, help="Mutants of each distinct design; 0 for none.")] = None,
     min_kill: Annotated[float | None, typer.Option(min=0, max=1, help="The share that a bench must kill.")] = None,
 ) -> None:
@@ -35,7 +36,7 @@ def pairs(
     from hdl_sim.icarus_pool import IcarusPool
 
     given = {"seed": seed, "pairs": count, "problems": problems, "mutants": mutants, "min_kill": min_kill}
-    settings = load_settings(PairSettings, config, {**given, "families": family})
+    settings = load_settings(PairSettings, config, {**given, "families": family, "designs": designs})
     say_rows(make_pairs(out, settings, IcarusPool(), against or ()), out)
 
 

@@ -80,6 +80,13 @@ def test_drafts_are_all_different(folder: Path, teacher: ParametricTeacher) -> N
     assert draws[-1] > 299
 
 
+def test_designs_can_be_bounded() -> None:
+    small = ParametricTeacher(("mux", "counter", "dff"))
+    small.keep(10, 3)
+    assert [len(designs) for designs in small.train.values()] == [4, 3, 3]
+    assert len({small.drawn(3, index).design.key for index in range(200)}) == 10
+
+
 def _one_by_one(design: Design, seed: int, count: int) -> list[str]:
     code = render(design.circuit, "dut_m", {})
     return [Icarus().run(mutant.code, design.bench(seed, "dut_m")).status
