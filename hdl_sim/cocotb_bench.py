@@ -7,6 +7,7 @@ the folder, no network.
 
 from __future__ import annotations
 
+import re
 import site
 import sys
 import sysconfig
@@ -23,7 +24,11 @@ from hdl_sim.testbench import check_names
 
 # Where cocotb is when it imports the tests: before any of them, so that no design has a part in its failure.
 _NOT_LOADED = "in _setup_regression_manager"
+# What a broken installation says, and what tests can say too; then `_CHECK` decides.
+_NOT_STARTED = re.compile(r"No module named '(?:cocotb|cocotb_tools|find_libpython)[.']|Unable to find libpython")
+_CHECK = "import cocotb, cocotb_tools.runner, find_libpython; assert find_libpython.find_libpython(), 'no libpython'"
 _RESULTS = "cocotb_results.xml"
+_MOST_RESULTS = 1 << 20  # bytes
 _LAUNCHER = "launch_cocotb.py"
 _TIMESCALE = "timescale_first.sv"
 _START = Path(__file__).with_name("start_alone.py")
@@ -92,6 +97,8 @@ def run_cocotb(sandbox: Sandbox, files: CocotbFiles, limits: Limits) -> tuple[Fi
     Args:
         sandbox: opened with what cocotb `needs`, and apart.
 
+    Anybody's tests may run here only where `Sandbox.require_containment` says so; `python_box` has it for a machine.
+
     Raises:
         InputError: the tests cannot be imported. ToolMissing: cocotb is not installed. ToolFailed: it did not start.
     """
@@ -105,16 +112,21 @@ def run_cocotb(sandbox: Sandbox, files: CocotbFiles, limits: Limits) -> tuple[Fi
         limits=limits,
         env={"COCOTB_ANSI_OUTPUT": "0", "COCOTB_REWRITE_ASSERTION_FILES": "", "PYTHONNOUSERSITE": "1"},
     )
-    if "No module named 'cocotb" in finished.stderr or "Unable to find libpython" in finished.stderr:
-        raise ToolFailed("cocotb did not start", fix=finished.stderr.strip().splitlines()[-1])
-    results = sandbox.folder / _RESULTS
-    # The tests may have made it a link to a file that they could not read themselves.
-    is_theirs = results.is_file() and not results.is_symlink()
-    text = results.read_text(encoding="utf-8", errors="replace") if is_theirs else None
-    if text is None and finished.reason == "exited" and _NOT_LOADED in finished.stdout + finished.stderr:
+    if _NOT_STARTED.search(finished.stderr):
+        _check_start(sandbox, limits)
+    text = sandbox.read_start(_RESULTS, _MOST_RESULTS).decode(errors="replace")
+    if not text and finished.reason == "exited" and _NOT_LOADED in finished.stdout + finished.stderr:
         lines = (finished.stderr.strip() or finished.stdout.strip()).splitlines()
         raise InputError("the testbench's Python does not load", where=", ".join(files.modules), fix=lines[-1][:300])
     return finished, judge_cocotb(text, finished)
+
+
+def _check_start(sandbox: Sandbox, limits: Limits) -> None:
+    """Raise a ToolFailed where cocotb cannot be used in the sandbox, whatever tests there are."""
+    alone = sandbox.run([sys.executable, "-I", "-B", "-c", _CHECK], limits=replace(limits, wall_s=60.0, cpu_s=30))
+    if alone.returncode != 0:
+        said = alone.stderr.strip().splitlines() or [alone.reason]
+        raise ToolFailed("cocotb did not start", fix=said[-1])
 
 
 def _python_folders() -> list[Path]:

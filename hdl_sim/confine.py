@@ -2,7 +2,8 @@
 
 Started by `workers.py` with a socket; imports those modules of this package that need only the standard library. Reads
 from the socket first how it is to be confined, then jobs; answers each. All of it is JSON behind 4 bytes of length, but
-a program's process id comes, as 4 bytes, before its outcome.
+a program's process id comes, as 4 bytes, before its outcome, and behind the first answer, where nobody outside sees the
+folder, a descriptor of it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from hdl_sim.landlock import Landlock
 from hdl_sim.start_alone import put_on
 from hdl_sim.watch import Watch, kill_group
 
-_PR_SET_DUMPABLE, _PR_SET_SECUREBITS, _PR_SET_CHILD_SUBREAPER = 4, 28, 36
+_PR_SET_DUMPABLE, _PR_SET_SECUREBITS, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 4, 28, 36, 38
 _NO_ROOT = 3  # what root starts has none of its rights, for good
 # A program starts with these as it would from a shell, whatever Python does with them.
 _DEFAULT_SIGNALS = (signal.SIGXFSZ, signal.SIGPIPE, signal.SIGINT)
@@ -42,6 +43,7 @@ class Confined:
         # Opened now, because Landlock will not let it be opened later.
         self._children = _open_children()
         if _LINUX:
+            landlock.prctl(_PR_SET_NO_NEW_PRIVS, 1)
             landlock.prctl(_PR_SET_CHILD_SUBREAPER, 1)
             landlock.prctl(_PR_SET_DUMPABLE, 0)  # what runs here, as the same user, may not trace this process
         if landlock.abi > 0:
@@ -51,7 +53,7 @@ class Confined:
         if self.apart:
             _limit_processes(setup["processes"])
         elif setup["apart"] and _LINUX:
-            with suppress(OSError):  # where root may not, it has no rights either
+            with suppress(OSError):  # anybody else, or root that may not: it keeps what rights it has
                 landlock.prctl(_PR_SET_SECUREBITS, _NO_ROOT)
         self.landlock_abi = landlock.abi
         self.filtered = _filter()
@@ -115,6 +117,11 @@ class Confined:
         if self.apart:
             with suppress(ProcessLookupError):
                 os.kill(-1, signal.SIGKILL)  # the whole namespace but for this process, at once
+            # All that is orphaned there is this process's child; there is no list of children to look at.
+            with suppress(ChildProcessError):
+                while True:
+                    os.waitpid(-1, 0)
+            return
         while True:
             try:
                 pid, _ = os.waitpid(-1, os.WNOHANG)
@@ -195,8 +202,8 @@ def _limit_cpu(child: int, seconds: int) -> None:
         try:
             # One second later the kernel kills a program that survives SIGXCPU.
             resource.prlimit(child, resource.RLIMIT_CPU, (seconds, seconds + 1))
-        except ProcessLookupError:
-            return  # it has ended already
+        except (ProcessLookupError, PermissionError):
+            return  # it has ended already, or was quicker and has set itself a lower limit, which nobody may raise
 
 
 def _receive(control: socket.socket) -> Any:
@@ -222,6 +229,8 @@ def _send(control: socket.socket, message: Mapping[str, Any]) -> None:
 
 def main(descriptor: int) -> None:
     """Serve the socket with this number until its other end is closed."""
+    # The first process of a namespace gets what it handles from those inside too, and Python handles this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = socket.socket(fileno=descriptor)
     control.set_inheritable(False)  # no program may talk to whoever started this
     try:
@@ -232,6 +241,10 @@ def main(descriptor: int) -> None:
             return
         layers = {"landlock_abi": confined.landlock_abi, "apart": confined.apart, "filtered": confined.filtered}
         _send(control, layers)
+        if confined.apart:
+            folder = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+            socket.send_fds(control, [b"."], [folder])
+            os.close(folder)
         while True:
             answer = confined.run(_receive(control), control)
             if answer["failure"]:

@@ -74,7 +74,7 @@ class Icarus:
             if _compile_with_bench(run, files, quiet=False) is not None:
                 return b""
             _simulate(run, bench, files)
-            return run.read_start(dumped, MAX_DUMP_BYTES)
+            return run.sandbox.read_start(dumped, MAX_DUMP_BYTES)
 
     def compile_only(self, design: str | None, limits: Limits = DEFAULT_LIMITS) -> Verdict:
         """Whether ``design`` compiles by itself: ``pass`` at stage ``elaborate``, or why not."""
@@ -268,5 +268,5 @@ def _run_cocotb(run: Run, bench: Bench) -> Verdict:
             )
         return _rejected(run, log)
     finished, outcome = cocotb_bench.run_cocotb(run.sandbox, files, run.left())
-    run.log = finished.stdout + finished.stderr
+    run.log, run.runs_python = finished.stdout + finished.stderr, True
     return run.verdict(outcome.status, "simulate", outcome)

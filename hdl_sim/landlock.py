@@ -14,7 +14,6 @@ from typing import Any
 
 # Linux numbers, the same on every architecture that Python supports there (asm-generic).
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
-_PR_SET_NO_NEW_PRIVS = 38
 _FS_EXECUTE, _FS_WRITE_FILE, _FS_READ_FILE, _FS_READ_DIR, _FS_TRUNCATE, _FS_IOCTL_DEV = 1, 2, 4, 8, 1 << 14, 1 << 15
 _FILE_RIGHTS = _FS_EXECUTE | _FS_WRITE_FILE | _FS_READ_FILE | _FS_TRUNCATE | _FS_IOCTL_DEV
 # The number of filesystem rights known to each Landlock ABI version, the last one for all later versions.
@@ -41,7 +40,10 @@ class Landlock:
             raise OSError(ctypes.get_errno(), "prctl failed")
 
     def restrict(self, readable: Iterable[str], writable: Iterable[str]) -> None:
-        """Confine this process for good: read and execute ``readable``, everything in ``writable``, nothing else."""
+        """Confine this process for good: read and execute ``readable``, everything in ``writable``, nothing else.
+
+        It must have given up new privileges (PR_SET_NO_NEW_PRIVS). Before ABI 3 a file can be emptied all the same.
+        """
         every = (1 << _FS_RIGHTS.get(self.abi, 16)) - 1
         network = 3 if self.abi >= 4 else 0  # TCP bind and connect, with no rule that allows any
         scoped = 3 if self.abi >= 6 else 0  # abstract Unix sockets and signals stay inside
@@ -56,7 +58,6 @@ class Landlock:
             # A file made here cannot be executed: no tool of ours compiles to machine code.
             self._allow(ruleset, path, every & ~_FS_EXECUTE)
         self._allow(ruleset, "/dev/null", _FS_READ_FILE | _FS_WRITE_FILE | _FS_TRUNCATE & every)
-        self.prctl(_PR_SET_NO_NEW_PRIVS, 1)
         if self._call(_LANDLOCK_RESTRICT, ctypes.c_int(ruleset), ctypes.c_uint(0)) != 0:
             raise OSError(ctypes.get_errno(), "cannot enforce the Landlock ruleset")
         os.close(ruleset)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import signal
 from collections.abc import Callable, Sequence
 
@@ -19,6 +20,8 @@ _READ_ONLY, _NO_SETUID, _NO_DEVICES, _REMOUNT, _BIND, _RECURSIVE, _PRIVATE = 1, 
 # What a mount that is made read-only must keep; statvfs names these flags with the same numbers, but for the last.
 _KEPT, _STATVFS_RELATIME, _RELATIME = 2 | 4 | 8 | 1024 | 2048, 4096, 1 << 21
 _DETACH = 2
+# A little more than `watch.py` ends a run for, and a hard limit: of files too that are open and removed.
+_ROOM = "size=320m,nr_inodes=12k"
 _PR_SET_PDEATHSIG = 1
 _NOBODY = 65534
 # Above all users that a system gives out (systemd.io/UIDS-GIDS); process ids are below 1 << 22.
@@ -27,9 +30,10 @@ Become = Callable[[], None]
 
 
 def enter(folder: str, readable: Sequence[str]) -> bool:
-    """Go on as the first process of new namespaces, with no user's rights; the process itself waits for that one.
+    """Go on as the first process of new namespaces; the process itself waits for that one.
 
-    There are no other processes, no network, and of the files ``readable``, read-only, and ``folder``. When the first
+    There are no other processes, no network, and of the files ``readable``, read-only. At ``folder`` is a new one, in
+    memory and of limited size, which is not seen from outside: a descriptor of it must be handed out. When the first
     process of such a namespace ends, the kernel ends all in it.
 
     Returns:
@@ -69,18 +73,16 @@ def _wait_and_exit(child: int) -> None:
 
 
 def _as_root(folder: str, readable: Sequence[str]) -> Become:
-    """Root needs no user namespace, and can become a user that owns nothing and whose processes are counted alone."""
+    """Root needs no user namespace, and can become a user that owns nothing and whose processes are counted alone.
+
+    Root of a container that has few users cannot, and goes the other way.
+    """
     if os.geteuid() != 0:
         raise PermissionError
     _unshare(_ALL_BUT_USER)
     user = _FIRST_OF_OURS + os.getpid()
-    try:
-        os.chown(folder, -1, user)
-    except OSError:
-        user = _NOBODY  # root of a container, which has few users
-        os.chown(folder, -1, user)
-    os.chmod(folder, 0o770)  # noqa: PTH101, S103 - that group is this worker alone
-    _make_root(folder, readable)
+    # That group is this worker alone.
+    _make_root(folder, readable, f"mode=770,gid={user}")
 
     def become() -> None:
         os.setgroups([])
@@ -92,7 +94,10 @@ def _as_root(folder: str, readable: Sequence[str]) -> Become:
 
 
 def _as_anybody(folder: str, readable: Sequence[str]) -> Become:
-    """Anybody may be root of a user namespace, where the system allows it; what is started there is nobody."""
+    """Anybody may make a user namespace, where the system allows it, and has all rights there until the next program.
+
+    That program is nobody to itself, and the same user as ever to the kernel; but it sees nothing of that user's.
+    """
     user, group = os.geteuid(), os.getegid()
     _unshare(_ALL_BUT_USER | _NEW_USER)
     for name, text in (
@@ -100,7 +105,7 @@ def _as_anybody(folder: str, readable: Sequence[str]) -> Become:
     ):  # fmt: skip
         with open(f"/proc/self/{name}", "w") as file:  # noqa: PTH123 - pathlib would double this worker's start
             file.write(text)
-    _make_root(folder, readable)
+    _make_root(folder, readable, "mode=700")
     return _end_with_parent
 
 
@@ -110,7 +115,7 @@ def _end_with_parent() -> None:
     _check(_libc().prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), zero, zero, zero))
 
 
-def _make_root(folder: str, readable: Sequence[str]) -> None:
+def _make_root(folder: str, readable: Sequence[str], rights: str) -> None:
     """A root folder, in memory, with nothing in it but places where parts of the old one are seen."""
     os.umask(0o022)
     # Parents first, and nothing twice. Links are followed now, while they lead where they should.
@@ -127,10 +132,12 @@ def _make_root(folder: str, readable: Sequence[str]) -> None:
     os.chdir("/")
     for path, real in places.items():
         _show(path, f"/old{real}")
-        # The device must stay writable.
-        if path != os.devnull:
-            _mount("none", path, _REMOUNT | _BIND | _READ_ONLY | _flags(path))
-    _show(folder, f"/old{folder}")
+    # A flag is for one mount, and each place may bring others below it. The device must stay writable.
+    for path in _mounts_of("/old/proc/self/mountinfo"):
+        if path not in ("/", os.devnull) and not f"{path}/".startswith("/old/"):
+            _mount("none", path, _REMOUNT | _BIND | _READ_ONLY | _NO_SETUID | _flags(path))
+    os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+    _mount("tmpfs", folder, _NO_SETUID | _NO_DEVICES, f"{_ROOM},{rights}")
     _check(_libc().umount2(b"/old", _DETACH))
     os.rmdir("/old")  # noqa: PTH106
     _mount("none", "/", _REMOUNT | _BIND | _READ_ONLY | _NO_SETUID | _NO_DEVICES)
@@ -143,6 +150,13 @@ def _show(path: str, old: str) -> None:
         os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o644))
     _mount(old, path, _BIND | _RECURSIVE)
+
+
+def _mounts_of(table: str) -> list[str]:
+    """Where mounts are, from a table as proc(5) describes it: the fifth word, blanks in it as octal numbers."""
+    with open(table, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
+        words = [line.split(" ")[4] for line in file]
+    return [re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), word) for word in words]
 
 
 def _flags(path: str) -> int:

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from autovcoder.errors import InputError, ToolMissing
+from autovcoder.errors import InputError
 from hdl_sim import seccomp
 from hdl_sim.limits import Limits
 from hdl_sim.sandbox import Finished, Sandbox, open_sandbox
@@ -46,7 +46,7 @@ def run_python(files: Mapping[str, str], main: str, stdin: str = "", limits: Lim
         raise InputError("a program's file needs a plain name", where=repr(wrong[0] if wrong else main)[:100])
     python = _python()
     with open_sandbox(limits, programs=[python], readable=_parts(), apart=True) as sandbox:
-        _require(sandbox)
+        sandbox.require_containment()
         sandbox.write({**files, _STDIN: stdin})
         return sandbox.run(
             # Like -I, but for the variables, which are ours.
@@ -62,7 +62,7 @@ def containment() -> tuple[str, ...]:
     with _open() as sandbox:
         layers = []
         if sandbox.apart:
-            layers += ["namespaces (network, processes, files, IPC, host name)", "a user without rights"]
+            layers.append("namespaces (network, processes, files, IPC, host name)")
         if sandbox.filtered:
             layers.append("system calls filtered (no sockets, no other processes)")
         if sandbox.landlock_abi:
@@ -71,31 +71,19 @@ def containment() -> tuple[str, ...]:
 
 
 def require_containment() -> None:
-    """Make sure that what a model wrote may be run here, a cocotb testbench included.
+    """Make sure that what a model wrote may be run here; call it before a cocotb testbench of a model is simulated.
+
+    A user's own is run with whatever containment there is.
 
     Raises:
         ToolMissing: it may not.
     """
     with _open() as sandbox:
-        _require(sandbox)
+        sandbox.require_containment()
 
 
 def _open() -> AbstractContextManager[Sandbox]:
     return open_sandbox(PYTHON_LIMITS, programs=[_python()], readable=_parts(), apart=True)
-
-
-def _require(sandbox: Sandbox) -> None:
-    lacks = []
-    if not sandbox.apart and not sandbox.filtered:
-        lacks.append("the network (neither namespaces nor filters of system calls)")
-    if not sandbox.apart and not sandbox.landlock_abi:
-        lacks.append("the user's files (neither namespaces nor Landlock)")
-    if lacks:
-        raise ToolMissing(
-            "a language model's Python is not run here",
-            where="nothing keeps it from " + " and ".join(lacks),
-            fix="use Linux 5.13 or later on x86-64 or aarch64, or a container that allows user namespaces",
-        )
 
 
 def _filter(sandbox: Sandbox) -> str:

@@ -131,8 +131,9 @@ def judge_cocotb(results_xml: str | None, finished: Finished) -> Outcome:
     if finished.reason != "exited":
         return Outcome("runtime_error")
     try:
-        # Written by cocotb in a confined process; ElementTree reads no external entity.
-        root = ET.fromstring(results_xml) if results_xml else None  # noqa: S314
+        # The tests can have written anything; cocotb itself declares no entity.
+        plain = results_xml if results_xml and "<!" not in results_xml else None
+        root = ET.fromstring(plain) if plain else None  # noqa: S314
     except ET.ParseError:
         root = None
     if root is None:

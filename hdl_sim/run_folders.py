@@ -9,8 +9,10 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import tempfile
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -37,7 +39,14 @@ def remove_folders(pid: int) -> None:
     """Remove every folder of a process that has ended, or is about to and may still do something there."""
     for place in {_MEMORY, Path(tempfile.gettempdir())}:
         for folder in place.glob(f"hdl_sim_{pid}_*"):
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder of ours and what a program left in it, as far as that can be done."""
+    with suppress(OSError):
+        empty(folder)
+        folder.rmdir()
 
 
 def empty(folder: Path) -> None:
@@ -46,6 +55,8 @@ def empty(folder: Path) -> None:
     Raises:
         OSError: something of it cannot be removed.
     """
+    # The program may have closed the folder; whoever else may use it still may.
+    os.chmod(folder, stat.S_IMODE(os.stat(folder).st_mode) | 0o700)  # noqa: PTH101, PTH116
     while True:
         inner = [entry.path for entry in os.scandir(folder) if not _unlinked(entry)]
         if not inner:
@@ -86,7 +97,7 @@ def sweep(place: Path) -> None:
         except OSError:
             continue  # another process swept it
         if state.st_uid == os.getuid() and time.time() - state.st_mtime > _AGE_S:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
 
 
 def _is_alive(pid: int) -> bool:

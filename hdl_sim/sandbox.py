@@ -7,11 +7,16 @@ What is isolated, where the system has it (`active_layers` names what this machi
 folders and the worker's own folder, nothing else), sockets of every kind and the kernel's rarer services (a filter of
 system calls; without it only TCP, by Landlock), signals to other processes, the environment, CPU and wall time, address
 space, file size, descriptors, output, core dumps. A sandbox that is `apart` also has namespaces of its own: no other
-process, no network, a root folder with nothing else in it, a user without rights, and a number of processes.
+process, no network, a root folder with nothing else in it, none of root's rights, and a number of processes.
 
-What is not: the disk space of many files, the memory of several processes together, reading of what every user may read
-below the system folders; without namespaces the number of processes, and the worker from a program that was made to run
-code of its own; without Landlock and namespaces all files of the user.
+The files of a run are counted ten times a second and together held to 256 MiB and 10,000 (`watch.py`); a sandbox that
+is apart has no room for more (`namespaces.py`).
+
+What is not: the memory of several processes together; reading, and locks, of what every user may read below the system
+folders. Without namespaces: what is written between two looks, or into files that are open and removed (as many as
+descriptors, each of the file size); the number of processes; whether a file of the user exists, how large it is and
+when it changed (stat); the worker from a program that was made to run code of its own; with a Landlock before ABI 3
+(Linux 6.2) the user's files from being emptied, and without one all of them.
 """
 
 from __future__ import annotations
@@ -40,6 +45,7 @@ _NO_MEMORY = ("bad_alloc", "out of memory", "cannot allocate memory", "memory ex
 _SIGXCPU, _SIGXFSZ = 24, 25
 # SIGKILL and SIGTERM. An exit status above 128 is no signal: Icarus' compiler exits with its number of errors.
 _KILLED = (-9, -15)
+_LEAST_LANDLOCK = 3  # the first that keeps a file from being emptied
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,7 @@ class Finished:
         seconds: wall time, the start included.
         reason: ``exited`` by itself; or the limit that ended it; or ``signal``, by itself (a crash). ``memory`` is told
             from what the program said or from how much it held when it crashed: there is no certain sign.
+            ``file_limit``: one file was too large, or all together too many.
     """
 
     returncode: int
@@ -66,16 +73,46 @@ class Sandbox:
 
     Attributes:
         folder: where the programs run, the only place they may write to. Empty at first; the owner may read and write.
+            The programs may have another path for it: to them give names alone.
         apart: whether it is in namespaces of its own. ``filtered``: whether system calls are filtered.
         landlock_abi: the version of Landlock, 0 where there is none.
     """
 
     def __init__(self, worker: Worker) -> None:
-        self.folder = worker.folder
         self.apart = worker.apart
         self.filtered = worker.filtered
         self.landlock_abi = worker.landlock_abi
         self._worker = worker
+
+    @property
+    def folder(self) -> Path:
+        return self._worker.folder
+
+    def require_containment(self) -> None:
+        """Make sure that code which anybody may have written can be run here.
+
+        Raises:
+            ToolMissing: nothing keeps it from the network, or from the user's files.
+        """
+        lacks = []
+        if not self.apart and not self.filtered:
+            lacks.append("the network (neither namespaces nor filters of system calls)")
+        if not self.apart and self.landlock_abi < _LEAST_LANDLOCK:
+            lacks.append("the user's files (neither namespaces nor a Landlock that knows truncation)")
+        if lacks:
+            raise ToolMissing(
+                "a language model's Python is not run here",
+                where="nothing keeps it from " + " and ".join(lacks),
+                fix="use Linux 6.2 or later on x86-64 or aarch64, or a container that allows user namespaces",
+            )
+
+    def read_start(self, name: str, most: int) -> bytes:
+        """The first bytes of a file that a program wrote, nothing where it is no file: it could have put anything."""
+        try:
+            with open(self.folder / name, "rb", opener=_open_plain) as file:
+                return file.read(most) or b""
+        except OSError:
+            return b""
 
     def write(self, texts: Mapping[str, str]) -> None:
         """Write files of the folder, by name.
@@ -109,13 +146,12 @@ class Sandbox:
         program = Path(argv[0])
         if not program.is_file():
             raise ToolMissing("no such program", where=program)
-        folder = str(self.folder)
         job = {
             "argv": [str(program), *argv[1:]],
             "env": {
                 "PATH": os.pathsep.join(dict.fromkeys((str(program.parent), "/usr/local/bin", "/usr/bin", "/bin"))),
                 "LANG": "C",
-                **dict.fromkeys(("HOME", "TMPDIR", "TMP", "TEMP"), folder),
+                **dict.fromkeys(("HOME", "TMPDIR", "TMP", "TEMP"), str(self._worker.inside)),
                 **(env or {}),
             },
             "stdin": stdin,
@@ -135,7 +171,9 @@ class Sandbox:
         if answer["failure"]:
             raise ToolFailed("could not start the program", where=program, fix=answer["failure"])
         reason = _reason(answer, limits)
-        if not answer["killed"] and reason in ("signal", "exited") and answer["returncode"] in _KILLED:
+        # What may run any code can also end itself so, by its CPU limit for one.
+        could_be_its_own = self._worker.confinement.apart
+        if not could_be_its_own and not answer["killed"] and reason == "signal" and answer["returncode"] in _KILLED:
             # None of our limits ends a program so: memory ran out for the whole machine, or somebody ended it.
             raise ToolFailed("the run was killed from outside", where=program, fix="run fewer at once, or again")
         return Finished(
@@ -196,6 +234,11 @@ def active_layers() -> list[str]:
     return layers
 
 
+def _open_plain(path: str, flags: int) -> int:
+    """Follow no link, wait for no writer of a pipe."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
 def _install_folders(program: Path) -> list[str]:
     """Where a program outside the system folders keeps its parts: ``bin``, and the ``lib`` and ``share`` beside it."""
     real = program.resolve()
@@ -208,7 +251,8 @@ def _install_folders(program: Path) -> list[str]:
 def _reason(answer: Mapping[str, Any], limits: Limits) -> Reason:
     code = answer["returncode"]
     if answer["killed"]:
-        return "output_limit" if answer["killed"] == "output_limit" else "wall_timeout"
+        killed: Reason = answer["killed"]
+        return killed
     # A program that runs the real work in another one just fails when that one's time is up.
     if code == -_SIGXCPU or (code != 0 and answer["cpu_s"] >= limits.cpu_s):
         return "cpu_timeout"

@@ -31,9 +31,16 @@ _KERNEL = {
     "settimeofday": (164, 170), "clock_settime": (227, 112), "adjtimex": (159, 171), "clock_adjtime": (305, 266),
     "sethostname": (170, 161), "setdomainname": (171, 162), "name_to_handle_at": (303, 264),
     "open_by_handle_at": (304, 265), "fanotify_init": (300, 262), "memfd_create": (319, 279),
-    "memfd_secret": (447, 447), "shmget": (29, 194), "msgget": (68, 186), "semget": (64, 190), "mq_open": (240, 180),
-    "iopl": (172, 0), "ioperm": (173, 0), "personality": (135, 92), "move_pages": (279, 239),
-    "migrate_pages": (256, 238),
+    "memfd_secret": (447, 447), "iopl": (172, 0), "ioperm": (173, 0), "personality": (135, 92),
+    "move_pages": (279, 239), "migrate_pages": (256, 238), "inotify_init": (253, 0), "inotify_init1": (294, 26),
+    "inotify_add_watch": (254, 27), "inotify_rm_watch": (255, 28),
+}  # fmt: skip
+# What is there already needs only its number: making one is not the only call to refuse.
+_SHARED_BY_NUMBER = {
+    "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195), "shmdt": (67, 197), "semget": (64, 190),
+    "semop": (65, 193), "semctl": (66, 191), "semtimedop": (220, 192), "msgget": (68, 186), "msgsnd": (69, 189),
+    "msgrcv": (70, 188), "msgctl": (71, 187), "mq_open": (240, 180), "mq_unlink": (241, 181),
+    "mq_timedsend": (242, 182), "mq_timedreceive": (243, 183), "mq_notify": (244, 184), "mq_getsetattr": (245, 185),
 }  # fmt: skip
 # Landlock says nothing about who owns a file and who may read it; no tool of ours changes that.
 _FILE_OWNERS = {
@@ -50,8 +57,14 @@ _OTHER_PROCESSES = {
     "setpriority": (141, 140), "sched_setscheduler": (144, 119), "sched_setparam": (142, 118),
     "sched_setattr": (314, 274), "sched_setaffinity": (203, 122), "ioprio_set": (251, 30),
     "process_madvise": (440, 440), "process_mrelease": (448, 448),
+    # Sends itself any signal, SIGKILL too, which would look like somebody else's doing.
+    "timer_create": (222, 107),
 }  # fmt: skip
-_CLONE, _CLONE3, _PRLIMIT = (56, 220), (435, 435), (302, 261)
+_CLONE, _CLONE3, _PRLIMIT, _FCNTL, _IOCTL = (56, 220), (435, 435), (302, 261), (72, 25), (16, 29)
+# Through these the kernel sends any signal to any process: F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE, F_NOTIFY;
+# FIOASYNC, FIOSETOWN, SIOCSPGRP; and F_SETFL (4) with O_ASYNC.
+_OWNER_COMMANDS, _OWNER_CONTROLS = (8, 10, 15, 1024, 1026), (0x5452, 0x8901, 0x8902)
+_F_SETFL, _O_ASYNC = 4, 0x2000
 # A later call may do anything; the mark of x86's x32 calls, 1 << 30, is above it too.
 _LAST_KNOWN = 462
 _CLONE_THREAD = 0x10000
@@ -61,7 +74,8 @@ _MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 # Classic BPF (linux/filter.h) and what a filter answers (linux/seccomp.h).
 _LOAD, _EQUAL, _ABOVE, _ANY_BIT, _RETURN = 0x20, 0x15, 0x25, 0x45, 0x06
 _ALLOW, _REFUSE, _KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
-_AT_NUMBER, _AT_ARCH, _AT_FIRST = 0, 4, 16  # struct seccomp_data; both machines are little-endian
+# struct seccomp_data; both machines are little-endian.
+_AT_NUMBER, _AT_ARCH, _AT_FIRST, _AT_SECOND, _AT_THIRD = 0, 4, 16, 24, 32
 
 
 def supported() -> bool:
@@ -74,7 +88,8 @@ def worker_filter() -> bytes:
     which = _which()
     return _program(
         which,
-        _refusals(which, {**_NETWORK, **_KERNEL, **_FILE_OWNERS}) + _when(_CLONE[which], _refuse_bits(_CLONE_NEW)),
+        _refusals(which, {**_NETWORK, **_KERNEL, **_SHARED_BY_NUMBER, **_FILE_OWNERS})
+        + _when(_CLONE[which], _refuse_bits(_CLONE_NEW)),
     )
 
 
@@ -94,7 +109,15 @@ def one_process_filter(*, threads: bool) -> bytes:
         clone = [(_RETURN, 0, 0, _REFUSE | errno.EPERM)]
     # Its own limits it may look up and lower.
     of_others = [(_LOAD, 0, 0, _AT_FIRST), (_EQUAL, 1, 0, 0), (_RETURN, 0, 0, _REFUSE | errno.EPERM)]
-    return _program(which, _refusals(which, names) + _when(_CLONE[which], clone) + _when(_PRLIMIT[which], of_others))
+    asynchronous = [(_EQUAL, 0, 3, _F_SETFL), *_refuse_bits(_O_ASYNC, _AT_THIRD)]
+    return _program(
+        which,
+        _refusals(which, names)
+        + _when(_CLONE[which], clone)
+        + _when(_PRLIMIT[which], of_others)
+        + _when(_FCNTL[which], [(_LOAD, 0, 0, _AT_SECOND), *_refuse_each(_OWNER_COMMANDS), *asynchronous])
+        + _when(_IOCTL[which], [(_LOAD, 0, 0, _AT_SECOND), *_refuse_each(_OWNER_CONTROLS)]),
+    )
 
 
 Instruction = tuple[int, int, int, int]  # operation, jump if true, jump if false, operand
@@ -123,11 +146,12 @@ def _program(which: int, rules: Iterable[Instruction]) -> bytes:
 
 
 def _refusals(which: int, calls: dict[str, tuple[int, int]]) -> list[Instruction]:
-    found: list[Instruction] = []
-    for numbers in calls.values():
-        if numbers[which]:
-            found += [(_EQUAL, 0, 1, numbers[which]), (_RETURN, 0, 0, _REFUSE | errno.EPERM)]
-    return found
+    return _refuse_each(numbers[which] for numbers in calls.values() if numbers[which])
+
+
+def _refuse_each(values: Iterable[int]) -> list[Instruction]:
+    """Refuse the call where what is loaded is one of these."""
+    return [part for n in values for part in ((_EQUAL, 0, 1, n), (_RETURN, 0, 0, _REFUSE | errno.EPERM))]
 
 
 def _when(number: int, then: list[Instruction]) -> list[Instruction]:
@@ -135,8 +159,8 @@ def _when(number: int, then: list[Instruction]) -> list[Instruction]:
     return [(_EQUAL, 0, len(then) + 1, number), *then, (_LOAD, 0, 0, _AT_NUMBER)]
 
 
-def _refuse_bits(bits: int) -> list[Instruction]:
-    return [(_LOAD, 0, 0, _AT_FIRST), (_ANY_BIT, 0, 1, bits), (_RETURN, 0, 0, _REFUSE | errno.EPERM)]
+def _refuse_bits(bits: int, at: int = _AT_FIRST) -> list[Instruction]:
+    return [(_LOAD, 0, 0, at), (_ANY_BIT, 0, 1, bits), (_RETURN, 0, 0, _REFUSE | errno.EPERM)]
 
 
 def _unless_bits(bits: int) -> list[Instruction]:

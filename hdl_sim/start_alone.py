@@ -6,6 +6,7 @@ Run as ``python -P start_alone.py FILTER MAIN [ARGUMENT...]`` in the folder that
 
 from __future__ import annotations
 
+import builtins
 import ctypes
 import os
 import sys
@@ -51,6 +52,8 @@ def main() -> None:
         put_on(bytes.fromhex(program))
     sys.argv = [name, *arguments]
     sys.excepthook = _report
+    # Programs use them, but Python has them from the module site, which is not loaded.
+    vars(builtins).update(exit=sys.exit, quit=sys.exit)
     # Last, so that no file of the program stands for a module of Python's own.
     sys.path.append(os.getcwd())  # noqa: PTH109 - a draft waits for every module that is imported here
     with open(name, "rb") as file:  # noqa: PTH123

@@ -1,6 +1,7 @@
 """A program that a worker has started, until it ends, is too slow, or writes too much.
 
-Reads the program's outputs from pipes; `confine.py` uses it. Standard library only.
+Reads the program's outputs from pipes, and what it has in its folder, the working one; `confine.py` uses it. Standard
+library only.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from contextlib import contextmanager
 from typing import Any
 
 _POLL_MS = 5  # where there are no pidfds
+# How often the folder is looked at: what is in it is memory, as a rule, and nothing in the kernel limits it there.
+_LOOK_S = 0.1
+MOST_BYTES, MOST_ENTRIES = 256 << 20, 10_000
 
 
 class Watch:
@@ -33,10 +37,16 @@ class Watch:
             poll = select.poll()
             for handle in (*self.output, control.fileno(), *([exit_handle] if exit_handle is not None else [])):
                 poll.register(handle, select.POLLIN)
+            look = time.monotonic() + _LOOK_S
             while self._status is None:
-                left = deadline - time.monotonic()
-                if left <= 0:
+                now = time.monotonic()
+                if now >= deadline:
                     return "wall_timeout"
+                if now >= look:
+                    if holds_too_much("."):
+                        return "file_limit"
+                    look = time.monotonic() + _LOOK_S
+                left = min(deadline, look) - now
                 for handle, _ in poll.poll(1 + left * 1000 if exit_handle is not None else _POLL_MS):
                     if handle == control.fileno():
                         raise ConnectionError  # no second job is ever sent, so this is the end of the stream
@@ -76,6 +86,27 @@ class Watch:
         data = os.read(handle, 65536)
         self.output[handle] += data
         return bool(data)
+
+
+def holds_too_much(folder: str) -> bool:
+    """Whether a folder holds more than a run may have in it, or hides something, which no honest program does."""
+    size = entries = 0
+    folders = [folder]
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as found:
+                for entry in found:
+                    entries += 1
+                    size += entry.stat(follow_symlinks=False).st_blocks * 512
+                    if size > MOST_BYTES or entries > MOST_ENTRIES:
+                        return True
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # removed since
+        except OSError:
+            return True
+    return False
 
 
 @contextmanager

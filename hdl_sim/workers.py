@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import struct
@@ -22,7 +21,7 @@ from typing import Any
 
 from autovcoder.errors import ToolFailed
 from hdl_sim.pool import Pool
-from hdl_sim.run_folders import empty, folder_prefix, memory_folder, sweep_once
+from hdl_sim.run_folders import empty, folder_prefix, memory_folder, remove, sweep_once
 
 START_S = 30.0  # a worker that has not started by then never will
 # Of all that runs in a worker apart, threads too: a simulation is a few.
@@ -41,21 +40,25 @@ class Confinement:
 
 
 class Worker:
-    """One `confine.py` process, its folder, and the socket to it."""
+    """One `confine.py` process, its folder, and the socket to it.
+
+    ``inside`` is the folder's path for what runs there, ``folder`` for this process: the same unless it is apart.
+    """
 
     def __init__(self, confinement: Confinement) -> None:
         sweep_once()
         self.confinement = confinement
         self.place = memory_folder()
         self._open = True
+        self._handle: int | None = None
         try:
-            self.folder = Path(tempfile.mkdtemp(prefix=folder_prefix(), dir=self.place)).resolve()
+            self.inside = self.folder = Path(tempfile.mkdtemp(prefix=folder_prefix(), dir=self.place)).resolve()
         except OSError as error:
             raise ToolFailed("cannot make a folder to simulate in", where=self.place or "", fix=str(error)) from None
         try:
             self._start()
         except BaseException:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            remove(self.inside)
             raise
 
     def _start(self) -> None:
@@ -86,7 +89,11 @@ class Worker:
         try:
             self._send(setup)
             answer = self._receive_message()
-        except OSError as error:
+            if answer.get("apart"):
+                (self._handle,) = socket.recv_fds(self._socket, 1, 1)[1]
+                os.set_inheritable(self._handle, False)
+                self.folder = Path(f"/proc/self/fd/{self._handle}")
+        except (OSError, ValueError) as error:
             answer = {"failure": str(error)}
         except BaseException:
             self.close()
@@ -157,9 +164,11 @@ class Worker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        with suppress(OSError):
-            empty(self.folder)
-            self.folder.rmdir()
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+            self.folder = self.inside  # that number may soon be another file's
+        remove(self.inside)
 
 
 _POOL: Pool[Worker] = Pool(most_idle=2 * (os.cpu_count() or 1))

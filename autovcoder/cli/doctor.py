@@ -39,9 +39,6 @@ def examine() -> dict[str, Any]:
     import psutil
 
     from autovcoder import __version__
-    from autovcoder.errors import ToolMissing
-    from hdl_sim.python_box import containment, require_containment
-    from hdl_sim.sandbox import active_layers
     from hdl_sim.simulator import available_cores
     from hdl_sim.tools import install_hint, tool_version
 
@@ -53,11 +50,8 @@ def examine() -> dict[str, Any]:
     missing |= {name: _pip_hint(name) for name, version in packages.items() if version is None}
     if not model:
         missing["nano"] = "the packaged model is not in this installation; install autovcoder again"
-    try:
-        require_containment()
-    except ToolMissing as error:
-        missing["python box"] = str(error)
-    essential = {*ESSENTIAL_TOOLS, *ESSENTIAL_PACKAGES, "nano"}
+    sandbox, python_box = _confinement(missing)
+    essential = {*ESSENTIAL_TOOLS, *ESSENTIAL_PACKAGES, "nano", "sandbox"}
     return {
         "ok": essential.isdisjoint(missing),
         "autovcoder": __version__,
@@ -65,8 +59,8 @@ def examine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "tools": tools,
         "packages": packages,
-        "sandbox": active_layers(),
-        "python_box": containment(),
+        "sandbox": sandbox,
+        "python_box": python_box,
         "processors": available_cores(),
         "memory_gib": {"total": _gib(memory.total), "available": _gib(memory.available)},
         "gpus": _gpus(),
@@ -82,7 +76,7 @@ def as_text(found: dict[str, Any]) -> str:
     lines += [(name, version or "missing") for name, version in found["tools"].items()]
     lines += [(name, version or "missing") for name, version in found["packages"].items()]
     lines += [("sandbox", ", ".join(found["sandbox"]) or "nothing is active")]
-    lines += [("python box", ", ".join(found["python_box"]))]
+    lines += [("python box", ", ".join(found["python_box"]) or "not run here")]
     lines += [("processors", str(found["processors"]))]
     lines += [("memory", f"{memory['total']} GiB, {memory['available']} GiB available")]
     lines += [("gpu", ", ".join(found["gpus"]) or "none")]
@@ -90,6 +84,24 @@ def as_text(found: dict[str, Any]) -> str:
     text = [f"{name:<13}{value}" for name, value in lines]
     text += [f"{name} is missing: {fix}" for name, fix in found["missing"].items()]
     return "\n".join([*text, "ready" if found["ok"] else "not ready: see above what to install"]) + "\n"
+
+
+def _confinement(missing: dict[str, str]) -> tuple[list[str], list[str]]:
+    """What confines designs, and what a model's Python, nothing where it is not run; adds to ``missing`` why."""
+    from autovcoder.errors import ToolFailed, ToolMissing
+    from hdl_sim.python_box import containment, require_containment
+    from hdl_sim.sandbox import active_layers
+
+    layers: list[str] = []
+    try:
+        layers = active_layers()
+        require_containment()
+        return layers, list(containment())
+    except ToolMissing as error:
+        missing["python box"] = str(error)
+    except ToolFailed as error:
+        missing["sandbox"] = str(error)
+    return layers, []
 
 
 def _package_version(name: str) -> str | None:

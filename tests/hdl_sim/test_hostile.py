@@ -26,6 +26,7 @@ from hdl_sim.run_folders import folder_prefix, memory_folder
 from hdl_sim.sandbox import active_layers, open_sandbox
 from hdl_sim.slang import MAX_CODE_BYTES
 from hdl_sim.tools import find_tool
+from hdl_sim.workers import _POOL
 
 FOLDER = Path(__file__).with_name("hostile")
 HONEST = (FOLDER / "benches" / "honest_design.sv").read_text()
@@ -122,7 +123,8 @@ def canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def places() -> set[str]:
     """What lies in the folders of idle workers, which should be nothing, and in ours."""
     ours = Path(memory_folder() or tempfile.gettempdir()).glob(f"{folder_prefix()}*/*")
-    return {str(entry) for entry in [*ours, *FOLDER.iterdir(), *Path.cwd().iterdir()]}
+    apart = [entry for worker in _POOL._idle for entry in worker.folder.iterdir()]
+    return {str(entry) for entry in [*ours, *apart, *FOLDER.iterdir(), *Path.cwd().iterdir()]}
 
 
 def left_running() -> list[str]:

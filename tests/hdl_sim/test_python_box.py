@@ -1,11 +1,13 @@
 """A language model's Python: what it may do works, and none of what it may not, layer by layer.
 
 Each file in ``hostile_python/`` is one program that prints ``H4RM D0NE`` when it has done what its first lines say it
-tries. It is run with every layer, and again where the kernel refuses us namespaces, filters or Landlock.
+tries. It is run with every layer, and again, as an ordinary user, where the kernel refuses us namespaces, filters or
+Landlock. None may end in an error of ours: a run over many drafts ends with that.
 """
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import json
 import os
@@ -31,6 +33,7 @@ from hdl_sim.icarus import Icarus
 from hdl_sim.limits import Limits
 from hdl_sim.python_box import containment, require_containment, run_python
 from hdl_sim.run_folders import folder_prefix, memory_folder
+from hdl_sim.workers import _POOL
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 FOLDER = Path(__file__).with_name("hostile_python")
@@ -39,7 +42,7 @@ HARM = "H4RM D0NE"
 HUSH = "s3cret-0f-the-h0st"
 # Wide where a busy machine decides, narrow where the program does.
 LIMITS = Limits(wall_s=60, cpu_s=2, memory_mb=512, file_mb=8, output_kb=64)
-NARROW = {"cpu_timeout": {"cpu_s": 1}, "wall_timeout": {"wall_s": 0.5}}
+NARROW = {"cpu_timeout": replace(LIMITS, cpu_s=1), "wall_timeout": replace(LIMITS, wall_s=0.5)}
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,12 @@ class Hostile:
 
     @property
     def limits(self) -> Limits:
-        return replace(LIMITS, **NARROW.get(self.note("ends by"), {}))
+        return NARROW.get(self.note("ends by"), LIMITS)
 
 
+LIBC = ctypes.CDLL(None, use_errno=True)
+if sys.platform == "linux":
+    LIBC.shmat.restype = ctypes.c_void_p
 PROGRAMS = [Hostile(path.stem, path.read_text()) for path in sorted(FOLDER.glob("*.py"))]
 each_program = pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 
@@ -68,12 +74,12 @@ each_program = pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: 
 class Host:
     """What there is to harm: a file, services, and a process, each of which would notice."""
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, user: int | None = None) -> None:
         self.folder = folder
         self.canary = folder / "canary.txt"
         self.word = f"5{os.getpid()}.{time.monotonic_ns() % 10**6}"
         self.heard: list[bytes] = []
-        self.victim = subprocess.Popen(["/bin/sleep", "600"], env={"HUSH": HUSH}, start_new_session=True)
+        self.victim = subprocess.Popen(["/bin/sleep", "600"], env={"HUSH": HUSH}, start_new_session=True, user=user)
         stack.callback(self._end_victim)
         self.tcp = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         self.udp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
@@ -85,7 +91,15 @@ class Host:
         self.datagram.bind(f"{folder}/d")
         for service in (self.unix, self.abstract):
             service.listen()
+        self.shared = LIBC.shmget(0, 4096, 0o1666)
+        stack.callback(LIBC.shmctl, self.shared, 0, None)
+        place = LIBC.shmat(self.shared, None, 0)
+        ctypes.memmove(place, HUSH.encode(), len(HUSH))
+        LIBC.shmdt(ctypes.c_void_p(place))
         self.whole()
+        if user is not None:
+            for path in (folder, *folder.iterdir()):
+                os.chown(path, user, user)
 
     def _end_victim(self) -> None:
         self.victim.kill()
@@ -101,7 +115,7 @@ class Host:
         return {
             "CANARY": str(self.canary), "SECRET": HUSH, "PROJECT": str(PROJECT), "WORD": self.word,
             "PORT": str(self.tcp.getsockname()[1]), "SOCKET": f"{self.folder}/s", "DATAGRAM": f"{self.folder}/d",
-            "PID": str(self.victim.pid), "PACKAGES": str(Path(pytest.__file__).parents[1]),
+            "PID": str(self.victim.pid), "SHARED": str(self.shared), "PACKAGES": str(Path(pytest.__file__).parents[1]),
         }  # fmt: skip
 
     def check(self) -> None:
@@ -132,6 +146,7 @@ class Host:
 def left_behind() -> list[str]:
     folders = [Path(memory_folder() or tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp"), Path("/dev/shm")]
     ours = [str(entry) for folder in folders[:1] for entry in folder.glob(f"{folder_prefix()}*/*")]
+    ours += [str(entry) for worker in _POOL._idle for entry in worker.folder.iterdir()]
     return ours + [str(entry) for folder in folders if folder.is_dir() for entry in folder.glob("h4rm-*")]
 
 
@@ -140,6 +155,13 @@ def host() -> Iterator[Host]:
     # The path of a Unix socket is short.
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         yield Host(Path(folder), stack)
+
+
+@pytest.fixture(scope="module")
+def users_host() -> Iterator[Host]:
+    """What an ordinary user has; where these tests are run by one, that is the one."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        yield Host(Path(folder), stack, USER)
 
 
 def check_end(program: Hostile, done: dict[str, Any]) -> None:
@@ -189,15 +211,17 @@ NAMESPACES: list[tuple[int, int | None]] = [(97 if AARCH64 else 272, None)]  # u
 # prctl and seccomp
 FILTERS: list[tuple[int, int | None]] = [(167 if AARCH64 else 157, 22), (277 if AARCH64 else 317, None)]
 LANDLOCK: list[tuple[int, int | None]] = [(444, None)]
-OTHER_MACHINES = {
-    "namespaces": (NAMESPACES, "namespaces"), "filter": (FILTERS, "filtered"), "Landlock": (LANDLOCK, "Landlock"),
-}  # fmt: skip
+USER = 54321 if os.geteuid() == 0 else None
+REFUSED = {"namespaces": NAMESPACES, "filter": FILTERS, "Landlock": LANDLOCK}
+WORDS = {"namespaces": "namespaces", "filter": "filtered", "Landlock": "Landlock"}
+NEWEST = 100
 
 
-def run_without(refused: list[tuple[int, int | None]], programs: dict[str, dict[str, str]]) -> dict[str, Any]:
+def run_on(programs: dict[str, dict[str, str]], *without: str, **machine: Any) -> dict[str, Any]:
+    """On a machine that refuses some layers; see `run_python_without` for what else it may be."""
     asked = {
-        "refused": refused, "programs": programs,
-        "limits": dataclasses.asdict(LIMITS),
+        "refused": [call for layer in without for call in REFUSED[layer]], "programs": programs,
+        "limits": dataclasses.asdict(LIMITS), "landlock": NEWEST, "filters": True, "user": None, "mount": "", **machine,
     }  # fmt: skip
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("run_python_without.py"))],
@@ -206,32 +230,71 @@ def run_without(refused: list[tuple[int, int | None]], programs: dict[str, dict[
     assert done.returncode == 0, done.stderr
     assert HARM not in done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
+    assert not any(WORDS[layer] in line for layer in without for line in answer["containment"]), answer["containment"]
+    assert (answer["zombies"], answer["folders"]) == (0, [])
     return answer
 
 
-@pytest.mark.parametrize("layer", OTHER_MACHINES)
-def test_the_other_layers_suffice_where_one_is_refused(layer: str, host: Host) -> None:
-    refused, word = OTHER_MACHINES[layer]
+def check_without(layer: str, programs: list[Hostile], host: Host, **machine: Any) -> None:
     # What only this layer stops harms nothing outside where the others are there: a shell, say, is as confined.
-    tried = [p for p in PROGRAMS if p.note("stopped by").split(" or ") != [layer] and not p.name.startswith("endless")]
-    answer = run_without(refused, {program.name: program.files(host.places) for program in tried})
-    assert not any(word in line for line in answer["containment"]), answer["containment"]
-    if "not_run" in answer["done"]["crash"]:
-        pytest.skip(answer["done"]["crash"]["not_run"])
+    tried = [p for p in programs if p.note("stopped by").split(" or ") != [layer]]
+    answer = run_on({program.name: program.files(host.places) for program in tried}, layer, **machine)
+    if "not_run" in answer["done"][tried[0].name]:
+        pytest.skip(answer["done"][tried[0].name]["not_run"])
     for program in tried:
         check_end(program, answer["done"][program.name])
     host.check()
 
 
+@pytest.mark.parametrize(("layer", "landlock"), [("namespaces", 3), ("filter", NEWEST), ("Landlock", NEWEST)])
+def test_the_other_layers_suffice_where_one_is_refused(layer: str, landlock: int, users_host: Host) -> None:
+    quick = [program for program in PROGRAMS if "timeout" not in program.note("ends by")]
+    check_without(layer, quick, users_host, landlock=landlock, user=USER)
+
+
+# Root's rights could undo what these need.
+AS_ROOT = [
+    "change_rights", "close_folder", "end_by_own_timer", "interrupt_parent", "kill_others", "leave_traps",
+    "limit_others", "mount_proc", "raise_limits", "read_user_file", "shared_by_number", "signal_by_owner",
+    "trace_others", "watch_files",
+]  # fmt: skip
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("layer", ["namespaces", "filter"])
+def test_the_other_layers_suffice_for_root_too(layer: str, host: Host) -> None:
+    check_without(layer, [program for program in PROGRAMS if program.name in AS_ROOT], host)
+
+
 @pytest.mark.parametrize(
-    ("refused", "open_to"), [(NAMESPACES + FILTERS, "the network"), (NAMESPACES + LANDLOCK, "the user's files")]
+    ("without", "landlock", "open_to"),
+    [
+        (("namespaces", "filter"), NEWEST, "the network"),
+        (("namespaces", "Landlock"), NEWEST, "the user's files"),
+        (("namespaces",), 1, "the user's files"),
+        (("namespaces",), 2, "the user's files"),
+    ],
 )
-def test_it_is_not_run_where_nothing_contains_it(refused: list[tuple[int, int | None]], open_to: str) -> None:
-    answer = run_without(refused, {"any": {"main.py": "print('ran')"}})
+def test_it_is_not_run_where_nothing_contains_it(without: tuple[str, ...], landlock: int, open_to: str) -> None:
+    answer = run_on({"any": {"main.py": "print('ran')"}}, *without, landlock=landlock)
     said = answer["done"]["any"]["not_run"]
     assert "not run here" in said
     assert f"nothing keeps it from {open_to}" in said
+    assert "Linux 6.2" in said
     assert "\n" not in said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who can filter calls without giving up privileges")
+def test_namespaces_alone_give_no_privileges_and_nothing_to_write() -> None:
+    folder = next(path for path in ("/usr/src", "/usr/games", "/usr/share") if Path(path).is_dir())
+    text = (
+        "import ctypes, os\n"
+        "print(ctypes.CDLL(None).prctl(39, 0, 0, 0, 0), *(bool(os.statvfs(p).f_flag & 2) for p in ('/usr', '.')))\n"
+        f"for path in ('/usr', {folder!r}):\n"
+        "    try:\n        open(f'{path}/x', 'w')\n    except OSError as error:\n        print(error.strerror)\n"
+    )
+    done = run_on({"any": {"main.py": text}}, "filter", "Landlock", filters=False, mount=folder)["done"]["any"]
+    assert done["stdout"].splitlines() == ["1 True True", *["Read-only file system"] * 2], done
 
 
 def test_a_model_reads_its_input_and_has_its_own_modules() -> None:
@@ -262,6 +325,8 @@ def test_the_same_program_does_the_same_every_time() -> None:
         ("x = 1\n1 / 0", 1, 'Traceback (most recent call last):\n  File "main.py", line 2, in <module>\n'),
         ("def f(:\n", 1, '  File "main.py", line 1\n'),
         ("raise SystemExit(3)", 3, ""),
+        ("exit(4)", 4, ""),
+        ("print(1)\nquit()\nprint(2)", 0, ""),
     ],
 )
 def test_an_error_is_told_as_python_would(text: str, code: int, said: str) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from autovcoder.errors import ToolFailed, ToolMissing
-from hdl_sim import sandbox
+from hdl_sim import sandbox, watch
 from hdl_sim.limits import Limits
+from hdl_sim.run_folders import memory_folder, sweep
 from hdl_sim.sandbox import Finished, Sandbox, active_layers, open_sandbox
+from hdl_sim.watch import holds_too_much
 from hdl_sim.workers import _POOL, Worker
 
 SH = "/bin/sh"
@@ -190,6 +193,69 @@ def test_a_crash_is_a_signal_not_an_error_of_ours() -> None:
 def test_a_kill_from_outside_is_tool_failed(command: str) -> None:
     with pytest.raises(ToolFailed, match="from outside"):
         sh(command)
+
+
+def test_what_may_run_any_code_may_have_killed_itself() -> None:
+    with open_sandbox(QUICK, apart=True) as box:
+        assert sh_in(box, "kill -KILL $$").reason == "signal"
+
+
+@linux_only
+def test_files_together_are_capped() -> None:
+    limits = Limits(wall_s=60, file_mb=64)
+    with open_sandbox(limits) as box:
+        done = sh_in(box, "for n in 1 2 3 4 5 6; do head -c 60000000 /dev/zero > $n; done; sleep 50", limits)
+    assert done.reason == "file_limit"
+
+
+def test_a_folder_that_holds_or_hides_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "MOST_ENTRIES", 100)
+    assert not holds_too_much(str(tmp_path))
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "link").symlink_to("/")
+    (tmp_path / "a" / "large").write_bytes(b"")
+    assert not holds_too_much(str(tmp_path))
+    for number in range(100):
+        (tmp_path / "a" / str(number)).symlink_to("large")
+    assert holds_too_much(str(tmp_path))
+    for entry in (tmp_path / "a").iterdir():
+        entry.unlink()
+    (tmp_path / "a").chmod(0o300)
+    assert holds_too_much(str(tmp_path)) or os.geteuid() == 0
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir=memory_folder()) as name:
+        yield Path(name)
+
+
+def test_a_folder_is_removed_however_deep_and_closed(place: Path) -> None:
+    folder = place / "hdl_sim_999999999_x"
+    folder.mkdir()
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(1600):
+        os.mkdir("d", dir_fd=here)
+        inner = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+    folder.chmod(0)
+    os.utime(folder, (1, 1))
+    sweep(place)
+    assert list(place.iterdir()) == []
+
+
+def test_only_the_start_of_a_plain_file_is_read(tmp_path: Path) -> None:
+    with open_sandbox(QUICK) as box:
+        (box.folder / "plain").write_text("12345")
+        (box.folder / "link").symlink_to(tmp_path)
+        (tmp_path / "other").write_text("hush")
+        (box.folder / "other").symlink_to(tmp_path / "other")
+        (box.folder / "folder").mkdir()
+        os.mkfifo(box.folder / "pipe")
+        names = ("plain", "link", "other", "folder", "pipe", "missing")
+        assert [box.read_start(name, 3) for name in names] == [b"123", *[b""] * 5]
 
 
 @pytest.mark.parametrize("status", [126, 127, 128, 137, 143, 152, 153, 255])
