@@ -6,7 +6,14 @@ Reads and writes nothing.
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+from data_pipeline.chat_client import Completion, Reply
+
+# English and code have three to four characters a token; what a server does not count is taken for more, not less.
+_CHARACTERS_A_TOKEN = 3
 
 
 class BudgetReached(Exception):
@@ -76,3 +83,22 @@ class Budget:
         return (self.tokens is None or tokens.input + tokens.output <= self.tokens) and (
             self.usd is None or self.price(tokens) <= self.usd
         )
+
+
+def at_most(request: Mapping[str, Any]) -> Tokens:
+    """What a request can cost; its output counts as nothing where the request sets no limit."""
+    limits = [request.get("max_tokens"), request.get("max_completion_tokens")]
+    output = max((limit for limit in limits if type(limit) is int), default=0)
+    shown = len(str(request.get("messages", ""))) + len(str(request.get("response_format", "")))
+    return Tokens(shown // _CHARACTERS_A_TOKEN, output)
+
+
+def cost_of(reply: Reply, completion: Completion | None, most: Tokens) -> Tokens:
+    """What a request cost: as the server counts, else as the texts' lengths say, else the most that it can have."""
+    if completion is None:
+        return most if reply.may_cost else Tokens()
+    shown = len(completion.content) // _CHARACTERS_A_TOKEN
+    return Tokens(
+        most.input if completion.input is None else completion.input,
+        shown if completion.output is None else completion.output,
+    )

@@ -10,20 +10,57 @@ from __future__ import annotations
 import json
 import os
 import re
+import ssl
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from autovcoder.errors import InputError
+from pydantic import Field
+
+from autovcoder.config import Settings
+from autovcoder.errors import InputError, ModelError
 from autovcoder.models.endpoint import EndpointModel
 
 CONNECT_S = 10.0
+CANNOT_CONNECT = "cannot connect"
+"""How the fault of a request begins that reached no server; the cause follows."""
 MAX_BYTES = 8 * 1024 * 1024
 """Of an answer's body. The longest draft that is read is a fraction of it."""
 _MAX_TOKENS = 10**9
+# Whoever sets a shorter key sets a placeholder, such as `test`, which may be a word of any text.
+_SECRET = 16
+_LONGEST_S = 86_400.0
+
+
+_Seconds = Annotated[float, Field(gt=0, le=_LONGEST_S, allow_inf_nan=False)]
+
+
+class Patience(Settings):
+    """How often and how long a server is asked.
+
+    Attributes:
+        attempts: how many answers that are no draft are taken before a request is given up.
+        retries: how many faults in a row a request takes before it is set aside; the n-th wait is about ``backoff_s``
+            times 2**(n - 1), and what the server asks for where that is more, but never beyond ``longest_wait_s``.
+        timeout_s: for the beginning of an answer, and for each part of it.
+    """
+
+    attempts: Annotated[int, Field(ge=1)] = 3
+    retries: Annotated[int, Field(ge=1)] = 10
+    backoff_s: _Seconds = 1.0
+    longest_wait_s: _Seconds = 300.0
+    timeout_s: _Seconds = 600.0
+
+    def wait_s(self, faults: int, asked_for: float | None, chance: float) -> float:
+        """Seconds to wait after so many faults in a row; ``chance`` is from 0 to 1.
+
+        Without chance all those that a server turned away would come back together.
+        """
+        seconds = self.backoff_s * 2.0 ** min(faults - 1, 60) * (0.5 + chance / 2)
+        return min(max(seconds, asked_for or 0.0), self.longest_wait_s)
 
 
 @dataclass(frozen=True)
@@ -62,7 +99,8 @@ class ChatServer:
 
     Args:
         url: the server, such as ``http://localhost:8000``; ``/v1`` is added when it has no path.
-        timeout_s: for one whole answer, from the first byte sent to the last received.
+        timeout_s: for the wait for the beginning of an answer and for each part of it; after that time no other part
+            is waited for, so that a whole answer takes at most twice as long.
 
     Raises:
         ModelError: the address is not one. InputError: OPENAI_API_KEY cannot be a key.
@@ -71,7 +109,7 @@ class ChatServer:
     def __init__(self, url: str, *, timeout_s: float) -> None:
         import httpx
 
-        address = EndpointModel(url, "").url
+        address = _address(url)
         parts = urlsplit(address)
         self.name = address.replace(f"{parts.netloc.rpartition('@')[0]}@", "", 1) if "@" in parts.netloc else address
         """The address without a password in it."""
@@ -103,22 +141,23 @@ class ChatServer:
             with self._client.stream("POST", self._url, json=request) as answer:
                 status, retry_after = answer.status_code, _seconds(answer.headers.get("retry-after", ""))
                 may_cost = status < 400
-                for part in answer.iter_raw():
+                # Some servers compress what nobody asked them to.
+                for part in answer.iter_bytes():
                     body += part
                     if len(body) > MAX_BYTES:
                         fault = "the answer is too large"
                         break
                     if time.monotonic() - begun > self._timeout_s:
                         raise httpx.ReadTimeout("the answer drips")
-        except (httpx.ConnectError, httpx.ConnectTimeout):
-            fault, may_cost = "cannot connect", False
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            fault, may_cost = f"{CANNOT_CONNECT}: {_cause(error)}", False
         except httpx.TimeoutException:
             fault = "timeout"
         except httpx.HTTPError:
             fault = "the connection broke"
         # Of what is too large to be read, the beginning shows what it is.
         text = bytes(body[: MAX_BYTES if len(body) <= MAX_BYTES else 65_536]).decode("utf-8", "replace")
-        if self._key:
+        if status != 200 and len(self._key) >= _SECRET:
             text = text.replace(self._key, "[key]")
         return Reply(status, text, fault, may_cost, retry_after, time.monotonic() - begun)
 
@@ -127,7 +166,7 @@ def read_completion(body: str) -> Completion | None:
     """What the body of an answer says; None where it is no chat completion."""
     try:
         value = json.loads(body)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, MemoryError):
         return None
     choices = value.get("choices") if isinstance(value, dict) else None
     first = choices[0] if isinstance(choices, list) and choices else None
@@ -136,12 +175,12 @@ def read_completion(body: str) -> Completion | None:
         return None
     content, reason, usage = message.get("content"), first.get("finish_reason"), value.get("usage")
     counts = usage if isinstance(usage, dict) else {}
-    return Completion(
-        content if isinstance(content, str) else "",
-        reason[:40] if isinstance(reason, str) else "",
-        _count(counts.get("prompt_tokens")),
-        _count(counts.get("completion_tokens")),
-    )
+    asked, written, total = (_count(counts.get(f"{name}_tokens")) for name in ("prompt", "completion", "total"))
+    if written is not None and asked is not None and total is not None:
+        # Some servers leave the tokens of reasoning out of all but the total.
+        written = max(written, total - asked)
+    told = reason[:40].encode("ascii", "replace").decode() if isinstance(reason, str) else ""
+    return Completion(content if isinstance(content, str) else "", told, asked, written)
 
 
 def error_text(body: str) -> str:
@@ -153,6 +192,54 @@ def error_text(body: str) -> str:
     except (ValueError, RecursionError, AttributeError):
         told = body
     return " ".join(str(told)[:300].split())
+
+
+def unusable(reply: Reply, where: str, model: str) -> ModelError:
+    """The error for a reply that every other request would get as well."""
+    if reply.status in (401, 403):
+        fix = "set OPENAI_API_KEY to a key it accepts"
+        return ModelError(f"the server refuses the key (HTTP {reply.status})", where=where, fix=fix)
+    if reply.status == 404:
+        what = f"the server has no model '{model}', or the address is not its API (HTTP 404)"
+        return ModelError(what, where=where, fix="check --model against the server's /v1/models")
+    return ModelError(f"the server cannot be used (HTTP {reply.status})", where=where, fix=error_text(reply.body))
+
+
+def _address(url: str) -> str:
+    """The address of the API, ``/v1`` added when the user gave the server alone.
+
+    Raises:
+        ModelError: it cannot be one; the message shows nothing of it that may be a secret.
+    """
+    import httpx
+
+    form = "write it as http://HOST:PORT or http://HOST:PORT/v1"
+    try:
+        parts = urlsplit(url.strip())
+        httpx.URL(url.strip())
+        host = (parts.hostname or "").encode("idna").decode()
+        good = bool(re.fullmatch(r"[0-9a-z._-]+|[0-9a-f:.]+(%\w+)?", host)) and parts.port != 0
+    except (ValueError, httpx.InvalidURL):
+        good = False
+    if not good or parts.scheme not in ("http", "https") or re.search(r"\s", url.strip()):
+        # What cannot be read as an address may hold a password anywhere.
+        shown = "" if re.search("[@?#]", url) else url.strip()
+        raise ModelError("not a server's address", where=shown, fix=form)
+    if parts.query or parts.fragment:
+        raise ModelError("a server's address has nothing after '?' or '#'", where=parts.hostname, fix=form)
+    if parts.path.rstrip("/").endswith("/completions"):
+        raise ModelError("the address is that of completions, not of the API", where=parts.hostname, fix=form)
+    return EndpointModel(url, "").url
+
+
+def _cause(error: BaseException) -> str:
+    """Why there is no connection, as the innermost error has it: its text without numbers and lines of C."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate: {error.verify_message}"
+    told = (error.strerror if isinstance(error, OSError) else "") or str(error) or "no answer in time"
+    return " ".join(re.sub(r"\[[^]]*\] ?|\(_ssl.*?\)", "", told)[:100].split())
 
 
 def _count(value: Any) -> int | None:

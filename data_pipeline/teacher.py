@@ -6,7 +6,9 @@ run ends ``drafts.jsonl`` (Draft, in the order of the requests), ``dropped.jsonl
 
 from __future__ import annotations
 
+import json
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,19 +19,21 @@ from pydantic import Field, JsonValue, model_validator
 from autovcoder.errors import InputError, ModelError
 from autovcoder.records import CircuitType, Draft, Level, content_id
 from autovcoder.store import MANIFEST, STARTED, Manifest, Stage, write_atomic
-from data_pipeline.budget import Budget
-from data_pipeline.chat_client import ChatServer
+from data_pipeline.budget import Budget, at_most
+from data_pipeline.chat_client import ChatServer, Patience
 from data_pipeline.draft_journal import RAW, Journal, Request, read_journal, write_results
 from data_pipeline.drafting import Drafting
-from data_pipeline.llm_teacher import Begun, LlmTeacher, Patience, Record, at_most
+from data_pipeline.llm_teacher import Begun, LlmTeacher, Record
 from data_pipeline.taxonomy import CIRCUIT_TYPES, LEVELS, TAXONOMY, Topic, load_topics
 from data_pipeline.teacher_prompt import teacher_prompt
 
 STAGE = "data.drafts"
-# What changes neither the requests nor what is made of an answer; a run may go on under another.
-_FREE = {"server", "topics_file", "concurrency", "retries", "backoff_s", "longest_wait_s", "timeout_s"}
-_FREE |= {"budget_tokens", "budget_usd", "usd_per_million_input", "usd_per_million_output"}
-_OURS = ("model", "messages", "stream", "n", "seed", "response_format")
+# What changes neither the words asked nor what is made of an answer; a run may go on under another. The plan for a
+# greater count begins with that for a smaller one.
+_FREE = {"server", "topics_file", "concurrency", "retries", "backoff_s", "longest_wait_s", "timeout_s", "count"}
+_FREE |= {"budget_tokens", "budget_usd", "usd_per_million_input", "usd_per_million_output", "attempts", "max_tokens"}
+_OURS = ("model", "messages", "stream", "n")
+_LEFT_OUT = ("seed", "response_format")
 
 
 class Teacher(Protocol):
@@ -50,7 +54,8 @@ class DraftSettings(Patience):
         topics_file: a taxonomy of one's own, in the form of ``taxonomy.yaml``.
         concurrency: how many requests are open at once, one that waits to be asked again among them.
         max_tokens, temperature: of an answer; ``request``: what else goes into every request (``top_p``,
-            ``reasoning_effort``), and wins; a key that is null stays out of it.
+            ``reasoning_effort``), and wins; a key that is null stays out of it, for servers that do not know it (also
+            ``seed``, ``response_format``, ``max_tokens``, ``temperature``).
         budget_tokens, budget_usd: the most that this folder's requests may cost in all, prompts and answers together.
         usd_per_million_input, usd_per_million_output: the prices; without them no money is counted.
     """
@@ -77,6 +82,12 @@ class DraftSettings(Patience):
             raise ValueError("money needs both usd_per_million_input and usd_per_million_output")
         if ours := [key for key in _OURS if key in self.request]:
             raise ValueError(f"request: '{ours[0]}' is set by the stage itself")
+        if ours := [key for key in _LEFT_OUT if self.request.get(key) is not None]:
+            raise ValueError(f"request: '{ours[0]}' is set by the stage itself; null leaves it out")
+        try:
+            json.dumps(self.request, allow_nan=False)
+        except ValueError:
+            raise ValueError("request: a number that is not finite cannot be sent") from None
         if (self.budget_tokens or self.budget_usd) and not at_most(self.as_request()).output:
             raise ValueError("a budget needs max_tokens, or max_completion_tokens in request")
         return self
@@ -84,15 +95,21 @@ class DraftSettings(Patience):
     def as_request(self) -> dict[str, Any]:
         return {"max_tokens": self.max_tokens, "temperature": self.temperature, **self.request}
 
+    def fixed(self) -> dict[str, Any]:
+        """What must stay as it is while a folder's work goes on, JSON-like."""
+        request = {k: v for k, v in self.request.items() if v is not None and k != "max_completion_tokens"}
+        return {**self.model_dump(mode="json", exclude=_FREE), "request": request}
+
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is; ``usd`` is None where no prices were given."""
+    """How far a run is; ``usd`` is None where no prices were given, ``note`` says what it waits for, if anything."""
 
     done: int
     count: int
     tokens: int
     usd: float | None
+    note: str = ""
 
 
 def make_plan(topics: Sequence[Topic], settings: DraftSettings) -> list[Request]:
@@ -120,7 +137,7 @@ def make_drafts(out: Path, settings: DraftSettings, tell: Callable[[Progress], N
     """Ask for what is missing, until all is settled or the budget is reached.
 
     A run that was interrupted goes on with the requests that are not settled; one that ended at its budget does so too,
-    and ends where it is when the budget is no greater.
+    and ends where it is when the budget is no greater. One that is complete goes on when ``count`` is greater.
 
     Raises:
         StoreError: the folder holds another run's work, or cannot be written. ModelError: the server cannot be used.
@@ -129,7 +146,7 @@ def make_drafts(out: Path, settings: DraftSettings, tell: Callable[[Progress], N
     topics = settings.topics_file or TAXONOMY
     plan = make_plan(load_topics(topics), settings)
     server = ChatServer(settings.server, timeout_s=settings.timeout_s)
-    config = settings.model_dump(mode="json", exclude=_FREE)
+    config = settings.fixed()
     # As many seeds as show all that a seed can draw.
     shown = [teacher_prompt("", level, kind, seed) for level in LEVELS for kind in CIRCUIT_TYPES for seed in range(20)]
 
@@ -140,15 +157,15 @@ def make_drafts(out: Path, settings: DraftSettings, tell: Callable[[Progress], N
     with open_stage() as stage:
         if stage.manifest is None:
             return _ask_for_missing(stage, settings, plan, server, tell)
-        if not stage.manifest.facts["unasked"]:
-            return stage.manifest
         manifest = stage.manifest
+        if not manifest.facts["unasked"] and settings.count <= manifest.facts["requests"]:
+            return manifest
     with _reopened(out, manifest, open_stage) as stage:
         return _ask_for_missing(stage, settings, plan, server, tell)
 
 
 def _reopened(out: Path, manifest: Manifest, open_stage: Callable[[], Stage]) -> Stage:
-    """The folder of a run that ended at its budget, as if that had been interrupted."""
+    """The folder of a run that ended, as if that had been interrupted."""
     started = manifest.model_dump_json(include={"stage", "config", "inputs", "seed", "versions"}, indent=2)
     write_atomic(out / STARTED, started + "\n")
     (out / MANIFEST).unlink()
@@ -165,48 +182,62 @@ def _ask_for_missing(
     stage: Stage, settings: DraftSettings, plan: list[Request], server: ChatServer, tell: Callable[[Progress], None]
 ) -> Manifest:
     path = stage.folder / RAW
-    before = read_journal(path, settings.attempts)
+    before = read_journal(path, plan, settings.model, settings.attempts)
     prices = (settings.usd_per_million_input or 0.0, settings.usd_per_million_output or 0.0)
     budget = Budget(settings.budget_tokens, settings.budget_usd, *prices, spent=before.spent)
+    # Those that failed before come last: others show first whether it is the server that fails.
     waiting = [request for request in plan if request.index not in before.settled]
+    waiting.sort(key=lambda request: request.index in before.set_aside)
+    known = plan[next(iter(before.drafts))] if before.drafts else None
 
-    def open_teacher(record: Record) -> LlmTeacher:
-        patience = Patience(**settings.model_dump(include=set(Patience.model_fields)))
-        begun = {one.seed: Begun(before.asked[one.index], before.bad[one.index]) for one in waiting}
-        request = settings.as_request()
+    def open_teacher(record: Record, note: Callable[[str], None]) -> LlmTeacher:
+        begun = {
+            one.seed: Begun(before.asked[one.index], before.bad[one.index], one.index in before.set_aside)
+            for one in plan
+        }
+        hopeless = None if before.drafts else before.bad.total()
         return LlmTeacher(
-            server, settings.model, request, patience, budget, record, begun=begun, answered=before.answered
+            server,
+            settings.model,
+            settings.as_request(),
+            settings,
+            budget,
+            record,
+            tell=note,
+            begun=begun,
+            hopeless=hopeless,
         )
 
-    def say(done: int) -> None:
+    def say(done: int, note: str) -> None:
         spent = budget.spent
         usd = None if settings.usd_per_million_input is None else budget.price(spent)
-        tell(Progress(len(plan) - len(waiting) + done, len(plan), spent.input + spent.output, usd))
+        tell(Progress(len(plan) - len(waiting) + done, len(plan), spent.input + spent.output, usd, note))
 
-    drafting = Drafting(stage, waiting, settings.concurrency, open_teacher)
+    drafting = Drafting(stage, waiting, known, settings.concurrency, open_teacher)
     try:
         drafting.run(say)
     except (ModelError, KeyboardInterrupt):
         if path.exists():
-            write_results(stage.folder, STAGE, read_journal(path, settings.attempts), plan, settings.model)
+            journal = read_journal(path, plan, settings.model, settings.attempts)
+            write_results(stage.folder, STAGE, journal, plan, settings.model)
         raise
-    journal = read_journal(path, settings.attempts)
-    missing = len(plan) - len(journal.settled)
-    if missing and not drafting.budget_reached:
-        raise ModelError("the server refuses every request", where=server.name, fix=journal.refusal)
+    journal = read_journal(path, plan, settings.model, settings.attempts)
     stage.start()
-    counts = write_results(stage.folder, STAGE, journal, plan, settings.model)
-    return stage.finish(**_facts(settings, server, journal, counts, missing, budget))
+    reasons = write_results(stage.folder, STAGE, journal, plan, settings.model)
+    return stage.finish(**_facts(settings, server, journal, reasons, budget))
 
 
 def _facts(
-    settings: DraftSettings, server: ChatServer, journal: Journal, counts: dict[str, int], missing: int, budget: Budget
+    settings: DraftSettings, server: ChatServer, journal: Journal, reasons: Counter[str], budget: Budget
 ) -> dict[str, Any]:
     priced = settings.usd_per_million_input is not None
+    missing = settings.count - len(journal.settled)
     return {
         "server": server.name,
         "requests": settings.count,
-        **counts,
+        "drafts": settings.count - missing - reasons.total(),
+        "dropped": reasons.total(),
+        "dropped_because": dict(reasons.most_common()),
         "unasked": missing,
         "stopped_by": "budget" if missing else None,
         "asked": journal.asked.total(),

@@ -16,6 +16,7 @@ from data_pipeline.teacher_prompt import FIELDS, TOP
 
 MAX_ANSWER = 1_000_000
 """Characters; a longer answer is not read."""
+CUT = "the answer was cut off at its most tokens"
 _MOST = {"problem": 20_000, "module": 200, "code": 100_000, "testbench": 200_000, "reference_model": 100_000}
 _MAX_OBJECTS = 200
 _OBJECT = re.compile(r'\{\s*"')
@@ -29,6 +30,18 @@ _DECODER = json.JSONDecoder(strict=False)
 
 class BadAnswer(ValueError):
     """An answer that is no draft; the text is the reason, in words of ours alone."""
+
+
+def judge_answer(
+    text: str, finish_reason: str, topic: str, level: Level, circuit_type: CircuitType, teacher: str
+) -> Draft | str:
+    """The draft in an answer, or the reason why there is none, whatever the answer is."""
+    try:
+        return read_answer(text, topic, level, circuit_type, teacher)
+    except BadAnswer as error:
+        return CUT if finish_reason == "length" else str(error)
+    except Exception as error:  # an answer that our own reading cannot bear is no reason to end a run
+        return f"the answer cannot be read ({type(error).__name__})"
 
 
 def read_answer(text: str, topic: str, level: Level, circuit_type: CircuitType, teacher: str) -> Draft:

@@ -25,6 +25,12 @@ SCHEMA: dict[str, Any] = {
     "required": list(FIELDS),
     "additionalProperties": False,
 }
+FORMS: tuple[dict[str, Any], ...] = (
+    {"type": "json_schema", "json_schema": {"name": "exercise", "strict": True, "schema": SCHEMA}},
+    {"type": "json_object"},
+    {},
+)
+"""What a request's `response_format` is, the most that a server may know first; the last is none at all."""
 
 _LEVELS: dict[Level, str] = {
     "easy": "easy: one idea, a handful of ports, about 10 to 30 lines of RTL; a student in the first weeks solves it",

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from autovcoder.store import Manifest
     from data_pipeline.teacher import Progress
 
+_REASONS = 5
+"""How many of the commonest reasons for drops are said."""
+
 
 def drafts(
     out: Out,
@@ -40,7 +43,8 @@ def drafts(
 ) -> None:
     """Ask a language model for drafts: problem, Verilog, testbench and Python model; nothing in them is proven yet.
 
-    The key is read from OPENAI_API_KEY. A run that was interrupted, or stopped at its budget, goes on when repeated.
+    The key is read from OPENAI_API_KEY. A run that was interrupted, or stopped at its budget, goes on when repeated;
+    one that is complete goes on with a greater --count.
     """
     from autovcoder.config import load_settings
     from data_pipeline.teacher import DraftSettings, make_drafts
@@ -69,7 +73,8 @@ def drafts(
 
 def _words(progress: Progress) -> str:
     money = "" if progress.usd is None else f", {progress.usd:.2f} USD"
-    return f"{progress.done:,} of {progress.count:,} requests, {progress.tokens:,} tokens{money}"
+    note = f"; {progress.note}" if progress.note else ""
+    return f"{progress.done:,} of {progress.count:,} requests, {progress.tokens:,} tokens{money}{note}"
 
 
 def _say(manifest: Manifest, out: Path) -> None:
@@ -78,6 +83,8 @@ def _say(manifest: Manifest, out: Path) -> None:
     money = "" if facts["usd"] is None else f", {facts['usd']:.2f} USD"
     counts = f"{facts['drafts']:,} drafts, {facts['dropped']:,} dropped"
     say(f"{out}: {counts}; {facts['asked']:,} answers, {tokens:,} tokens{money}")
+    for reason, times in list(facts["dropped_because"].items())[:_REASONS]:
+        say(f"  dropped {times:,}: {reason}")
     if facts["unasked"]:
         say(
             f"stopped at the budget: {facts['unasked']:,} of {facts['requests']:,} requests are not settled; run it"

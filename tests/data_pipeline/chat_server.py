@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import re
@@ -133,6 +134,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     host: ChatHost
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two writes
 
     def log_message(self, format: str, *arguments: object) -> None:
         pass
@@ -174,6 +176,8 @@ class _Handler(BaseHTTPRequestHandler):
         }
         if fault in wrong:
             self._send(200, wrong[fault])
+        elif fault == "gzip":
+            self._send(200, gzip.compress(json.dumps(self._completion(content)).encode()), {"Content-Encoding": "gzip"})
         elif fault == "huge":
             self._send(200, "x" * 9_000_000)
         elif fault and fault.startswith("429 after "):
@@ -205,7 +209,8 @@ class _Handler(BaseHTTPRequestHandler):
         return {"id": "1", "object": "chat.completion", "model": "m", "choices": [choice], "usage": self.host.usage}
 
     def _send(self, status: int, value: Any, headers: dict[str, str] | None = None) -> None:
-        body = value.encode() if isinstance(value, str) else json.dumps(value).encode()
+        text = value if isinstance(value, str | bytes) else json.dumps(value)
+        body = text.encode() if isinstance(text, str) else text
         self._head(status, len(body), headers)
         self.wfile.write(body)
 

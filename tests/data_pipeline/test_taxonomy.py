@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -10,15 +11,29 @@ import pytest
 from autovcoder.errors import ConfigError
 from data_pipeline.taxonomy import CIRCUIT_TYPES, LEVELS, load_topics
 
+BUILTIN = Path(__file__).parents[2] / "eval/builtin"
+_FILLING = {"a", "and", "code", "controller", "of", "simple", "unit", "with"}
 
-def test_there_are_hundreds_of_distinct_topics_of_every_kind_and_level() -> None:
+
+def words(name: str) -> frozenset[str]:
+    """What a name says, whatever its order, case, hyphens and the size at its end."""
+    return frozenset(re.findall(r"[a-z]+[0-9]*[a-z]+|[a-z]", name.lower())) - _FILLING
+
+
+def test_there_are_hundreds_of_topics_of_every_kind_and_level() -> None:
     topics = load_topics()
-    assert len(topics) >= 280
-    assert len({" ".join(topic.name.lower().split()) for topic in topics}) == len(topics)
+    assert len(topics) >= 430
     pairs = Counter((kind, level) for topic in topics for kind in topic.circuit_types for level in topic.levels)
     assert set(pairs) == {(kind, level) for kind in CIRCUIT_TYPES for level in LEVELS}
     assert min(pairs.values()) >= 40
     assert len({topic.group for topic in topics}) >= 19
+
+
+def test_no_topic_is_a_problem_of_the_suite_that_comes_with_the_package() -> None:
+    problems = {words(folder.name): folder.name for folder in BUILTIN.iterdir() if (folder / "problem.yaml").exists()}
+    assert len(problems) >= 50
+    assert words("Restoring divider") == words("restoring_divider8")
+    assert {topic.name: problems[words(topic.name)] for topic in load_topics() if words(topic.name) in problems} == {}
 
 
 def test_a_taxonomy_of_ones_own_is_read_in_its_order(tmp_path: Path) -> None:

@@ -25,11 +25,13 @@ from autovcoder.config import load_settings
 from autovcoder.errors import ConfigError, InputError, ModelError, StoreError
 from autovcoder.records import Draft, content_id
 from autovcoder.store import Manifest, read_jsonl, read_manifest, read_records
+from data_pipeline import teacher_answer
 from data_pipeline.budget import Budget, BudgetReached, Ended, Tokens
-from data_pipeline.chat_client import ChatServer
+from data_pipeline.chat_client import ChatServer, Patience, read_completion
+from data_pipeline.draft_journal import HOPELESS, read_journal
 from data_pipeline.taxonomy import load_topics
-from data_pipeline.teacher import DraftSettings, make_drafts, make_plan
-from data_pipeline.teacher_answer import MAX_ANSWER, BadAnswer, read_answer
+from data_pipeline.teacher import DraftSettings, Progress, make_drafts, make_plan
+from data_pipeline.teacher_answer import MAX_ANSWER, BadAnswer, judge_answer, read_answer
 from data_pipeline.teacher_prompt import FIELDS, teacher_prompt
 from hdl_sim.icarus import Icarus
 
@@ -38,12 +40,33 @@ from .chat_server import Asked, chat_host, small_draft
 AUTOVCODER = str(Path(sys.executable).with_name("autovcoder"))
 DATA = os.environ.get("AUTOVCODER_DATA")
 QUICK: dict[str, Any] = {"backoff_s": 0.01, "longest_wait_s": 3.0, "timeout_s": 8.0, "model": "m"}
-COST = 1000
-"""Tokens that the server counts for an answer."""
+NAN, INF = float("nan"), float("inf")
 
 
 def drafting(out: Path, url: str, **settings: Any) -> Manifest:
-    return make_drafts(out, DraftSettings(**{**QUICK, "server": url, **settings}))
+    """Make drafts; however that ends, each request is a draft, dropped or still to be asked."""
+    resolved = DraftSettings(**{**QUICK, "server": url, **settings})
+    try:
+        manifest = make_drafts(out, resolved)
+    except ModelError:
+        if (out / "raw.jsonl").exists():
+            journal = read_journal(out / "raw.jsonl", make_plan(load_topics(), resolved), "m", resolved.attempts)
+            assert not journal.drafts.keys() & journal.dropped.keys()
+            assert kept(out) + len(rows(out, "dropped.jsonl")) == len(journal.settled)
+        raise
+    facts = manifest.facts
+    assert facts["drafts"] + facts["dropped"] + facts["unasked"] == facts["requests"]
+    assert (facts["drafts"], facts["dropped"]) == (kept(out), len(rows(out, "dropped.jsonl")))
+    return manifest
+
+
+def kept(out: Path) -> int:
+    return len(rows(out, "drafts.jsonl"))
+
+
+def replies(out: Path) -> list[dict[str, Any]]:
+    """The rows of what came back."""
+    return [row for row in rows(out, "raw.jsonl") if row["outcome"] not in ("asked", "dropped")]
 
 
 def rows(out: Path, file: str) -> list[dict[str, Any]]:
@@ -215,6 +238,7 @@ FAULTS = [
     "no content",
     "not json",
     "huge",
+    "gzip",
 ]
 
 
@@ -228,13 +252,14 @@ def test_no_draft_is_lost_to_any_fault_and_the_order_of_arrival_leaves_no_trace(
         return kinds[asked.nth] if asked.nth < len(kinds) else None
 
     with chat_host(fault=fault, delay=lambda asked: 0.03) as host:
-        manifest = drafting(tmp_path / "faults", host.url, count=40, concurrency=5, timeout_s=2)
+        manifest = drafting(tmp_path / "faults", host.url, count=40, concurrency=5, timeout_s=1)
     assert manifest.facts["drafts"] == 40
     assert manifest.facts["dropped"] == manifest.facts["unasked"] == 0
     assert rows(tmp_path / "faults", "dropped.jsonl") == []
-    raw = rows(tmp_path / "faults", "raw.jsonl")
+    raw = replies(tmp_path / "faults")
     assert len(raw) == len(host.asked) == manifest.facts["asked"]
     assert manifest.facts["asked_again"] == len(raw) - 40
+    assert [row["outcome"] for row in raw if row["index"] == FAULTS.index("gzip")] == ["answer"]
     assert host.most_open == 5
     told = manifest.facts["faults"]
     assert (told["HTTP 503"], told["HTTP 408"], told["HTTP 429"]) == (1, 1, 2)
@@ -250,12 +275,12 @@ def test_no_draft_is_lost_to_any_fault_and_the_order_of_arrival_leaves_no_trace(
 def test_every_answer_is_kept_as_it_came(tmp_path: Path) -> None:
     with chat_host(fault=lambda asked: ["429 slow down", "wrong schema", None][asked.nth]) as host:
         drafting(tmp_path / "out", host.url, count=1)
-    busy, wrong, good = rows(tmp_path / "out", "raw.jsonl")
+    busy, wrong, good = replies(tmp_path / "out")
     assert (busy["index"], busy["status"], busy["outcome"], busy["reason"]) == (0, 429, "fault", "HTTP 429")
     assert json.loads(busy["body"]) == {"error": {"message": "slow down"}}
     assert busy["usage"] == {"input": 0, "output": 0, "counted_by_server": False}
-    assert (wrong["outcome"], wrong["reason"], wrong["finish_reason"]) == ("bad answer", "a key is missing", "stop")
-    assert (good["outcome"], good["attempt"], good["form"]) == ("draft", 2, "json_schema")
+    assert (wrong["outcome"], wrong["attempt"], wrong["finish_reason"]) == ("answer", 1, "stop")
+    assert (good["outcome"], good["attempt"], good["form"]) == ("answer", 2, "json_schema")
     assert good["usage"] == {"input": 900, "output": 100, "counted_by_server": True}
     assert json.loads(good["body"])["choices"][0]["message"]["content"] == json.dumps(small_draft(host.asked[0]))
     assert 0 <= good["seconds"] < 1
@@ -274,20 +299,35 @@ def test_a_server_that_asks_to_wait_is_waited_for(tmp_path: Path) -> None:
     assert third - second >= 0.9
 
 
-def test_waits_grow_until_a_bound(tmp_path: Path) -> None:
-    with chat_host(fault=lambda asked: "500" if asked.nth < 5 else None) as host:
-        drafting(tmp_path / "out", host.url, count=1, backoff_s=0.08, longest_wait_s=0.4)
-    times = [asked.at for asked in host.asked]
-    waits = [b - a for a, b in itertools.pairwise(times)]
-    for wait, least in zip(waits, (0.04, 0.08, 0.16, 0.32, 0.4), strict=True):
-        assert least <= wait < least * 2 + 2
+@given(st.integers(1, 100), st.none() | st.floats(0, 1e9), st.floats(0, 1))
+def test_waits_grow_until_a_bound(faults: int, asked_for: float | None, chance: float) -> None:
+    patience = Patience(backoff_s=0.5, longest_wait_s=40)
+    wait = patience.wait_s(faults, asked_for, chance)
+    assert wait <= 40
+    assert wait >= min(40, asked_for or 0)
+    if not asked_for and faults <= 6:
+        assert 0.25 * 2 ** (faults - 1) <= wait <= 0.5 * 2 ** (faults - 1)
+    if faults > 8:
+        assert wait == 40
+
+
+def test_waits_that_grow_are_waited_and_said(tmp_path: Path) -> None:
+    told: list[Progress] = []
+    with chat_host(fault=lambda asked: "500" if asked.nth < 8 else None) as host:
+        settings = DraftSettings(**{**QUICK, "backoff_s": 0.04, "longest_wait_s": 0.2}, server=host.url, count=1)
+        make_drafts(tmp_path / "out", settings, told.append)
+    waits = [b.at - a.at for a, b in itertools.pairwise(host.asked)]
+    assert all(wait >= least for wait, least in zip(waits, (0.02, 0.04, 0.08, 0.16, 0.2, 0.2, 0.2, 0.2), strict=True))
+    assert waits[7] < 2  # without a bound at least 2.5
+    assert told[0] == Progress(0, 1, 0, None)  # from the start on
+    assert "waiting 0 s: HTTP 500" in [progress.note for progress in told]
 
 
 def test_a_slow_answer_stops_nobody_else(tmp_path: Path) -> None:
     index = numbers(30)
-    with chat_host(delay=lambda asked: 1.5 if index[asked.prompt] == 0 else 0.0) as host:
+    with chat_host(delay=lambda asked: 0.8 if index[asked.prompt] == 0 else 0.0) as host:
         drafting(tmp_path / "out", host.url, count=30, concurrency=3, timeout_s=10)
-    raw = rows(tmp_path / "out", "raw.jsonl")
+    raw = replies(tmp_path / "out")
     assert raw[-1]["index"] == 0
     assert topics_of(tmp_path / "out")[0] == raw[-1]["topic"]
 
@@ -307,7 +347,9 @@ def test_what_never_comes_right_is_dropped_with_its_reason_and_the_rest_stays(tm
         "the answer holds no JSON object",
     ]
     asked = {index[prompt]: times for prompt, times in host.times().items()}
-    assert (asked[2], asked[5], asked[7], asked[9], asked[0]) == (3, 3, 3, 1, 1)
+    # One that only meets faults has another chance after all others; a refusal is asked again with other seeds.
+    assert (asked[2], asked[5], asked[7], asked[9], asked[10]) == (3, 3, 2 * 3, 3, 1)
+    assert manifest.facts["dropped_because"] == dict(Counter(reasons).most_common())
     assert {row["stage"] for row in rows(tmp_path / "out", "dropped.jsonl")} == {"data.drafts"}
 
 
@@ -333,10 +375,138 @@ def test_a_busy_server_loses_nothing_however_often_it_says_so(tmp_path: Path) ->
 
     with chat_host(fault=fault, delay=lambda asked: 0.01) as host:
         manifest = drafting(
-            tmp_path / "out", host.url, count=80, concurrency=2, retries=2, backoff_s=0.4, longest_wait_s=0.4
+            tmp_path / "out", host.url, count=80, concurrency=2, retries=2, backoff_s=0.2, longest_wait_s=0.2
         )
     assert manifest.facts["drafts"] == 80
     assert host.times()[first] > 3
+
+
+@pytest.mark.parametrize("place", [0, 3, 5])
+def test_one_request_that_always_fails_ends_no_run(tmp_path: Path, place: int) -> None:
+    index = numbers(6)
+    with chat_host(fault=lambda asked: "500" if index[asked.prompt] == place else None) as host:
+        manifest = drafting(tmp_path / "out", host.url, count=6, concurrency=1, retries=2)
+    assert (manifest.facts["drafts"], manifest.facts["dropped_because"]) == (5, {"no answer: HTTP 500": 1})
+
+
+def test_requests_that_fail_for_ever_are_given_up_in_a_later_run(tmp_path: Path) -> None:
+    index, out = numbers(9), tmp_path / "out"
+
+    def fault(asked: Asked) -> str | None:
+        return "500" if index[asked.prompt] in (2, 3, 4, 5) else None
+
+    with chat_host(fault=fault) as host:
+        with pytest.raises(ModelError, match="no answers"):  # so many in a row look like an outage
+            drafting(out, host.url, count=9, concurrency=1, retries=2)
+        before = len(host.asked)
+        manifest = drafting(out, host.url, count=9, concurrency=1, retries=2)
+    # Those that failed come last.
+    assert [index[asked.prompt] for asked in host.asked[before:]][:7] == [5, 5, 6, 7, 8, 2, 2]
+    assert (manifest.facts["drafts"], manifest.facts["dropped"]) == (5, 4)
+
+
+@pytest.mark.parametrize("fault", ["500", "400 your credit is used up"])
+@pytest.mark.parametrize(("count", "slow"), [(20, 3), (6, 3), (5, 3)])
+def test_an_outage_drops_nothing_whenever_it_comes(tmp_path: Path, fault: str, count: int, slow: int) -> None:
+    """After four answers nothing but faults, except for a slow answer that was under way."""
+    index, out = numbers(count), tmp_path / "out"
+
+    def delay(asked: Asked) -> float:
+        return 0.3 if index[asked.prompt] == slow else 0.0
+
+    def broken(asked: Asked) -> str | None:
+        return fault if len(host.asked) > 4 and index[asked.prompt] != slow else None
+
+    with chat_host(fault=broken, delay=delay) as host:
+        with pytest.raises(ModelError, match=r"gives no answers|from here on refuses every request.*used up"):
+            drafting(out, host.url, count=count, concurrency=2, retries=2)
+        assert rows(out, "dropped.jsonl") == []
+        host.fault = lambda asked: None
+        manifest = drafting(out, host.url, count=count, concurrency=2, retries=2)
+    assert (manifest.facts["drafts"], manifest.facts["dropped"]) == (count, 0)
+
+
+def test_a_failure_of_sampling_is_asked_again_in_the_same_form(tmp_path: Path) -> None:
+    index = numbers(8)
+
+    def fault(asked: Asked) -> str | None:
+        return "400 json_validate_failed" if index[asked.prompt] in (3, 6) and asked.nth < 2 else None
+
+    with chat_host(fault=fault) as host:
+        manifest = drafting(tmp_path / "out", host.url, count=8, concurrency=1)
+    assert manifest.facts["drafts"] == 8
+    assert {asked.request["response_format"]["type"] for asked in host.asked} == {"json_schema"}
+    assert len({asked.request["seed"] for asked in host.asked}) == len(host.asked) == 8 + 2 * 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "told", "change"),
+    [
+        ("cut at length", r"cut off at its most tokens.*raise max_tokens", {"max_tokens": 9_000}),
+        ("wrong schema", r"a key is missing.*--model", {"attempts": 4}),
+    ],
+)
+def test_when_no_answer_is_a_draft_the_run_ends_soon(
+    tmp_path: Path, fault: str, told: str, change: dict[str, int]
+) -> None:
+    out = tmp_path / "out"
+    with chat_host(fault=lambda asked: fault) as host:
+        with pytest.raises(ModelError, match=told):
+            drafting(out, host.url, count=40, concurrency=2)
+        assert HOPELESS <= len(host.asked) <= HOPELESS + 2
+        assert rows(out, "dropped.jsonl") == []
+        host.fault = lambda asked: None
+        assert drafting(out, host.url, count=40, **change).facts["drafts"] == 40
+
+
+def test_a_greater_count_goes_on_in_the_same_folder(tmp_path: Path) -> None:
+    with chat_host() as host:
+        first = drafting(tmp_path / "out", host.url, count=5)
+        assert drafting(tmp_path / "out", host.url, count=5, attempts=1, max_tokens=10) == first
+        assert drafting(tmp_path / "out", host.url, count=3) == first
+        assert drafting(tmp_path / "out", host.url, count=9).facts["drafts"] == 9
+        assert len(host.asked) == 9
+        drafting(tmp_path / "whole", host.url, count=9)
+    assert (tmp_path / "out/drafts.jsonl").read_bytes() == (tmp_path / "whole/drafts.jsonl").read_bytes()
+
+
+def test_kept_answers_are_judged_anew(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with chat_host() as host:
+        drafting(out, host.url, count=3)
+        lines = (out / "raw.jsonl").read_text().splitlines(keepends=True)
+        number = next(i for i, row in enumerate(map(json.loads, lines)) if row["outcome"] == "answer")
+        lines[number] = lines[number].replace("Mismatches:", "Errors:")
+        (out / "raw.jsonl").write_text("".join(lines))
+        manifest = drafting(out, host.url, count=4)
+    assert (manifest.facts["drafts"], len(host.asked)) == (4, 3 + 2)
+    assert manifest.facts["bad_answers"] == {"'testbench' does not end with the line asked for and $finish": 1}
+
+
+@pytest.mark.parametrize(
+    "line", ["{}", '{"index": "x", "outcome": "answer"}', '{"index": 0, "outcome": "asked", "usage": {}}', "no JSON"]
+)
+def test_a_row_that_is_none_is_one_line(tmp_path: Path, line: str) -> None:
+    with chat_host() as host:
+        drafting(tmp_path / "out", host.url, count=1)
+        with (tmp_path / "out/raw.jsonl").open("a") as file:
+            file.write(line + "\n")
+        with pytest.raises(StoreError, match=r"raw\.jsonl, row 3"):
+            drafting(tmp_path / "out", host.url, count=2)
+
+
+def test_what_our_own_reading_cannot_bear_is_kept_and_a_bad_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> Draft:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(teacher_answer, "read_answer", fails)
+    assert judge_answer("", "", "things", "easy", "sequential", "m") == "the answer cannot be read (ZeroDivisionError)"
+    with chat_host() as host:
+        manifest = drafting(tmp_path / "out", host.url, count=1)
+    assert manifest.facts["dropped"] == 1
+    assert all("Mismatches" in row["body"] for row in replies(tmp_path / "out"))
 
 
 # ---- servers that cannot be used -----------------------------------------------------------------
@@ -395,21 +565,46 @@ def test_a_dead_server_ends_the_run_and_drops_nothing(tmp_path: Path, fault: str
     assert (manifest.facts["drafts"], manifest.facts["dropped"]) == (9, 0)
 
 
-def test_nobody_there_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="cannot connect"):
-        drafting(tmp_path / "out", "http://127.0.0.1:1", count=2, retries=2)
-    with pytest.raises(ModelError, match="not a server's address"):
-        drafting(tmp_path / "other", "localhost", count=2)
-    assert not (tmp_path / "other").exists()
+def test_nobody_there_is_one_line_soon(tmp_path: Path) -> None:
+    for server, cause in [("http://127.0.0.1:1", "refused"), ("http://nobody.invalid", "cannot connect: .*[a-z]")]:
+        out = tmp_path / cause[:3]
+        with pytest.raises(ModelError, match=cause) as caught:
+            drafting(out, server, count=20, concurrency=1)
+        assert "--server" in str(caught.value)
+        assert len(replies(out)) == 3  # though ten faults would be borne from a server that was there
+    with chat_host(fault=lambda asked: "reset" if asked.nth < 5 else None) as host:
+        assert drafting(tmp_path / "there", host.url, count=1).facts["drafts"] == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("localhost", "not a server's address"),
+        ("http://a..b", "not a server's address"),
+        ("http://two words", "not a server's address"),
+        ("http://" + "a" * 70 + ".org", "not a server's address"),
+        ("http://user:hidden/x@host", "not a server's address"),
+        ("http://host:99999", "not a server's address"),
+        ("http://host/v1?key=hidden", "nothing after"),
+        ("http://user:hidden@host/v1#hidden", "nothing after"),
+        ("http://host/v1/chat/completions", "not of the API"),
+    ],
+)
+def test_an_address_that_is_none_is_one_line_without_secrets(tmp_path: Path, url: str, told: str) -> None:
+    with pytest.raises(ModelError, match=told) as caught:
+        drafting(tmp_path / "out", url, count=2)
+    assert "hidden" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_server_that_refuses_everything_is_at_fault_itself(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with chat_host(fault=lambda asked: "400 unknown parameter seed") as host:
         for count in (40, 2):  # more than it takes to see it at once, and fewer
-            with pytest.raises(ModelError, match=r"refuses every request.*unknown parameter seed"):
+            with pytest.raises(ModelError, match=r"refuses every request.*unknown parameter seed") as caught:
                 drafting(out.with_name(str(count)), host.url, count=count, concurrency=1)
         assert len(host.asked) <= 3 * 8 + 3 * 2
+        assert "request: in --config" in str(caught.value)
         host.fault = lambda asked: None
         assert drafting(out.with_name("40"), host.url, count=40).facts["drafts"] == 40
 
@@ -432,17 +627,37 @@ def test_a_server_that_knows_no_form_of_answers_is_asked_without(tmp_path: Path)
 
 
 def test_the_key_goes_to_the_server_and_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-word")
-    echo = "500 wrong key sk-secret-word"
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-word-of-theirs")
+    echo = "500 wrong key sk-secret-word-of-theirs"
     with chat_host(fault=lambda asked: echo if asked.nth == 0 else None) as host:
         drafting(tmp_path / "out", host.url.replace("//", "//user:hidden@"), count=2)
-    assert {asked.headers["Authorization"] for asked in host.asked} == {"Bearer sk-secret-word"}
+    assert {asked.headers["Authorization"] for asked in host.asked} == {"Bearer sk-secret-word-of-theirs"}
     for path in (tmp_path / "out").iterdir():
         assert "secret-word" not in path.read_text()
         assert "hidden" not in path.read_text()
     monkeypatch.setenv("OPENAI_API_KEY", "two\nlines")
     with pytest.raises(InputError, match="OPENAI_API_KEY is not a key"):
         ChatServer("http://localhost", timeout_s=1)
+
+
+@pytest.mark.parametrize("key", ["test", "EMPTY"])
+def test_a_placeholder_for_a_key_changes_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    answer = json.dumps({**GOOD, "problem": "EMPTY test"})
+    with chat_host(
+        answer=lambda asked: answer, fault=lambda asked: "500 EMPTY test" if asked.nth == 0 else None
+    ) as host:
+        drafting(tmp_path / "out", host.url, count=1, topics_file=_one_topic(tmp_path))
+    first, second = replies(tmp_path / "out")
+    assert "EMPTY test" in first["body"]
+    assert json.loads(second["body"])["choices"][0]["message"]["content"] == answer
+    assert kept(tmp_path / "out") == 1
+
+
+def _one_topic(folder: Path) -> Path:
+    path = folder / "topics.yaml"
+    path.write_text("groups:\n  ours:\n    things: sequential easy\n")
+    return path
 
 
 # ---- money ---------------------------------------------------------------------------------------
@@ -461,8 +676,8 @@ def test_a_budget_ends_the_run_cleanly_and_a_greater_one_goes_on(tmp_path: Path)
         assert len(topics_of(out)) == asked
         again = drafting(out, host.url, **settings, budget_tokens=8_500)
         assert (again.facts["drafts"], len(host.asked)) == (asked, asked)
-        with pytest.raises(StoreError, match="another"):
-            drafting(out, host.url, **{**settings, "count": 21}, budget_tokens=50_000)
+        with pytest.raises(StoreError, match=r"another config .temperature"):
+            drafting(out, host.url, **settings, temperature=0.1, budget_tokens=50_000)
         assert read_manifest(out).facts["drafts"] == asked
         text = (out / "manifest.json").read_text()
         (out / "manifest.json").write_text(text.replace('"python": "3', '"python": "2'))
@@ -501,6 +716,44 @@ def test_what_a_server_does_not_count_is_counted_here(tmp_path: Path) -> None:
     assert 5000 + 3 * 300 < tokens["output"] < 5000 + 3 * 1000
 
 
+@pytest.mark.parametrize(
+    ("usage", "output"),
+    [
+        ({"prompt_tokens": 900, "completion_tokens": 100, "total_tokens": 5000}, 4100),  # 4,000 of reasoning
+        ({"prompt_tokens": 900, "completion_tokens": 100, "total_tokens": 1000}, 100),
+        ({"prompt_tokens": 900, "completion_tokens": 100}, 100),
+        ({"completion_tokens": 100, "total_tokens": 1000}, 100),
+        ({"prompt_tokens": 900, "total_tokens": 1000}, None),
+        ({"prompt_tokens": 900, "completion_tokens": 100, "total_tokens": -5}, 100),
+    ],
+)
+def test_reasoning_that_only_the_total_counts_is_output(usage: dict[str, int], output: int | None) -> None:
+    choice = {"message": {"content": ""}, "finish_reason": "\ud800"}
+    completion = read_completion(json.dumps({"choices": [choice], "usage": usage}))
+    assert completion
+    assert completion.output == output
+    assert completion.finish_reason.encode()
+
+
+def test_what_was_cut_off_counts_as_the_most_it_can_have_cost(tmp_path: Path) -> None:
+    most, cost = {"input": 10, "output": 500}, {"input": 9, "output": 50}
+    plan = make_plan(load_topics(), DraftSettings(model="m", server="s", count=3))
+    journal = [
+        {"index": 0, "outcome": "asked", "usage": most},
+        {"index": 1, "outcome": "asked", "usage": most},
+        {"index": 1, "outcome": "fault", "usage": cost, "reason": "HTTP 500"},
+        {"index": 1, "outcome": "asked", "usage": most},  # cut off, and asked again
+        {"index": 1, "outcome": "asked", "usage": most},
+        {"index": 1, "outcome": "fault", "usage": cost, "reason": "HTTP 500"},
+        {"index": 2, "outcome": "dropped", "reason": "no answer: HTTP 500"},
+    ]
+    path = tmp_path / "raw.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in journal))
+    read = read_journal(path, plan, "m", attempts=3)
+    assert read.spent == Tokens(2 * 10 + 2 * 9, 2 * 500 + 2 * 50)
+    assert (read.asked, read.settled) == (Counter({1: 3, 0: 1}), {2})
+
+
 def test_what_is_under_way_counts_as_the_most_it_can_cost() -> None:
     budget, ended = Budget(tokens=100), threading.Event()
     budget.reserve(Tokens(10, 50), ended)
@@ -531,6 +784,10 @@ def test_what_is_under_way_counts_as_the_most_it_can_cost() -> None:
         ({"budgettokens": 5}, "did you mean 'budget_tokens'"),
         ({"levels": ("simple",)}, "levels"),
         ({"model": ""}, "model"),
+        ({"request": {"seed": 4}}, "null leaves it out"),
+        ({"request": {"top_p": float("nan")}}, "not finite"),
+        *[({name: value}, name) for name in ("timeout_s", "backoff_s", "longest_wait_s") for value in (NAN, INF)],
+        *[({"temperature": value}, "temperature") for value in (NAN, INF)],
     ],
 )
 def test_settings_that_do_not_agree_are_refused(values: dict[str, Any], told: str) -> None:
@@ -540,11 +797,19 @@ def test_settings_that_do_not_agree_are_refused(values: dict[str, Any], told: st
 
 def test_what_else_goes_into_a_request_wins(tmp_path: Path) -> None:
     more = {"max_tokens": None, "max_completion_tokens": 700, "temperature": None, "top_p": 0.5}
+    more |= {"seed": None, "response_format": None}
     with chat_host() as host:
         drafting(tmp_path / "out", host.url, count=1, request=more, budget_tokens=9_000)
     request = host.asked[0].request
     assert (request["max_completion_tokens"], request["top_p"], request["model"]) == (700, 0.5, "m")
-    assert not {"max_tokens", "temperature"} & request.keys()
+    assert not {"max_tokens", "temperature", "seed", "response_format"} & request.keys()
+
+
+def test_what_a_server_does_not_know_can_be_left_out_in_the_same_folder(tmp_path: Path) -> None:
+    with chat_host(fault=lambda asked: "422 seed: extra input" if "seed" in asked.request else None) as host:
+        with pytest.raises(ModelError, match=r"seed: extra input.*request: in --config"):
+            drafting(tmp_path / "out", host.url, count=10)
+        assert drafting(tmp_path / "out", host.url, count=10, request={"seed": None}).facts["drafts"] == 10
 
 
 # ---- the command ---------------------------------------------------------------------------------
@@ -572,20 +837,24 @@ def test_a_killed_command_goes_on_and_asks_only_what_is_missing(tmp_path: Path, 
         assert process.returncode == (130 if blow == signal.SIGINT else -blow)
         assert "Traceback" not in told
         time.sleep(0.3)
-        known = len((out / "raw.jsonl").read_bytes().split(b"\n")) - 1
+        known, asked = len(replies(out)), len(rows(out, "raw.jsonl")) - len(replies(out))
         assert 5 <= known < 24
         if blow == signal.SIGINT:
-            assert len(rows(out, "drafts.jsonl")) == known
+            # What was under way had time to come.
+            assert len(rows(out, "drafts.jsonl")) == known == asked
         else:
             with (out / "raw.jsonl").open("ab") as file:
                 file.write(b'{"index": 23, "outcome": "dr')  # a torn row
         before = len(host.asked)
         host.delay = lambda asked: 0.0
-        assert drafting(out, host.url, count=24).facts["drafts"] == 24
+        manifest = drafting(out, host.url, count=24)
+        assert manifest.facts["drafts"] == 24
         assert len(host.asked) - before == 24 - known
+        # Whatever was under way may have cost all that it could.
+        assert manifest.facts["tokens"]["output"] == 24 * 100 + (asked - known) * 8192
         drafting(tmp_path / "whole", host.url, count=24)
     assert (out / "drafts.jsonl").read_bytes() == (tmp_path / "whole/drafts.jsonl").read_bytes()
-    assert [row["index"] for row in sorted(rows(out, "raw.jsonl"), key=lambda row: row["index"])] == list(range(24))
+    assert sorted(row["index"] for row in replies(out)) == list(range(24))
 
 
 def test_bad_answers_before_a_kill_count(tmp_path: Path) -> None:
@@ -596,7 +865,7 @@ def test_bad_answers_before_a_kill_count(tmp_path: Path) -> None:
         host.fault = lambda asked: "wrong schema"
         manifest = drafting(out, host.url, count=1)
     assert (manifest.facts["dropped"], len(host.asked)) == (1, 4)
-    assert [row["attempt"] for row in rows(out, "raw.jsonl")] == [0, 1, 2, 3]
+    assert [row["attempt"] for row in replies(out)] == [0, 1, 2, 3]
     seeds = [asked.request["seed"] for asked in host.asked]
     assert seeds[2] == seeds[3]
     assert len(set(seeds)) == 3
@@ -611,9 +880,16 @@ def test_the_command_says_what_it_did_and_what_is_left(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
         assert re.search(r"\d+ drafts, 0 dropped; \d+ answers, [\d,]+ tokens, 0\.\d\d USD\n", done.stderr)
+        assert "dropped" not in done.stderr.split("\n", 1)[1]
         assert re.search(r"stopped at the budget: \d+ of 40 requests are not settled", done.stderr)
         assert {draft.level for draft in read_records(tmp_path / "out/drafts.jsonl", Draft)} <= {"easy", "hard"}
         assert done.stdout == ""
+        index = numbers(6)
+        host.fault = lambda asked: "wrong schema" if index[asked.prompt] < 2 else None
+        done = subprocess.run(
+            command(tmp_path / "worse", host.url, tmp_path, 6), capture_output=True, text=True, check=False
+        )
+        assert "\n  dropped 2: a key is missing\n" in done.stderr
         host.fault = lambda asked: "401"
         done = subprocess.run(
             command(tmp_path / "other", host.url, tmp_path, 4), capture_output=True, text=True, check=False
