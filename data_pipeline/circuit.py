@@ -98,7 +98,7 @@ class Circuit:
 
     Attributes:
         name: the module name when the problem states none.
-        headlines: noun phrases with an article ("an 8-bit up counter"), in several wordings; the last is kept for
+        headlines: noun phrases ("an 8-bit up counter", "wiring that ..."), in several wordings; the last is kept for
             held-out problems.
         body: the RTL between header and ``endmodule``, in Verilog-2001.
         registers: the outputs that are assigned in an ``always`` block.
@@ -108,8 +108,9 @@ class Circuit:
         attachment: what the problem shows besides words.
         roles: port to a few words about it.
         busy: probability of 1 for one-bit inputs that are not fair coins in the stimulus.
-        stimulus: values of inputs for one cycle after the other, where random ones would not lead anywhere (a serial
-            protocol); inputs that it leaves out, the reset always, are drawn.
+        stimulus: of a clocked circuit, values of inputs for one cycle after the other, where random ones would not lead
+            anywhere (a serial protocol); inputs that it leaves out, the reset always, are drawn. Nothing reads that
+            of a combinational circuit.
         cycles: clock cycles (or input vectors) to simulate.
     """
 
@@ -181,8 +182,8 @@ def signed(value: int, width: int) -> int:
 
 
 def article(noun: str) -> str:
-    """The noun phrase with "a" or "an" before it, as it is read aloud ("an 8-bit", "a 16-bit")."""
-    an = re.match(r"[aeioAEIO]|un[^i]|up|8|11\b|18\b|(SR|LFSR|FSM|XOR|XNOR|LSB|MSB)\b", noun)
+    """The noun phrase with "a" or "an" before it, as it is read aloud ("an 8-bit", "a 16-bit", "a one-hot")."""
+    an = re.match(r"(?!one\b)[aeioAEIO]|un[^i]|up|8|11\b|18\b|(SR|LFSR|FSM|XOR|XNOR|LSB|MSB|SPI)\b", noun)
     return f"{'an' if an else 'a'} {noun}"
 
 
@@ -225,22 +226,36 @@ def always_clocked(
     return "\n".join(text)
 
 
+def enumerated(items: Sequence[str]) -> str:
+    """The items in words: "a", "a and b", "a, b and c"; nothing for none."""
+    return " and ".join(filter(None, (", ".join(items[:-1]), *items[-1:])))
+
+
 def reset_fact(reset: Reset | None, effect: str) -> tuple[Fact, ...]:
-    """What must be said about a reset; ``effect`` is what it does, such as ``clears {q}`` (third person)."""
+    """What must be said about a reset; ``effect`` is what it does, such as ``clears {q}`` (third person).
+
+    An effect that only ``clears`` something is what a reader expects, so that it may go without saying.
+    """
     if reset is None:
         return ()
     kind = "asynchronous" if reset.asynchronous else "synchronous"
     level = "low" if reset.active_low else "high"
     port = "{" + reset.port + "}"
     moment = "at once, whatever the clock does" if reset.asynchronous else "at the next clock edge"
+    features: tuple[str, ...] = (
+        f"{article(kind)} active-{level} reset that {effect}",
+        f"an active-{level} {kind} reset that {effect}",
+        f"{article(kind)} reset (active {level}) that {effect}",
+    )
+    if effect.startswith("clears ") and " and " not in effect:
+        features += (
+            f"{kind} active-{level} reset",
+            f"an active-{level} {kind} reset",
+            f"{kind} reset (active {level})",
+        )
     return (
         Fact(
-            features=(
-                f"{kind} active-{level} reset",
-                f"{article(kind)} active-{level} reset",
-                f"an active-{level} {kind} reset",
-                f"{kind} reset (active {level})",
-            ),
+            features=features,
             sentences=(
                 f"The reset {port} is {kind} and active {level}; it {effect}.",
                 f"{article(kind).capitalize()} active-{level} reset {port} {effect}.",
@@ -251,21 +266,27 @@ def reset_fact(reset: Reset | None, effect: str) -> tuple[Fact, ...]:
     )
 
 
-def parameter_fact(parameters: Mapping[str, int]) -> tuple[Fact, ...]:
-    """What must be said about the parameters of a module, such as ``{"WIDTH": 8}``; nothing for none."""
+def parameter_fact(parameters: Mapping[str, int], **meanings: str) -> tuple[Fact, ...]:
+    """What must be said about the parameters of a module; nothing for none.
+
+    Args:
+        parameters: names and defaults, such as ``{"WIDTH": 8}``.
+        meanings: what each of them is, such as ``WIDTH="the width of {d}"``; those of absent parameters are not used.
+    """
     if not parameters:
         return ()
     several = len(parameters) > 1
-    listed = " and ".join(f"{name} (default {value})" for name, value in parameters.items())
-    equal = ", ".join(f"{name} = {value}" for name, value in parameters.items())
+    named = enumerated([f"{name} (default {value}, {meanings[name]})" for name, value in parameters.items()])
+    told = enumerated([f"{name} (default {value}) is {meanings[name]}" for name, value in parameters.items()])
+    equal = enumerated([f"{name} = {value} ({meanings[name]})" for name, value in parameters.items()])
     return (
         Fact(
-            features=(f"{'parameters' if several else 'a parameter'} {listed}",),
+            features=(f"{'the parameters' if several else 'a parameter'} {named}",),
             sentences=(
                 f"Make it parameterised: {equal}.",
-                f"The module has the parameter{'s' * several} {listed}.",
-                f"Parameter{'s' * several}: {equal}.",
-                f"Use the Verilog parameter{'s' * several} {listed}.",
+                f"The module has the parameter{'s' * several} {named}.",
+                f"Parameter{'s' * several}: {told}.",
+                f"Use the parameter{'s' * several} {named}.",
             ),
         ),
     )

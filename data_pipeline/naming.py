@@ -9,24 +9,25 @@ import random
 
 from data_pipeline.circuit import Circuit
 
-# Other names for the canonical ports. A body uses no other name of its own ports as an internal name (tested).
+# Other names for the canonical ports, those of a numbered group (y0, y1) without the number. A body uses no other name
+# of its own ports as an internal name (tested).
 _SYNONYMS: dict[str, tuple[str, ...]] = {
     "clk": ("clock", "i_clk", "CLK", "sys_clk", "clk_in"),
     "rst": ("reset", "i_rst", "RST", "reset_i"),
     "rst_n": ("reset_n", "resetn", "nrst", "rstn", "RST_N"),
     "en": ("enable", "ce", "ena", "i_en", "EN"),
-    "a": ("in_a", "x", "op1", "A", "lhs", "in", "src"),
-    "x": ("w", "in", "din", "bit_in"),
+    "a": ("in_a", "x", "op1", "A", "lhs", "src"),
+    "x": ("w", "din", "bit_in"),
     "b": ("in_b", "z", "op2", "B", "rhs"),
     "y": ("out", "f", "res", "Y", "o", "dout", "result"),
-    "d": ("din", "data_in", "D", "in", "data", "i_data", "value"),
+    "d": ("din", "data_in", "D", "data", "i_data", "value"),
     "q": ("out", "Q", "dout", "o_q", "cnt", "result"),
     "sel": ("s", "select", "S", "choice"),
     "sum": ("s", "total", "out", "S"),
     "cin": ("carry_in", "ci", "Cin"),
     "cout": ("carry_out", "co", "Cout"),
     "op": ("opcode", "mode", "func", "ctrl"),
-    "din": ("serial_in", "sin", "x", "w", "in", "bit_in"),
+    "din": ("serial_in", "sin", "x", "w", "bit_in"),
     "dout": ("serial_out", "sout", "z", "out"),
     "found": ("detected", "match", "z", "hit", "out"),
     "pulse": ("edge_out", "tick", "p", "detected"),
@@ -35,7 +36,7 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     "load": ("ld", "load_en", "preset"),
     "n": ("ones", "out", "cnt", "total"),
     "p": ("parity", "par", "out"),
-    "bin": ("binary", "b", "in"),
+    "bin": ("binary", "b", "number_in"),
     "gray": ("g", "gray_code", "out"),
     "valid": ("v", "any", "vld"),
     "zero": ("zero_flag", "is_zero", "zf"),
@@ -83,10 +84,6 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     "wdata": ("write_data", "wr_data", "wd"),
     "raddr": ("read_addr", "rd_addr", "ra"),
     "rdata": ("read_data", "rd_data", "rd"),
-    "raddr1": ("read_addr1", "ra1"),
-    "raddr2": ("read_addr2", "ra2"),
-    "rdata1": ("read_data1", "rd1"),
-    "rdata2": ("read_data2", "rd2"),
     "wr_en": ("write", "wr", "put"),
     "rd_en": ("read", "rd", "get"),
     "full": ("is_full", "full_flag"),
@@ -105,8 +102,8 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     "last": ("to_bit", "hi_index"),
     "length": ("len", "n_bits"),
     "swap": ("swap_en", "do_swap"),
-    "half0": ("word0", "part0"),
-    "half1": ("word1", "part1"),
+    "half": ("word", "part"),
+    "in": ("d", "x", "data"),
     "right": ("to_right", "dir_right"),
     "crc": ("crc_reg", "checksum", "remainder"),
     "crc_in": ("crc_old", "c_in"),
@@ -150,15 +147,26 @@ def module_name(circuit: Circuit, rng: random.Random) -> str:
 
 
 def port_names(circuit: Circuit, rng: random.Random) -> dict[str, str]:
-    """Names for the ports, all different; about half of them the canonical ones."""
+    """Names for the ports, all different; about half of them the canonical ones.
+
+    Numbered ports of one stem (``y0``, ``y1``) keep their numbers and are renamed together or not at all.
+    """
+    groups: dict[str, list[str]] = {}
+    for port in circuit.ports:
+        groups.setdefault(port.name.rstrip("0123456789"), []).append(port.name)
     canonical = {port.name for port in circuit.ports}
     names: dict[str, str] = {}
-    for port in circuit.ports:
-        known = _SYNONYMS.get(port.name, ())
-        if circuit.reset and port.name == circuit.reset.port:
-            known += _RESET_SYNONYMS[port.name, circuit.reset.asynchronous]
-        elif port.name != "clk" and rng.random() < 0.1:
-            known = (f"{rng.choice(_MODULE_WORDS)}_{port.name}", f"{port.name}{rng.randrange(10)}")
-        free = [s for s in known if s not in canonical and s not in names.values()]
-        names[port.name] = rng.choice(free) if free and rng.random() < 0.5 else port.name
-    return names
+    for stem, group in groups.items():
+        known = _SYNONYMS.get(stem, ())
+        if circuit.reset and stem == circuit.reset.port:
+            known += _RESET_SYNONYMS[stem, circuit.reset.asynchronous]
+        elif stem != "clk" and rng.random() < 0.1:
+            known = (
+                f"{rng.choice(_MODULE_WORDS)}_{stem}",
+                *((f"{stem}{rng.randrange(10)}",) if group == [stem] else ()),
+            )
+        taken = canonical.union(names.values())
+        free = [s for s in known if taken.isdisjoint(name.replace(stem, s, 1) for name in group)]
+        chosen = rng.choice(free) if free and rng.random() < 0.5 else stem
+        names |= {name: name.replace(stem, chosen, 1) for name in group}
+    return {port.name: names[port.name] for port in circuit.ports}

@@ -8,11 +8,12 @@ circuit and the frames in ``HELD_OUT_FRAMES`` are never used in training data.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autovcoder.records import Language, Port
-from data_pipeline.circuit import Attachment, Circuit, Names
+from data_pipeline.circuit import Attachment, Circuit, Names, enumerated
 from data_pipeline.naming import module_name, port_names
 from data_pipeline.render import header, packed_range
 
@@ -33,12 +34,12 @@ FRAMES: dict[str, tuple[str, ...]] = {
         "Implement {a}{with}.{say}",
         "I need {a}{with}.{say}",
         "Please write {a}{with}.{say}",
-        "Describe {a}{with} in synthesizable RTL.{say}",
+        "In synthesizable RTL, describe {a}{with}.{say}",
         "Make {a}{with}.{say}",
     ),
     "exercise": (
         "Build {a}{with}.{say}",
-        "Create {a}{with} in Verilog.{say}",
+        "In Verilog, create {a}{with}.{say}",
         "Task: code {a}{with}.{say}",
         "Complete the module so that it is {a}{with}.{say}",
         "This time, build {a}{with}.{say}",
@@ -46,7 +47,7 @@ FRAMES: dict[str, tuple[str, ...]] = {
     "textbook": (
         "Consider {a}{with}.{say} Express it in Verilog.",
         "A designer needs {a}{with}.{say} Derive the RTL.",
-        "Exercise: model {a}{with} in a hardware description language.{say}",
+        "Exercise: in a hardware description language, model {a}{with}.{say}",
         "The system contains {a}{with}.{say} Write its synthesizable description.",
     ),
     "datasheet": (
@@ -66,7 +67,7 @@ _REGISTER_WEIGHTS = {"terse": 16, "request": 36, "exercise": 12, "textbook": 12,
 HELD_OUT_FRAMES = (
     "Give me the Verilog code of {a}{with}.{say}",
     "Can you write {a}{with}?{say}",
-    "Develop {a}{with} as RTL.{say}",
+    "Develop RTL for {a}{with}.{say}",
     "We want {a}{with}.{say}",
 )
 # How the interface is given, by register: not at all, the name, the ports in words, the header.
@@ -110,21 +111,31 @@ def word(
     )
     headline = circuit.headlines[-1] if held_out_headline else rng.choice(circuit.headlines[:-1])
     frames = HELD_OUT_FRAMES if held_out_frame else FRAMES[register]
-    frame = rng.choice([frame for frame in frames if circuit.facts or "{list}" not in frame])
+    frame = rng.choice([frame for frame in frames if _fits(frame, circuit, language, form)])
     text = _fill(frame, headline, *_tell(circuit, names, rng, as_list="{list}" in frame))
     if circuit.attachment:
         text = _attach(text, circuit.attachment, module, names, language, rng)
+    below = bool(circuit.attachment) or "{list}" in frame
     given = None
     if form == "name":
-        text = _join(text, rng.choice(_NAME_FORMS).format(module=module), rng, below=bool(circuit.attachment))
+        text = _join(text, rng.choice(_NAME_FORMS).format(module=module), rng, below=below)
     elif form == "ports":
         listed = _LISTS_OF_PORTS.get(register, range(6))
         ports = _ports_text(circuit, module, names, rng.choice(listed))
-        text = _join(text, ports, rng, block=True, below=bool(circuit.attachment))
+        text = _join(text, ports, rng, block=True, below=below)
     elif form == "header":
         given = _reshape(header(circuit, module, names, language), rng)
     asked = language == "systemverilog" and form != "header"
     return Wording(text, module, names, given, language, asked, register, frame)
+
+
+def _fits(frame: str, circuit: Circuit, language: Language, form: str) -> bool:
+    """Whether a frame suits a problem: a list needs facts, "Verilog" that language, a module to complete its header."""
+    return (
+        (bool(circuit.facts) or "{list}" not in frame)
+        and (language == "verilog-2001" or "Verilog" not in frame)
+        and (form == "header" or not frame.startswith("Complete the module"))
+    )
 
 
 def _tell(circuit: Circuit, names: Names, rng: random.Random, *, as_list: bool) -> tuple[list[str], list[str]]:
@@ -143,13 +154,18 @@ def _tell(circuit: Circuit, names: Names, rng: random.Random, *, as_list: bool) 
 
 
 def _fill(frame: str, headline: str, features: Sequence[str], sentences: Sequence[str]) -> str:
-    listed = features[0] if len(features) == 1 else f"{', '.join(features[:-1])} and {features[-1]}" if features else ""
+    plain = [re.sub(r"\([^)]*\)", "", feature) for feature in features]
+    if len(features) > 1 and any(" and " in feature or ", " in feature for feature in plain):
+        # A feature that is a list of its own is set apart.
+        listed = f"{'; '.join(features[:-1])}{',' if len(features) == 2 else ';'} and {features[-1]}"
+    else:
+        listed = enumerated(features)
     lines = [*sentences, *([f"With {listed}."] if listed else [])]
     return frame.format_map(
         {
             "a": headline,
             "A": headline[0].upper() + headline[1:],
-            "with": f" with {listed}" if listed else "",
+            "with": f"{',' * (' with ' in headline)} with {listed}" if listed else "",
             "say": "".join(f" {sentence}" for sentence in sentences),
             "end": "." if sentences else "",
             "list": "\n".join(f"- {line}" for line in lines),
@@ -161,7 +177,10 @@ def _attach(
     text: str, attachment: Attachment, module: str, names: Names, language: Language, rng: random.Random
 ) -> str:
     intro = rng.choice(attachment.intros).format_map(names)
-    return f"{text if text[-1] in '.?' else text + '.'} {intro}\n{attachment.write(module, names, language)}"
+    shown = attachment.write(module, names, language)
+    if text.rsplit("\n", 1)[-1].startswith("- "):
+        return f"{text}\n{intro}\n{shown}"
+    return f"{text if text[-1] in '.?' else text + '.'} {intro}\n{shown}"
 
 
 _NAME_FORMS = (
@@ -178,6 +197,9 @@ _NAME_FORMS = (
 _LISTS_OF_PORTS: dict[str, Sequence[int]] = {"datasheet": (4, 5), "specification": (3, 4)}
 
 
+_COMMON_ROLES = {"clk": "clock", "rst": "reset, active high", "rst_n": "reset, active low", "en": "enable"}
+
+
 def _ports_text(circuit: Circuit, module: str, names: Names, form: int) -> str:
     """The module's name and its ports in one of six forms."""
 
@@ -187,9 +209,7 @@ def _ports_text(circuit: Circuit, module: str, names: Names, form: int) -> str:
         return "1 bit" if port.width == 1 else f"{port.width} bits"
 
     def role(port: Port) -> str:
-        common = {"clk": "clock", "rst": "reset, active high", "rst_n": "reset, active low", "en": "enable"}
-        text = circuit.roles.get(port.name) or common.get(port.name, port.name)
-        return text.format_map(names)
+        return {**_COMMON_ROLES, **circuit.roles}[port.name].format_map(names)
 
     def bus(port: Port) -> str:
         return f"{names[port.name]}{packed_range(circuit, port).strip()}"
@@ -227,7 +247,8 @@ def interface_text(circuit: Circuit, wording: Wording, rng: random.Random) -> st
 def _join(text: str, more: str, rng: random.Random, *, block: bool = False, below: bool = False) -> str:
     """``more`` behind ``text``; on a line of its own where it is a ``block``, always ``below`` what is no sentence."""
     if below:
-        return text + rng.choice(("\n", "\n\n")) + more
+        # What does not end as a sentence, such as a table, would else run into the next one for a reader of sentences.
+        return text + (rng.choice(("\n", "\n\n")) if text[-1] in ".?" else "\n\n") + more
     if text[-1] not in ".?":
         text += "."
     return text + (rng.choice((" ", "\n", "\n\n")) if block or rng.random() < 0.3 else " ") + more

@@ -70,9 +70,9 @@ def _priority(first: str) -> Fact:
     )
 
 
-def fixed_priority_arbiter(requesters: int, first: str, idle: str, reset: str, parametric: bool) -> Circuit:
+def fixed_priority_arbiter(requesters: int, first: str, idle: str, reset: str, generic: bool) -> Circuit:
     chosen = RESETS[reset]
-    size = Size(requesters, "N" if parametric else "")
+    size = Size(requesters, "N" if generic else "")
     parks = idle == "keeps"
 
     def step(grant: int | None, v: Values) -> int | None:
@@ -105,7 +105,7 @@ def fixed_priority_arbiter(requesters: int, first: str, idle: str, reset: str, p
             _priority(first),
             Fact(_IDLE[idle][0], _IDLE[idle][1]),
             *reset_fact(chosen, "clears {grant}"),
-            *parameter_fact(size.parameters),
+            *parameter_fact(size.parameters, N="the number of requesters"),
         ),
         reset=chosen,
         parameters=size.parameters,
@@ -128,9 +128,9 @@ _IDLE = {
 }
 
 
-def locked_arbiter(requesters: int, first: str, release: str, reset: str, parametric: bool) -> Circuit:
+def locked_arbiter(requesters: int, first: str, release: str, reset: str, generic: bool) -> Circuit:
     chosen = RESETS[reset]
-    size = Size(requesters, "N" if parametric else "")
+    size = Size(requesters, "N" if generic else "")
     gap = release == "gap"
 
     def step(grant: int | None, v: Values) -> int | None:
@@ -166,7 +166,7 @@ def locked_arbiter(requesters: int, first: str, release: str, reset: str, parame
             _priority(first),
             Fact(("{busy} telling that there is a grant",), ("{busy} is 1 while any bit of {grant} is 1.",)),
             *reset_fact(chosen, "clears {grant}"),
-            *parameter_fact(size.parameters),
+            *parameter_fact(size.parameters, N="the number of requesters"),
         ),
         reset=chosen,
         parameters=size.parameters,
@@ -195,13 +195,13 @@ FAMILIES = (
     Family(
         "fixed_priority_arbiter", "arbiters", "medium", "sequential",
         {"requesters": (3, 4, 5, 6, 8), "first": ("lowest", "highest"), "idle": ("clears", "keeps"), "reset": WITH_RESET,
-         "parametric": (False, True)},
+         "generic": (False, True)},
         fixed_priority_arbiter,
     ),
     Family(
         "locked_arbiter", "arbiters", "medium", "sequential",
         {"requesters": (2, 3, 4, 5, 6), "first": ("lowest", "highest"), "release": ("at once", "gap"), "reset": WITH_RESET,
-         "parametric": (False, True)},
+         "generic": (False, True)},
         locked_arbiter,
     ),
 )  # fmt: skip

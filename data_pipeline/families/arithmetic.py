@@ -113,7 +113,7 @@ def comparator(width: int, tests: str, sign: str) -> Circuit:
         model=Combinational(function),
         facts=tuple(
             Fact(
-                (f"an {{{name}}} output" if name[0] == "e" else f"a {{{name}}} output",),
+                (f"an output {{{name}}} that is 1 when {{a}} is {_TESTS[name][1]} {{b}}",),
                 (
                     f"{{{name}}} is 1 when {{a}} is {_TESTS[name][1]} {{b}}.",
                     f"Set {{{name}}} if {{a}} is {_TESTS[name][1]} {{b}}.",
@@ -197,14 +197,14 @@ def shifter(width: int, kind: str) -> Circuit:
 
 # Expression, description, model; results are cut to the width.
 _OPERATIONS: dict[str, tuple[str, str, Callable[[int, int], int]]] = {
-    "add": ("a + b", "addition", lambda a, b: a + b),
-    "sub": ("a - b", "subtraction", lambda a, b: a - b),
-    "and": ("a & b", "bitwise AND", lambda a, b: a & b),
-    "or": ("a | b", "bitwise OR", lambda a, b: a | b),
-    "xor": ("a ^ b", "bitwise XOR", lambda a, b: a ^ b),
-    "not": ("~a", "bitwise NOT of {a}", lambda a, b: ~a),
-    "inc": ("a + 1'b1", "increment of {a}", lambda a, b: a + 1),
-    "pass": ("b", "pass {b}", lambda a, b: b),
+    "add": ("a + b", "{a} plus {b}", lambda a, b: a + b),
+    "sub": ("a - b", "{a} minus {b}", lambda a, b: a - b),
+    "and": ("a & b", "the bitwise AND of {a} and {b}", lambda a, b: a & b),
+    "or": ("a | b", "the bitwise OR of {a} and {b}", lambda a, b: a | b),
+    "xor": ("a ^ b", "the bitwise XOR of {a} and {b}", lambda a, b: a ^ b),
+    "not": ("~a", "the bitwise NOT of {a}", lambda a, b: ~a),
+    "inc": ("a + 1'b1", "{a} plus 1", lambda a, b: a + 1),
+    "pass": ("b", "{b} unchanged", lambda a, b: b),
 }
 _OPERATION_SETS = (
     "add_sub", "and_or", "add_and", "sub_xor", "add_sub_and_or", "and_or_xor_not", "add_sub_and_xor", "sub_add_or_and",
@@ -244,9 +244,9 @@ def alu(width: int, operations: str, zero: bool) -> Circuit:
             Fact(
                 (),
                 (
-                    "The operation {op} is " + ", ".join(f"{code}: {what}" for code, what in table) + ".",
-                    " ".join(f"When {{op}} is {code}, do {what}." for code, what in table),
-                    "Operations: " + "; ".join(f"{what} for {{op}} = {code}" for code, what in table) + ".",
+                    "By the operation {op}, {y} is " + "; ".join(f"{what} for {code}" for code, what in table) + ".",
+                    " ".join(f"When {{op}} is {code}, the result is {what}." for code, what in table),
+                    "Results: " + "; ".join(f"{what} for {{op}} = {code}" for code, what in table) + ".",
                 ),
             ),
             *(

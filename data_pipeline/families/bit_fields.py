@@ -14,7 +14,7 @@ _MASKS: dict[str, tuple[tuple[str, ...], str, str, str]] = {
         ("first", "last"), "(first <= last) ? ((i >= first) && (i <= last)) : ((i >= first) || (i <= last))",
         "(first <= last) ? (({ones} << first) & ~(({ones} << last) << 1))\n"
         "                               : (({ones} << first) | ~(({ones} << last) << 1))",
-        "from {first} up to {last}, both included, going round from the top bit to bit 0 when {first} is greater than {last}",
+        "from {first} up to {last}, both included (going round from the top bit to bit 0 when {first} is greater than {last})",
     ),
     "length": (
         ("start", "length"), "(i >= start) && (i < start + length)", "~({ones} << length) << start",
@@ -60,7 +60,7 @@ def mask_generator(width: int, kind: str, marked: int, style: str) -> Circuit:
             article(f"generator of {width}-bit masks"),
             article(f"mask generator for {width}-bit words"),
             article(f"circuit that makes {a_bit(width)} mask of {noun}"),
-            article(f"{width}-bit bit mask builder"),
+            article(f"{width}-bit mask builder"),
         ),
         inputs=tuple(inp(name, size + (name == "length")) for name in names),
         outputs=(outp("y", width),),
@@ -104,7 +104,9 @@ def bit_field(field: tuple[int, int, int], kind: str, place: str) -> Circuit:
             article(f"{noun} of {a_bit(size)} field {'into' if insert else 'from'} {a_bit(width)} word"),
             article(f"{size}-bit field {noun} unit for {width}-bit words"),
             f"a circuit that {verb} {size} bits in {a_bit(width)} word",
-            article(f"{width}-bit bit-field {'inserter' if insert else 'extractor'} for fields of {size} bits"),
+            article(
+                f"bit-field {'inserter' if insert else 'extractor'} for {width}-bit words and fields of {size} bits"
+            ),
             f"a module that {verb} {size} bits within {width} bits",
         ),
         inputs=(

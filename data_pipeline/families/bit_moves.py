@@ -114,14 +114,17 @@ def interleave(width: int, direction: str, even: str, generic: bool) -> Circuit:
             f"a circuit that {verb} the bits of {whole}",
             article(f"bit {verb[:-1]}r for {whole if joins else f'{2 * width}-bit words'}"),
             f"a module that {verb} {whole} bit by bit",
-            article(f"{2 * width}-bit bit {'interleaving' if joins else 'de-interleaving'} network"),
+            article(f"{2 * width}-bit {'interleaving' if joins else 'de-interleaving'} network"),
             f"wiring that {verb} {whole}",
         ),
         inputs=(inp("a", width), inp("b", width)) if joins else (inp("d", 2 * width),),
         outputs=(outp("y", 2 * width),) if joins else (outp("half0", width), outp("half1", width)),
         body=body,
         model=Combinational(function),
-        facts=(_join_fact(even, odd) if joins else _split_fact(even == "a"), *parameter_fact(size.parameters)),
+        facts=(
+            _join_fact(even, odd) if joins else _split_fact(even == "a"),
+            *parameter_fact(size.parameters, WIDTH=f"the width of {'{a} and {b}' if joins else '{half0} and {half1}'}"),
+        ),
         parameters=size.parameters,
         ranges=size.ranges("a", "b") | double.ranges("y") if joins else double.ranges("d") | size.ranges("half0", "half1"),
         roles={"a": "first word", "b": "second word", "y": "interleaved word", "d": "interleaved word",
@@ -165,9 +168,7 @@ def rotate(shape: tuple[int, int, str], generic: bool) -> Circuit:
                 parts.append(f"    wire [{3 * width - 1}:0] wide_{side};")
                 parts.append(f"    assign wide_{side} = {{3{{a}}}} {shift} amount;")
     else:
-        left = f"{{a[{width - 1 - places}:0], a[{width - 1}:{width - places}]}}"
-        if generic:
-            left = f"{{a[WIDTH-1-{places}:0], a[WIDTH-1:WIDTH-{places}]}}"
+        left = f"{{a[{size.less(1 + places)}:0], a[{size.top}:{size.less(places)}]}}"
         right = f"{{a[{places - 1}:0], a[{size.top}:{places}]}}"
     value = {"left": left, "right": right, "input": f"right ? {right} : {left}"}[way]
 
@@ -196,7 +197,7 @@ def rotate(shape: tuple[int, int, str], generic: bool) -> Circuit:
         facts=(
             *((_ends_fact(way),) if way != "input" else (_DIRECTION,)),
             *((_amount_fact(width),) if moving else ()),
-            *parameter_fact(size.parameters),
+            *parameter_fact(size.parameters, WIDTH="the width of {a} and {y}"),
         ),
         parameters=size.parameters,
         ranges=size.ranges("a", "y"),
@@ -243,10 +244,9 @@ def _amount_fact(width: int) -> Fact:
 
 _SWAPS = [(16, 8, 4), (24, 8, 4), (32, 8, 4), (48, 8, 4), (64, 8, 4), (32, 16, 8), (48, 16, 8), (64, 16, 8), (64, 32, 16),
           (64, 32, 8), (32, 16, 4), (64, 16, 4), (48, 24, 8), (24, 12, 4)]  # fmt: skip
-# A rotation by an input to one side, of a width that is a power of two, is what the shifters are.
+# A rotation by an input, of a width that is a power of two, is left to the shifters.
 _TURNS = [(w, n, way) for w in (5, 6, 8, 10, 12, 16, 24, 32) for n in (1, 2, 3) for way in ("left", "right", "input")]
-_TURNS += [(w, 0, "input") for w in (5, 6, 8, 10, 12, 16, 20, 24, 32)]
-_TURNS += [(w, 0, way) for w in (5, 6, 10, 12, 20, 24) for way in ("left", "right")]
+_TURNS += [(w, 0, way) for w in (5, 6, 10, 12, 20, 24) for way in ("left", "right", "input")]
 
 FAMILIES = (
     Family(

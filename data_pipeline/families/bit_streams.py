@@ -48,9 +48,9 @@ def _after(run: int, last: int, bit: int, equal: bool) -> int:
     return run + 1 if bit else 0
 
 
-def bit_stuffer(run: int, rule: str, enable: bool, reset: str, parametric: bool) -> Circuit:
+def bit_stuffer(run: int, rule: str, enable: bool, reset: str, generic: bool) -> Circuit:
     chosen = RESETS[reset]
-    size = Size(run, "RUN" if parametric else "")
+    size = Size(run, "RUN" if generic else "")
     equal = rule == "equal"
 
     def step(state: tuple[int, int] | None, v: Values) -> tuple[int, int] | None:
@@ -60,7 +60,7 @@ def bit_stuffer(run: int, rule: str, enable: bool, reset: str, parametric: bool)
         bit = (1 - last if equal else 0) if length == run else v["din"]
         return (int(equal) if length == run else _after(length, last, bit, equal)), bit
 
-    count = 4 if parametric else run.bit_length()
+    count = 4 if generic else run.bit_length()
     limit = size.name or f"{count}'d{run}"
     inserted = "~dout" if equal else "1'b0"
     grown = f"run + {count}'d1"
@@ -69,7 +69,8 @@ def bit_stuffer(run: int, rule: str, enable: bool, reset: str, parametric: bool)
     lines = ["if (!ready) begin", f"    dout <= {inserted};", f"    run <= {fresh};",
              "end else begin", "    dout <= din;", f"    run <= {condition} ? {grown} : {fresh};", "end"]  # fmt: skip
     block = always_clocked(lines, chosen, ["dout <= 1'b0;", f"run <= {count}'d0;"], enable="en" if enable else None)
-    what = f"{run} equal bits" if equal else f"{run} ones"
+    noun = "equal bits" if equal else "ones"
+    what = f"{run} {noun}"
     stuffed = "the inverse bit" if equal else "a 0"
     return Circuit(
         name="bit_stuffer",
@@ -89,7 +90,7 @@ def bit_stuffer(run: int, rule: str, enable: bool, reset: str, parametric: bool)
             Fact((), _stuff_words(run, equal)),
             *((_STUFF_ENABLE,) if enable else ()),
             *reset_fact(chosen, "clears {dout} and forgets the run"),
-            *parameter_fact(size.parameters),
+            *parameter_fact(size.parameters, RUN=f"the number of {noun} in a row before a stuffed bit"),
         ),
         reset=chosen,
         parameters=size.parameters,
@@ -132,10 +133,10 @@ def _stuff_words(run: int, equal: bool) -> tuple[str, ...]:
     )
 
 
-def bit_destuffer(run: int, rule: str, enable: bool, reset: str, parametric: bool) -> Circuit:
+def bit_destuffer(run: int, rule: str, enable: bool, reset: str, generic: bool) -> Circuit:
     """The state is (the run's length, its bit, valid, error); the bit is on ``dout`` too."""
     chosen = RESETS[reset]
-    size = Size(run, "RUN" if parametric else "")
+    size = Size(run, "RUN" if generic else "")
     equal = rule == "equal"
 
     def step(state: _Run | None, v: Values) -> _Run | None:
@@ -149,7 +150,7 @@ def bit_destuffer(run: int, rule: str, enable: bool, reset: str, parametric: boo
             return _after(length, last, bit, equal), bit, 1, 0
         return int(equal), bit, 0, int(bit == last)
 
-    count = 4 if parametric else run.bit_length()
+    count = 4 if generic else run.bit_length()
     limit = size.name or f"{count}'d{run}"
     fresh = f"{count}'d{int(equal)}"
     grows = f"(run != {count}'d0 && din == dout)" if equal else "din"
@@ -159,7 +160,8 @@ def bit_destuffer(run: int, rule: str, enable: bool, reset: str, parametric: boo
         ["valid <= 1'b0;", "error <= 1'b0;", "if (en) begin", *(f"    {x}" for x in taken), "end"] if enable else taken
     )
     block = always_clocked(lines, chosen, ["dout <= 1'b0;", "valid <= 1'b0;", "error <= 1'b0;", f"run <= {count}'d0;"])
-    what = f"{run} equal bits" if equal else f"{run} ones"
+    noun = "equal bits" if equal else "ones"
+    what = f"{run} {noun}"
     return Circuit(
         name="bit_destuffer",
         headlines=(
@@ -180,7 +182,7 @@ def bit_destuffer(run: int, rule: str, enable: bool, reset: str, parametric: boo
             Fact((), _destuff_words(run, equal)),
             *((_DESTUFF_ENABLE,) if enable else ()),
             *reset_fact(chosen, "clears all outputs and forgets the run"),
-            *parameter_fact(size.parameters),
+            *parameter_fact(size.parameters, RUN=f"the number of {noun} in a row before a stuffed bit"),
         ),
         reset=chosen,
         parameters=size.parameters,
@@ -230,13 +232,13 @@ FAMILIES = (
     Family(
         "bit_stuffer", "bit stuffing", "hard", "sequential",
         {"run": (3, 4, 5, 6, 7), "rule": ("ones", "equal"), "enable": (False, True), "reset": WITH_RESET,
-         "parametric": (False, True)},
+         "generic": (False, True)},
         bit_stuffer,
     ),
     Family(
         "bit_destuffer", "bit stuffing", "hard", "sequential",
         {"run": (3, 4, 5, 6, 7), "rule": ("ones", "equal"), "enable": (False, True), "reset": WITH_RESET,
-         "parametric": (False, True)},
+         "generic": (False, True)},
         bit_destuffer,
     ),
 )  # fmt: skip

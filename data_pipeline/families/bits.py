@@ -68,7 +68,7 @@ def leading_zero_count(run: tuple[int, int], end: str, generic: bool) -> Circuit
                     f"{{a}}: from 0 to {full}.",
                 ),
             ),
-            *parameter_fact(lines.parameters | bits.parameters),
+            *parameter_fact(lines.parameters | bits.parameters, WIDTH="the width of {a}", BITS="the width of {count}"),
         ),
         parameters=lines.parameters | bits.parameters,
         ranges=lines.ranges("a") | bits.ranges("count"),
@@ -94,13 +94,13 @@ _LOWEST: dict[str, tuple[str, str, str, tuple[str, str], Callable[[int], int]]] 
     "fill": (
         "a | (a - 1'b1)", "fill_below", "sets all bits below the lowest set bit",
         ("{y} is {a} with all bits below its lowest 1 set too; when {a} is 0, {y} is all ones.",
-         "The zeros below the least significant 1 of {a} become ones in {y}; an {a} of 0 gives all ones."),
+         "The zeros below the least significant 1 of {a} become ones in {y}; when {a} is 0, all bits are ones."),
         lambda a: a | (a - 1),
     ),
     "below": (
         "~a & (a - 1'b1)", "mask_below", "marks the bits below the lowest set bit",
         ("{y} has ones exactly below the lowest 1 of {a} and zeros from there on; when {a} is 0, {y} is all ones.",
-         "The trailing zeros of {a} are ones in {y} and all else is 0; an {a} of 0 gives all ones."),
+         "The trailing zeros of {a} are ones in {y} and all else is 0; when {a} is 0, all bits are ones."),
         lambda a: ~a & (a - 1),
     ),
     "set": (
@@ -132,7 +132,7 @@ def lowest_bit(width: int, kind: str, generic: bool) -> Circuit:
         headlines=(
             f"a circuit that {effect} of {a_bit(width)} word",
             f"a combinational module that {effect} of {a_bit(width)} input",
-            article(f"{width}-bit bit manipulation unit that {effect}"),
+            article(f"{width}-bit unit that {effect}"),
             f"logic that {effect} of {width} bits",
             article(f"{width}-bit circuit which {effect} of its operand"),
         ),
@@ -140,7 +140,7 @@ def lowest_bit(width: int, kind: str, generic: bool) -> Circuit:
         outputs=(outp("y", width),),
         body=f"    assign y = {expression};",
         model=Combinational(lambda v: {"y": function(v["a"]) & mask(width)}),
-        facts=(Fact((), words), *parameter_fact(size.parameters)),
+        facts=(Fact((), words), *parameter_fact(size.parameters, WIDTH="the width of {a} and {y}")),
         parameters=size.parameters,
         ranges=size.ranges("a", "y"),
         roles={"a": "input word", "y": "result"},

@@ -1,6 +1,6 @@
 """Families of Boolean functions given as a table: truth tables, Karnaugh maps, lists of minterms, waveforms.
 
-The functions are drawn once, from fixed seeds; all of them depend on every input.
+The functions are drawn once, from fixed seeds; all of them depend on every input, and no two families have one in common.
 """
 
 from __future__ import annotations
@@ -16,17 +16,30 @@ Row = Sequence[int | None]
 """The output for each input vector, counted in binary with the first input as the highest bit; None is a don't-care."""
 
 
-def functions(inputs: int, count: int, *, open_rows: int = 0) -> tuple[str, ...]:
-    """Different functions of so many inputs, each a string of ``0``, ``1`` and, for don't-cares, ``-``."""
-    rng = random.Random(f"functions {inputs} {count} {open_rows}")
+def functions(inputs: int, count: int, *, skip: int = 0, open_rows: int = 0) -> tuple[str, ...]:
+    """Functions of so many inputs, each a string of ``0``, ``1`` and, for don't-cares, ``-``.
+
+    All come from one list without repetition, in which the families take different parts: what is held out in one must
+    not be trained on in another. ``skip`` is how many of the list to pass over; two inputs have 10 functions that depend
+    on both, three have 218 that depend on all.
+    """
+    rng = random.Random(f"functions {inputs}")
     found: dict[str, None] = {}
-    while len(found) < count:
+    while len(found) < skip + count:
         rows: list[int | None] = [rng.randrange(2) for _ in range(1 << inputs)]
-        for place in rng.sample(range(1 << inputs), open_rows):
-            rows[place] = None
         if all(_matters(rows, bit) for bit in range(inputs)):
-            found["".join("-" if value is None else str(value) for value in rows)] = None
-    return tuple(found)
+            found["".join(map(str, rows))] = None
+    return tuple(_opened(function, open_rows) for function in list(found)[skip:])
+
+
+def _opened(function: str, count: int) -> str:
+    """The function with so many don't-cares, at places where every input still matters."""
+    rng = random.Random(f"open {function}")
+    while True:
+        places = rng.sample(range(len(function)), count)
+        opened = "".join("-" if place in places else value for place, value in enumerate(function))
+        if all(_matters(rows_of(opened), bit) for bit in range((len(function) - 1).bit_length())):
+            return opened
 
 
 def _matters(rows: Row, bit: int) -> bool:
@@ -131,7 +144,7 @@ def function_circuit(
         model=Combinational(evaluate),
         facts=facts,
         attachment=attachment,
-        roles={**{name: f"input {number}" for number, name in enumerate(inputs)}, "y": "output"},
+        roles={**{name: f"input {number}" for number, name in enumerate(inputs)}, "y": "value of the function"},
     )
 
 
@@ -217,7 +230,7 @@ def karnaugh_map(function: str, style: str) -> Circuit:
             f"the function of the Karnaugh map below, in {size} variables",
             article(f"{size}-variable function given as a Karnaugh map"),
             f"the logic that the {size}-variable K-map describes",
-            f"what the K-map of {size} inputs shows",
+            f"the function that the K-map of {size} inputs shows",
         ),
         facts=(does_not_matter,) if "-" in function else (),
         attachment=table(("The Karnaugh map:", "K-map of {y}:", "Karnaugh map for {y}:"), text),
@@ -264,9 +277,10 @@ FAMILIES = (
     _family("truth_table", "truth tables",
             {"function": (*functions(3, 20), *functions(4, 12)), "style": _STYLES}, truth_table),
     _family("minterms", "canonical forms",
-            {"function": (*functions(3, 24), *functions(4, 18)), "style": _STYLES}, minterms),
+            {"function": (*functions(3, 24, skip=20), *functions(4, 18, skip=12)), "style": _STYLES}, minterms),
     _family("karnaugh_map", "Karnaugh maps",
-            {"function": (*functions(3, 20), *functions(4, 20), *functions(4, 20, open_rows=3)), "style": ("case", "sop")}, karnaugh_map),
+            {"function": (*functions(3, 20, skip=44), *functions(4, 20, skip=30), *functions(4, 20, skip=50, open_rows=3)),
+             "style": ("case", "sop")}, karnaugh_map),
     _family("logic_waveform", "waveforms",
-            {"function": (*functions(2, 6), *functions(3, 40)), "style": ("case", "sop")}, waveform),
+            {"function": (*functions(2, 6), *functions(3, 40, skip=64)), "style": ("case", "sop")}, waveform),
 )  # fmt: skip

@@ -71,7 +71,7 @@ def onehot_to_binary(shape: Shape, flag: str, generic: bool) -> Circuit:
         body=body,
         model=Combinational(function),
         facts=(_INDEX, _SEVERAL[many], *((_FLAGS[flag],) if flag != "none" else ()),
-               *parameter_fact(lines.parameters | bits.parameters)),
+               *parameter_fact(lines.parameters | bits.parameters, WIDTH="the width of {d}", BITS="the width of {y}")),
         parameters=lines.parameters | bits.parameters,
         ranges=lines.ranges("d") | bits.ranges("y"),
         roles={"d": "one-hot lines", "y": "index", "valid": "exactly one line is 1", "error": "several lines are 1"},
@@ -154,7 +154,7 @@ def thermometer_encoder(width: int, fill: str, generic: bool) -> Circuit:
                 ),
             ),
             *((_TOO_MANY,) if mask(count) > width else ()),
-            *parameter_fact(lines.parameters | bits.parameters),
+            *parameter_fact(lines.parameters | bits.parameters, WIDTH="the width of {y}", BITS="the width of {bin}"),
         ),
         parameters=lines.parameters | bits.parameters,
         ranges=lines.ranges("y") | bits.ranges("bin"),
@@ -164,7 +164,7 @@ def thermometer_encoder(width: int, fill: str, generic: bool) -> Circuit:
 
 _TOO_MANY = Fact(
     ("all bits 1 when the number is larger than the number of bits",),
-    ("When {bin} exceeds the number of bits, all are 1.", "A {bin} that is too large sets all bits."),
+    ("When {bin} exceeds the number of bits, all are 1.", "A value of {bin} that is too large sets all bits."),
 )
 
 
@@ -218,7 +218,7 @@ def thermometer_decoder(width: int, fill: str, invalid: str, generic: bool) -> C
             ),
             *((_INVALID,) if strict else ()),
             *((_BUBBLE,) if flag else ()),
-            *parameter_fact(lines.parameters | bits.parameters),
+            *parameter_fact(lines.parameters | bits.parameters, WIDTH="the width of {d}", BITS="the width of {count}"),
         ),
         parameters=lines.parameters | bits.parameters,
         ranges=lines.ranges("d") | bits.ranges("count"),

@@ -29,7 +29,7 @@ _INCLUDE = Fact(
     (),
     (
         "Instantiate the given module and include it in the answer.",
-        "Use instances of the module below, whose code belongs into the answer unchanged.",
+        "Use instances of the module below, whose code belongs in the answer unchanged.",
         "Build it from instances of the given module; repeat that module below yours.",
     ),
 )
@@ -142,7 +142,7 @@ def delay_line(width: int, stages: int, reset: str, enable: bool) -> Circuit:
         ),
         attachment=_given(given),
         reset=chosen,
-        roles={"d": "input", "q": "delayed output"},
+        roles={"d": "value in", "q": "value out, delayed"},
         busy={"en": 0.75},
     )  # fmt: skip
 
@@ -184,13 +184,24 @@ endmodule"""
         submodules=given,
         model=Combinational(lambda v: {"y": v["d"] >> v["sel"] * width & mask(width)}),
         facts=(
-            Fact((), (f"Word k of {{d}} is its bits from {width}*k on, {width} bit{'s' * (width > 1)} long; {{y}} is word number {{sel}}.",
-                      f"{{sel}} = k selects the k-th group of {width} bit{'s' * (width > 1)} of {{d}}, counted from bit 0.")),
+            _selected(width),
             _INCLUDE,
         ),
         attachment=_given(given),
         roles={"d": "all words, word 0 lowest", "sel": "number of the word", "y": "selected word"},
     )  # fmt: skip
+
+
+def _selected(width: int) -> Fact:
+    if width == 1:
+        return Fact((), ("{y} is the bit of {d} whose number is {sel}.", "{sel} = k selects bit k of {d}."))
+    return Fact(
+        (),
+        (
+            f"Word k of {{d}} is its {width} bits from bit {width}*k on; {{y}} is word number {{sel}}.",
+            f"{{sel}} = k selects word k of {{d}}, {width} bits each, word 0 in the lowest bits.",
+        ),
+    )
 
 
 _NAND_NETS: dict[str, tuple[str, ...]] = {

@@ -90,7 +90,7 @@ def traffic_light(times: str, phases: str, form: str, enable: bool, reset: str, 
         body=body,
         model=Clocked(reset_state=(0, 0), step=step, out=out),
         facts=(_phases_fact([name for name, _ in sequence], texts), _LAMP_FACTS[form], *((_STEP,) if enable else ()),
-               *reset_fact(chosen, "starts the red phase from its beginning"), *parameter_fact(given)),
+               *reset_fact(chosen, "starts the red phase from its beginning"), *parameter_fact(given, **_TIMES)),
         reset=chosen,
         parameters=given,
         roles={"lights": "lamps: red, yellow, green", "red": "red lamp", "yellow": "yellow lamp", "green": "green lamp"},
@@ -100,6 +100,7 @@ def traffic_light(times: str, phases: str, form: str, enable: bool, reset: str, 
 
 
 _LAMPS = {"red": 0b100, "yellow": 0b010, "green": 0b001}
+_TIMES = {f"{lamp.upper()}_TIME": f"the clock cycles of {lamp}" for lamp in _LAMPS}
 _LAMP_FACTS = {
     "lamps": Fact(
         ("one output per lamp ({red} / {yellow} / {green}) that is 1 while it is lit",),
@@ -172,7 +173,7 @@ def hysteresis(width: int, thresholds: str, action: str, inclusive: bool, reset:
         facts=(
             _hysteresis_fact(start, stop),
             *reset_fact(chosen, "sets {on} to 0"),
-            *parameter_fact(given),
+            *parameter_fact(given, LOW="the lower threshold", HIGH="the upper threshold"),
         ),
         reset=chosen,
         parameters=given,
@@ -238,7 +239,7 @@ def request_timeout(limit: int, failure: str, reset: str, generic: bool) -> Circ
             _request_timeout_fact2(wait),
             _FAILURE[failure],
             *reset_fact(chosen, "clears all outputs"),
-            *parameter_fact(given),
+            *parameter_fact(given, TIMEOUT="the number of clock edges that it waits"),
         ),
         reset=chosen,
         parameters=given,
@@ -285,11 +286,11 @@ def _answers(limit: int, rng: random.Random) -> Iterator[Values]:
 
 _FAILURE = {
     "pulse": Fact(
-        ("a {timeout} output that stays 1 for one cycle only",),
+        ("an output {timeout} that stays 1 for one cycle only",),
         ("{timeout} is 1 for one cycle only.", "Like {done}, {timeout} lasts a single cycle."),
     ),
     "sticky": Fact(
-        ("a {timeout} output that stays 1 until the next request is accepted",),
+        ("an output {timeout} that stays 1 until the next request is accepted",),
         (
             "{timeout} stays 1 until the edge that accepts the next request.",
             "Once set, {timeout} holds until a new request is accepted.",

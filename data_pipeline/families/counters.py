@@ -170,8 +170,7 @@ def ring_counter(width: int, kind: str, reset: str) -> Circuit:
         facts=(
             Fact((), ("It shifts left, the inverted top bit going into bit 0.",) if johnson else
                  ("The single one moves left and wraps around.", "It rotates left.")),
-            *reset_fact(chosen, "initialises {q}"),
-            Fact((f"a reset value of {start}",), (f"After reset {{q}} is {start}.",)),
+            *reset_fact(chosen, f"sets {{q}} to {start}"),
         ),
         reset=chosen,
         roles={"q": "state"},
@@ -244,11 +243,7 @@ def lfsr(width: int, reset: str, seed: int) -> Circuit:
                     f"Bits {listed} are XORed and shifted into bit 0.",
                 ),
             ),
-            *reset_fact(chosen, "initialises {q}"),
-            Fact(
-                (f"a reset value of {seed}", f"a seed of {seed}"),
-                (f"After reset {{q}} is {seed}.", f"The seed is {seed}."),
-            ),
+            *reset_fact(chosen, f"sets {{q}} to {seed}"),
         ),
         reset=chosen,
         roles={"q": "state"},

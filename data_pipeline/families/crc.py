@@ -147,7 +147,7 @@ def crc_step(generator: tuple[int, int], bits: int, order: str, form: str) -> Ci
         headlines=(
             article(f"combinational CRC-{width} step over {bits} data bits"),
             article(f"{width}-bit CRC update for {bits} bits at a time"),
-            article(f"next-state logic of {a_bit(width)} CRC that takes {bits} data bits in one step"),
+            f"the next-state logic of {a_bit(width)} CRC that takes {bits} data bits in one step",
             article(f"parallel CRC-{width} function with {a_bit(bits)} data input"),
             article(f"unrolled CRC of {width} bits for {bits}-bit data"),
         ),

@@ -20,15 +20,12 @@ from data_pipeline.circuit import (
     reset_fact,
     signed,
 )
-
-
-def _width(width: int, generic: bool) -> tuple[str, str]:
-    """A width as the body writes it, and the index of its top bit."""
-    return ("WIDTH", "WIDTH-1") if generic else (str(width), str(width - 1))
+from data_pipeline.families.sizes import Size
 
 
 def saturating_adder(width: int, sign: str, op: str, flag: bool, generic: bool) -> Circuit:
-    size, top = _width(width, generic)
+    bits = Size(width, "WIDTH" if generic else "")
+    size, top = bits.text, bits.top
     operator = "+" if op == "adder" else "-"
     is_signed = sign == "signed"
     low, high = (-(1 << (width - 1)), mask(width - 1)) if is_signed else (0, mask(width))
@@ -71,10 +68,10 @@ def saturating_adder(width: int, sign: str, op: str, flag: bool, generic: bool) 
         facts=(
             _saturating_adder_fact(beyond, ends, operator, width),
             *((_SATURATED,) if flag else ()),
-            *parameter_fact({"WIDTH": width} if generic else {}),
+            *parameter_fact(bits.parameters, WIDTH="the width of {a}, {b} and {y}"),
         ),
-        parameters={"WIDTH": width} if generic else {},
-        ranges=dict.fromkeys("aby", "[WIDTH-1:0]") if generic else {},
+        parameters=bits.parameters,
+        ranges=bits.ranges("a", "b", "y"),
         roles={
             "a": "first operand",
             "b": "second operand",
@@ -108,16 +105,16 @@ _SATURATED = Fact(
 def mac(width: int, guard: int, overflow: str, clear: str, reset: str, generic: bool) -> Circuit:
     chosen = RESETS[reset]
     total = 2 * width + guard
-    size, last = ("ACC_WIDTH", "ACC_WIDTH-1") if generic else (str(total), str(total - 1))
-    half = "2*WIDTH-1" if generic else str(2 * width - 1)
+    bits, whole = Size(width, "WIDTH" if generic else ""), Size(total, "ACC_WIDTH" if generic else "")
+    double = Size(2 * width, "2*WIDTH" if generic else "")
     saturate = overflow == "saturate"
-    zero = f"{{{size}{{1'b0}}}}"
+    zero = f"{{{whole.text}{{1'b0}}}}"
     base = "acc" if clear == "zero" else f"(clear ? {zero} : acc)"
-    body = f"    wire [{half}:0] product;\n    assign product = a * b;\n"
+    body = f"    wire {double.range}product;\n    assign product = a * b;\n"
     value = f"{base} + product"
     if saturate:
-        body += f"    wire [{size}:0] grown;\n    assign grown = {value};\n"
-        value = f"grown[{size}] ? {{{size}{{1'b1}}}} : grown[{last}:0]"
+        body += f"    wire [{whole.text}:0] grown;\n    assign grown = {value};\n"
+        value = f"grown[{whole.text}] ? {{{whole.text}{{1'b1}}}} : grown[{whole.top}:0]"
     lines = [f"acc <= {value};"]
     enable: str | None = "en"
     if clear == "zero":
@@ -133,8 +130,7 @@ def mac(width: int, guard: int, overflow: str, clear: str, reset: str, generic: 
         new = (0 if v["clear"] else acc) + v["a"] * v["b"]
         return min(new, mask(total)) if saturate else new & mask(total)
 
-    given = {"WIDTH": width, "ACC_WIDTH": total} if generic else {}
-    bits = f"ACC_WIDTH ({total}) bits" if generic else f"{total} bits"
+    given = bits.parameters | whole.parameters
     return Circuit(
         name="mac",
         headlines=(
@@ -149,15 +145,15 @@ def mac(width: int, guard: int, overflow: str, clear: str, reset: str, generic: 
         body=body + always_clocked(lines, chosen, [f"acc <= {zero};"], enable=enable),
         model=Clocked(reset_state=0, step=step, out=lambda acc, v: {"acc": acc}),
         facts=(
-            _mac_fact(bits),
+            _mac_fact(f"{whole.text} bits"),
             _MAC_OVERFLOW[overflow],
             _MAC_CLEAR[clear],
             *reset_fact(chosen, "sets {acc} to 0"),
-            *parameter_fact(given),
+            *parameter_fact(given, WIDTH="the width of {a} and {b}", ACC_WIDTH="the width of {acc}"),
         ),
         reset=chosen,
         parameters=given,
-        ranges={"a": "[WIDTH-1:0]", "b": "[WIDTH-1:0]", "acc": "[ACC_WIDTH-1:0]"} if generic else {},
+        ranges=bits.ranges("a", "b") | whole.ranges("acc"),
         roles={"clear": "clear", "a": "first factor", "b": "second factor", "acc": "accumulator"},
         busy={"en": 0.8, "clear": 0.04},
         cycles=160,
@@ -205,14 +201,14 @@ _MAC_CLEAR = {
 
 def running_extreme(width: int, which: str, sign: str, restart: bool, reset: str, generic: bool) -> Circuit:
     chosen = RESETS[reset]
-    size = _width(width, generic)[0]
+    size = Size(width, "WIDTH" if generic else "")
     largest = which == "maximum"
     is_signed = sign == "signed"
     start = 0 if largest else mask(width)
     if is_signed:
         start ^= 1 << (width - 1)
     rest = "(WIDTH-1)" if generic else str(width - 1)
-    code = f"{{{size}{{1'b{start & 1}}}}}"
+    code = f"{{{size.text}{{1'b{start & 1}}}}}"
     if is_signed:
         code = f"{{1'b{int(largest)}, {{{rest}{{1'b{int(not largest)}}}}}}}"
     better = f"$signed(d) {'>' if largest else '<'} $signed(q)" if is_signed else f"d {'>' if largest else '<'} q"
@@ -250,27 +246,15 @@ def running_extreme(width: int, which: str, sign: str, restart: bool, reset: str
         facts=(
             _running_extreme_fact(compare, which),
             *((_RESTART,) if restart else ()),
-            *reset_fact(chosen, "makes {q} forget all samples"),
-            _running_extreme_fact2(worth),
-            *parameter_fact({"WIDTH": width} if generic else {}),
+            *reset_fact(chosen, f"sets {{q}} to {worth}"),
+            *parameter_fact(size.parameters, WIDTH="the width of {d} and {q}"),
         ),
         reset=chosen,
-        parameters={"WIDTH": width} if generic else {},
-        ranges={"d": "[WIDTH-1:0]", "q": "[WIDTH-1:0]"} if generic else {},
+        parameters=size.parameters,
+        ranges=size.ranges("d", "q"),
         roles={"valid": "sample present", "restart": "start afresh", "d": "sample", "q": f"{which} so far"},
         busy={"restart": 0.12},
         cycles=200,
-    )
-
-
-def _running_extreme_fact2(worth: str) -> Fact:
-    return Fact(
-        (f"a reset value of {{q}} that is {worth}",),
-        (
-            f"After reset {{q}} is {worth}.",
-            f"Reset makes {{q}} {worth}.",
-            f"The reset value of {{q}} is {worth}.",
-        ),
     )
 
 

@@ -21,15 +21,14 @@ from data_pipeline.circuit import (
     outp,
     parameter_fact,
     reset_fact,
-    vec,
 )
+from data_pipeline.families.sizes import Size
 
 
 def down_timer(width: int, mode: str, enable: bool, reset: str, generic: bool) -> Circuit:
     chosen = RESETS[reset]
-    size, span = ("WIDTH", "[WIDTH-1:0] ") if generic else (str(width), vec(width))
-    zero, one = f"{{{size}{{1'b0}}}}", "1'b1"
-    given = {"WIDTH": width} if generic else {}
+    size = Size(width, "WIDTH" if generic else "")
+    zero, one = f"{{{size.text}{{1'b0}}}}", "1'b1"
     start = [
         "    q <= d;",
         *(["    period <= d;"] if mode == "reload" else []),
@@ -38,7 +37,7 @@ def down_timer(width: int, mode: str, enable: bool, reset: str, generic: bool) -
     count = {
         "stop": [f"if (q != {zero})", f"    q <= q - {one};"],
         "pulse": [
-            f"done <= (q == {{{{({size}-1){{1'b0}}}}, 1'b1}});" if generic else f"done <= (q == {width}'d1);",
+            f"done <= (q == {{{{({size.top}){{1'b0}}}}, 1'b1}});" if generic else f"done <= (q == {width}'d1);",
             f"if (q != {zero})",
             f"    q <= q - {one};",
         ],
@@ -53,7 +52,7 @@ def down_timer(width: int, mode: str, enable: bool, reset: str, generic: bool) -
         *([f"period <= {zero};"] if mode == "reload" else []),
         *(["done <= 1'b0;"] if mode == "pulse" else []),
     ]
-    body = (f"    reg {span}period;\n" if mode == "reload" else "") + always_clocked(lines, chosen, clear)
+    body = (f"    reg {size.range}period;\n" if mode == "reload" else "") + always_clocked(lines, chosen, clear)
     if mode != "pulse":
         body += f"\n    assign done = (q == {zero});"
 
@@ -76,10 +75,11 @@ def down_timer(width: int, mode: str, enable: bool, reset: str, generic: bool) -
         registers=frozenset({"q", "done"}) if mode == "pulse" else frozenset({"q"}),
         body=body,
         model=Clocked((0, 0, 0), step, lambda s, v: {"q": s[0], "done": s[2] if mode == "pulse" else int(s[0] == 0)}),
-        facts=(_DOWN[enable], _ENDS[mode], *reset_fact(chosen, "makes {q} 0" + _CLEARED[mode]), *parameter_fact(given)),
+        facts=(_DOWN[enable], _ENDS[mode], *reset_fact(chosen, "sets {q} to 0" + _CLEARED[mode]),
+               *parameter_fact(size.parameters, WIDTH="the width of {d} and {q}")),
         reset=chosen,
-        parameters=given,
-        ranges={"q": "[WIDTH-1:0]", "d": "[WIDTH-1:0]"} if generic else {},
+        parameters=size.parameters,
+        ranges=size.ranges("q", "d"),
         roles={"load": "take {d}", "d": "time", "q": "time left", "done": "end of time"},
         busy={"en": 0.8},
         stimulus=lambda rng: _loads(width, rng),
@@ -101,7 +101,11 @@ def _loads(width: int, rng: random.Random) -> Iterator[Values]:
             yield {"load": 0}
 
 
-_CLEARED = {"stop": "", "pulse": " and {done} 0", "reload": " and forgets the loaded value (as if 0 had been loaded)"}
+_CLEARED = {
+    "stop": "",
+    "pulse": " and {done} to 0",
+    "reload": " and forgets the loaded value (as if 0 had been loaded)",
+}
 _DOWN = {
     False: Fact(
         (),

@@ -104,7 +104,6 @@ def round_robin_arbiter(requesters: int, update: str, output: str, style: str, r
             Fact((), _ROTATION),
             Fact((), _UPDATE[update]),
             Fact(_GRANT[output][0], _GRANT[output][1]),
-            Fact((), ("After reset it is the turn of requester 0.", "Requester 0 has the first turn after reset.")),
             *reset_fact(chosen, "gives the first turn to requester 0" + (" and clears {grant}" if registered else "")),
         ),
         reset=chosen,
@@ -146,10 +145,10 @@ _GRANT = {
 }
 
 
-def weighted_arbiter(weight: int, output: str, reset: str, parametric: bool) -> Circuit:
+def weighted_arbiter(weight: int, output: str, reset: str, generic: bool) -> Circuit:
     """The state is (A's contested wins in a row, who was granted last: 0, 1 for A, 2 for B)."""
     chosen = RESETS[reset]
-    size = Size(weight, "WEIGHT" if parametric else "")
+    size = Size(weight, "WEIGHT" if generic else "")
     registered = output == "registered"
 
     def pick(wins: int, v: Values) -> int:
@@ -184,7 +183,7 @@ def weighted_arbiter(weight: int, output: str, reset: str, parametric: bool) -> 
             *_weighted_arbiter_facts(weight),
             Fact(_WEIGHTED_GRANT[output][0], _WEIGHTED_GRANT[output][1]),
             *reset_fact(chosen, f"sets A's count to 0{' and clears both grants' * registered}"),
-            *parameter_fact(size.parameters),
+            *parameter_fact(size.parameters, WEIGHT="the number of contests that A wins before B wins one"),
         ),
         reset=chosen,
         parameters=size.parameters,
@@ -250,7 +249,7 @@ FAMILIES = (
     Family(
         "weighted_arbiter", "arbiters", "hard", "sequential",
         {"weight": (2, 3, 4, 5, 6, 7, 9), "output": ("registered", "combinational"), "reset": WITH_RESET,
-         "parametric": (False, True)},
+         "generic": (False, True)},
         weighted_arbiter,
     ),
 )  # fmt: skip

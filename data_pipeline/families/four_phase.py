@@ -21,14 +21,15 @@ from data_pipeline.circuit import (
     vec,
 )
 from data_pipeline.families.sizes import Size
+from data_pipeline.families.timers import nth
 
 _State = tuple[int, int]  # the phase, the stored word
 
 
-def req_ack_receiver(width: int, delay: int, reset: str, parametric: bool) -> Circuit:
+def req_ack_receiver(width: int, delay: int, reset: str, generic: bool) -> Circuit:
     """Phase 0 is idle, phases 1 to ``delay`` wait, the last one acknowledges."""
     chosen = RESETS[reset]
-    size = Size(width, "WIDTH" if parametric else "")
+    size = Size(width, "WIDTH" if generic else "")
 
     def step(state: _State | None, v: Values) -> _State | None:
         if state is None:
@@ -40,8 +41,8 @@ def req_ack_receiver(width: int, delay: int, reset: str, parametric: bool) -> Ci
             return phase + 1, word
         return (phase if v["req"] else 0), word
 
-    later = f"{delay} clock edge{'s' * (delay > 1)} later"
-    when = f"{{ack}} goes to 1 {later}" if delay else "{ack} goes to 1 at the same edge"
+    later = "at the next clock edge" if delay == 1 else f"at the {nth(str(delay))} clock edge after that"
+    when = f"{{ack}} rises {later}" if delay else "{ack} rises at the same edge"
     unseen = f" A change of {{req}} during the wait of {delay} is ignored." if delay else ""
     return Circuit(
         name="req_ack_receiver",
@@ -58,8 +59,8 @@ def req_ack_receiver(width: int, delay: int, reset: str, parametric: bool) -> Ci
         model=Clocked(reset_state=(0, 0), step=step, out=lambda s, v: {"ack": int(s[0] == delay + 1), "q": s[1]}),
         facts=(
             *_req_ack_receiver_facts(when, unseen),
-            *reset_fact(chosen, "returns to idle with {ack} and {q} at 0"),
-            *parameter_fact(size.parameters),
+            *reset_fact(chosen, "returns the receiver to idle with {ack} and {q} at 0"),
+            *parameter_fact(size.parameters, WIDTH="the width of {d} and {q}"),
         ),
         reset=chosen,
         parameters=size.parameters,
@@ -131,10 +132,10 @@ _SENDER_LINES = [
 ]
 
 
-def req_ack_sender(width: int, done: str, reset: str, parametric: bool) -> Circuit:
+def req_ack_sender(width: int, done: str, reset: str, generic: bool) -> Circuit:
     """Phase 0 is idle, 1 requests, 2 waits for the acknowledge to go. ``done`` adds a pulse at the end."""
     chosen = RESETS[reset]
-    size = Size(width, "WIDTH" if parametric else "")
+    size = Size(width, "WIDTH" if generic else "")
     pulse = done == "pulse"
 
     def step(state: tuple[int, int, int] | None, v: Values) -> tuple[int, int, int] | None:
@@ -172,8 +173,8 @@ def req_ack_sender(width: int, done: str, reset: str, parametric: bool) -> Circu
             *_REQ_ACK_SENDER,
             Fact((), ("{start} is ignored while {busy} is 1.", "{ack} is ignored when idle, {start} when busy.")),
             *((_DONE,) if pulse else ()),
-            *reset_fact(chosen, "returns to idle with all outputs at 0"),
-            *parameter_fact(size.parameters),
+            *reset_fact(chosen, "returns the sender to idle with all outputs at 0"),
+            *parameter_fact(size.parameters, WIDTH="the width of {d} and {q}"),
         ),
         reset=chosen,
         parameters=size.parameters,
@@ -208,7 +209,7 @@ _REQ_ACK_SENDER = (
 
 
 _DONE = Fact(
-    ("a {done} pulse of one cycle right after {busy} falls",),
+    ("a pulse of one cycle on {done} right after {busy} falls",),
     (
         "{done} is 1 for the one cycle after the edge that clears {busy}.",
         "The edge that clears {busy} also sets {done} for one cycle.",
@@ -218,12 +219,12 @@ _DONE = Fact(
 FAMILIES = (
     Family(
         "req_ack_receiver", "four-phase handshakes", "medium", "sequential",
-        {"width": (4, 8, 16), "delay": (0, 1, 4, 6, 7), "reset": WITH_RESET, "parametric": (False, True)},
+        {"width": (4, 8, 16), "delay": (0, 1, 4, 6, 7), "reset": WITH_RESET, "generic": (False, True)},
         req_ack_receiver,
     ),
     Family(
         "req_ack_sender", "four-phase handshakes", "medium", "sequential",
-        {"width": (4, 6, 8, 12, 16, 24, 32), "done": ("none", "pulse"), "reset": WITH_RESET, "parametric": (False, True)},
+        {"width": (4, 6, 8, 12, 16, 24, 32), "done": ("none", "pulse"), "reset": WITH_RESET, "generic": (False, True)},
         req_ack_sender,
     ),
 )  # fmt: skip

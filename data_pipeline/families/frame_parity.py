@@ -30,10 +30,10 @@ _ENABLE = Fact(
 )
 
 
-def serial_parity(length: int, kind: str, enable: bool, reset: str, parametric: bool) -> Circuit:
+def serial_parity(length: int, kind: str, enable: bool, reset: str, generic: bool) -> Circuit:
     """The state is (bits of the frame so far, their parity, the last frame's parity, done)."""
     chosen = RESETS[reset]
-    size = Size(length, "LENGTH" if parametric else "")
+    size = Size(length, "LENGTH" if generic else "")
     odd = kind == "odd"
 
     def step(state: tuple[int, int, int, int] | None, v: Values) -> tuple[int, int, int, int] | None:
@@ -66,7 +66,7 @@ def serial_parity(length: int, kind: str, enable: bool, reset: str, parametric: 
             *_serial_parity_facts(length, odd),
             *((_ENABLE,) if enable else ()),
             *reset_fact(chosen, "drops the frame and clears all outputs"),
-            *parameter_fact(size.parameters),
+            *parameter_fact(size.parameters, LENGTH="the number of bits in a frame"),
         ),
         reset=chosen,
         parameters=size.parameters,
@@ -144,7 +144,7 @@ FAMILIES = (
     Family(
         "serial_parity", "serial parity", "medium", "sequential",
         {"length": (4, 5, 6, 8, 12), "kind": ("even", "odd"), "enable": (False, True), "reset": WITH_RESET,
-         "parametric": (False, True)},
+         "generic": (False, True)},
         serial_parity,
     ),
 )  # fmt: skip

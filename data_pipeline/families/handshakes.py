@@ -54,10 +54,10 @@ def _stream_ports(width: int) -> dict[str, Any]:
     }
 
 
-def valid_ready_register(width: int, throughput: str, reset: str, parametric: bool) -> Circuit:
+def valid_ready_register(width: int, throughput: str, reset: str, generic: bool) -> Circuit:
     """The state is (occupied, word)."""
     chosen = RESETS[reset]
-    size = Size(width, "WIDTH" if parametric else "")
+    size = Size(width, "WIDTH" if generic else "")
     full = throughput == "full"
 
     def ready(state: tuple[int, int], v: Values) -> int:
@@ -96,8 +96,8 @@ def valid_ready_register(width: int, throughput: str, reset: str, parametric: bo
             *_VALID_READY_REGISTER,
             Fact((), _READY_WHEN[throughput]),
             _WHILE_VALID,
-            *reset_fact(chosen, "empties it ({out_valid} = 0)"),
-            *parameter_fact(size.parameters),
+            *reset_fact(chosen, "empties the register ({out_valid} = 0)"),
+            *parameter_fact(size.parameters, WIDTH="the width of {in_data} and {out_data}"),
         ),
         reset=chosen,
         parameters=size.parameters,
@@ -176,10 +176,10 @@ _SKID_WORDS = {
 }
 
 
-def skid_buffer(width: int, kind: str, reset: str, parametric: bool) -> Circuit:
+def skid_buffer(width: int, kind: str, reset: str, generic: bool) -> Circuit:
     """The state is the words held, the oldest first."""
     chosen = RESETS[reset]
-    size = Size(width, "WIDTH" if parametric else "")
+    size = Size(width, "WIDTH" if generic else "")
     registered = kind == "registered"
     capacity = 2 if registered else 1
 
@@ -222,7 +222,7 @@ def skid_buffer(width: int, kind: str, reset: str, parametric: bool) -> Circuit:
             Fact((), _SKID_WORDS[kind]),
             _WHILE_VALID,
             *reset_fact(chosen, "empties the buffer"),
-            *parameter_fact(size.parameters),
+            *parameter_fact(size.parameters, WIDTH="the width of {in_data} and {out_data}"),
         ),
         reset=chosen,
         parameters=size.parameters,
@@ -233,10 +233,10 @@ def skid_buffer(width: int, kind: str, reset: str, parametric: bool) -> Circuit:
     )
 
 
-def pulse_catcher(width: int, capture: str, clearing: str, wins: str, reset: str, parametric: bool) -> Circuit:
+def pulse_catcher(width: int, capture: str, clearing: str, wins: str, reset: str, generic: bool) -> Circuit:
     """The state is (flags, the inputs at the last clock edge)."""
     chosen = RESETS[reset]
-    size = Size(width, "WIDTH" if parametric else "")
+    size = Size(width, "WIDTH" if generic else "")
     rising, by_bit, set_wins = capture == "rising", clearing == "each", wins == "set"
 
     def step(state: tuple[int, int] | None, v: Values) -> tuple[int, int] | None:
@@ -275,7 +275,7 @@ def pulse_catcher(width: int, capture: str, clearing: str, wins: str, reset: str
             Fact((), _CLEARING[clearing]),
             Fact(_WINS[wins][0], _WINS[wins][1]),
             *reset_fact(chosen, "clears all flags" + (" and takes {d} to have been 0" if rising else "")),
-            *parameter_fact(size.parameters),
+            *parameter_fact(size.parameters, WIDTH="the number of flags"),
         ),
         reset=chosen,
         parameters=size.parameters,
@@ -318,19 +318,19 @@ FAMILIES = (
     Family(
         "valid_ready_register", "valid/ready handshakes", "medium", "sequential",
         {"width": (4, 8, 10, 12, 16, 24, 32), "throughput": ("full", "half"), "reset": WITH_RESET,
-         "parametric": (False, True)},
+         "generic": (False, True)},
         valid_ready_register,
     ),
     Family(
         "skid_buffer", "skid buffers", "hard", "sequential",
         {"width": (4, 8, 10, 12, 16, 24, 32), "kind": ("registered", "bypass"), "reset": WITH_RESET,
-         "parametric": (False, True)},
+         "generic": (False, True)},
         skid_buffer,
     ),
     Family(
         "pulse_catcher", "sticky flags", "medium", "sequential",
         {"width": (3, 4, 8), "capture": ("level", "rising"), "clearing": ("all", "each"),
-         "wins": ("set", "clear"), "reset": WITH_RESET, "parametric": (False, True)},
+         "wins": ("set", "clear"), "reset": WITH_RESET, "generic": (False, True)},
         pulse_catcher,
     ),
 )  # fmt: skip

@@ -87,7 +87,7 @@ def sequence_detector(pattern: str, overlap: bool, kind: str, reset: str) -> Cir
                     f"Detection is {mode}.",
                 ),
             ),
-            *reset_fact(chosen, "returns to the first state"),
+            *reset_fact(chosen, "returns the machine to its first state"),
         ),
         reset=chosen,
         roles={"din": "serial input", "found": "sequence seen"},

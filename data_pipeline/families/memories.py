@@ -26,17 +26,19 @@ from data_pipeline.circuit import (
 from data_pipeline.families.sizes import Size
 
 _Words = tuple[int | None, ...]
+_WORD = "the width of a word"
+_DEPTH = ", for 2**ADDR_WIDTH words"
 
 
 def _with(words: _Words, place: int, word: int) -> _Words:
     return (*words[:place], word, *words[place + 1 :])
 
 
-def _sizes(width: int, depth: int, parametric: bool) -> tuple[Size, Size, str, dict[str, int]]:
+def _sizes(width: int, depth: int, generic: bool) -> tuple[Size, Size, str, dict[str, int]]:
     """Width and address width, the range of the words, and the parameters."""
-    size = Size(width, "WIDTH" if parametric else "")
-    bits = Size((depth - 1).bit_length(), "ADDR_WIDTH" if parametric else "")
-    words = "[0:(1<<ADDR_WIDTH)-1]" if parametric else f"[0:{depth - 1}]"
+    size = Size(width, "WIDTH" if generic else "")
+    bits = Size((depth - 1).bit_length(), "ADDR_WIDTH" if generic else "")
+    words = "[0:(1<<ADDR_WIDTH)-1]" if generic else f"[0:{depth - 1}]"
     return size, bits, words, size.parameters | bits.parameters
 
 
@@ -89,9 +91,9 @@ _ASYNC_ENABLE = Fact(
 )
 
 
-def single_port_ram(width: int, depth: int, read: str, enable: bool, parametric: bool) -> Circuit:
+def single_port_ram(width: int, depth: int, read: str, enable: bool, generic: bool) -> Circuit:
     """The state is (the words, the output register)."""
-    size, bits, words, named = _sizes(width, depth, parametric)
+    size, bits, words, named = _sizes(width, depth, generic)
     registered = read != "asynchronous"
 
     def step(state: tuple[_Words, int | None], v: Values) -> tuple[_Words, int | None]:
@@ -126,7 +128,7 @@ def single_port_ram(width: int, depth: int, read: str, enable: bool, parametric:
             _WRITE,
             Fact((), _RAM_READ[read]),
             *((_RAM_ENABLE if registered else _ASYNC_ENABLE,) if enable else ()),
-            *parameter_fact(named),
+            *parameter_fact(named, WIDTH=_WORD, ADDR_WIDTH="the width of {addr}" + _DEPTH),
         ),
         parameters=named,
         ranges=size.ranges("d", "q") | bits.ranges("addr"),
@@ -164,9 +166,9 @@ _DUAL_WRITE = Fact(
 )
 
 
-def dual_port_ram(width: int, depth: int, read: str, enable: bool, parametric: bool) -> Circuit:
+def dual_port_ram(width: int, depth: int, read: str, enable: bool, generic: bool) -> Circuit:
     """One port writes, the other reads. The state is (the words, the output register)."""
-    size, bits, words, named = _sizes(width, depth, parametric)
+    size, bits, words, named = _sizes(width, depth, generic)
     registered = read != "asynchronous"
     enable = enable and registered
 
@@ -203,7 +205,7 @@ def dual_port_ram(width: int, depth: int, read: str, enable: bool, parametric: b
             _DUAL_WRITE,
             Fact((), tuple(words.replace("{re}", condition) for words in _DUAL_READ[read])),
             *((_READ_ENABLE,) if enable else ()),
-            *parameter_fact(named),
+            *parameter_fact(named, WIDTH=_WORD, ADDR_WIDTH="the width of {waddr} and {raddr}" + _DEPTH),
         ),
         parameters=named,
         ranges=size.ranges("wdata", "rdata") | bits.ranges("waddr", "raddr"),
@@ -217,9 +219,9 @@ def dual_port_ram(width: int, depth: int, read: str, enable: bool, parametric: b
 _READ_ENABLE = Fact((), ("{rdata} holds its value while {re} is 0.", "With {re} at 0, {rdata} does not change."))
 
 
-def register_file(width: int, count: int, zero: bool, bypass: bool, reset: str, parametric: bool) -> Circuit:
+def register_file(width: int, count: int, zero: bool, bypass: bool, reset: str, generic: bool) -> Circuit:
     chosen = RESETS[reset]
-    size = Size(width, "WIDTH" if parametric else "")
+    size = Size(width, "WIDTH" if generic else "")
     bits = (count - 1).bit_length()
 
     def step(regs: _Words | None, v: Values) -> _Words | None:
@@ -261,7 +263,7 @@ def register_file(width: int, count: int, zero: bool, bypass: bool, reset: str, 
             Fact((), _BYPASS[bypass]),
             *((_ZERO,) if zero else ()),
             *reset_fact(chosen, "clears all registers"),
-            *parameter_fact(size.parameters),
+            *parameter_fact(size.parameters, WIDTH="the width of a register"),
         ),
         reset=chosen,
         parameters=size.parameters,
@@ -323,18 +325,18 @@ _SPACE: dict[str, Any] = {"width": (4, 8, 12), "depth": (8, 16, 32)}
 FAMILIES = (
     Family(
         "single_port_ram", "memories", "medium", "sequential",
-        {**_SPACE, "read": tuple(_RAM_READ), "enable": (False, True), "parametric": (False, True)},
+        {**_SPACE, "read": tuple(_RAM_READ), "enable": (False, True), "generic": (False, True)},
         single_port_ram,
     ),
     Family(
         "dual_port_ram", "memories", "medium", "sequential",
-        {**_SPACE, "read": tuple(_DUAL_READ), "enable": (False, True), "parametric": (False, True)},
+        {**_SPACE, "read": tuple(_DUAL_READ), "enable": (False, True), "generic": (False, True)},
         dual_port_ram,
     ),
     Family(
         "register_file", "register files", "medium", "sequential",
         {"width": (8, 16, 32), "count": (4, 8), "zero": (False, True), "bypass": (False, True), "reset": WITH_RESET,
-         "parametric": (False, True)},
+         "generic": (False, True)},
         register_file,
     ),
 )  # fmt: skip

@@ -61,18 +61,18 @@ def _moves(control: str) -> Callable[[Values], bool]:
     return lambda v: {"none": True, "enable": bool(v.get("en")), "stall": not v.get("stall")}[control]
 
 
-def valid_pipeline(width: int, stages: int, control: str, reset: str, parametric: bool) -> Circuit:
+def valid_pipeline(width: int, stages: int, control: str, reset: str, generic: bool) -> Circuit:
     chosen = RESETS[reset]
-    size = Size(width, "WIDTH" if parametric else "")
-    depth = Size(stages, "STAGES" if parametric else "")
+    size = Size(width, "WIDTH" if generic else "")
+    depth = Size(stages, "STAGES" if generic else "")
     moves = _MOVES[control]
     last = stages - 1
     inputs = (*controls(chosen, control == "enable"), *((inp("stall"),) if control == "stall" else ()))
     flags = always_clocked(
-        [f"valids <= {{valids[{depth.top}-1:0], in_valid}};" if parametric else f"valids <= {{valids[{last - 1}:0], in_valid}};"],
+        [f"valids <= {{valids[{depth.less(2)}:0], in_valid}};"],
         chosen, [f"valids <= {depth.zero};"], enable=moves,
     )  # fmt: skip
-    if parametric:
+    if generic:
         declared = "    reg [WIDTH*STAGES-1:0] words;\n"
         lines = ["words <= {words[WIDTH*(STAGES-1)-1:0], in_data};"]
         shown = "words[WIDTH*STAGES-1 -: WIDTH]"
@@ -103,7 +103,7 @@ def valid_pipeline(width: int, stages: int, control: str, reset: str, parametric
             Fact((), ("{out_data} does not matter while {out_valid} is 0.",)),
             *_MOVE_WORDS[control],
             *reset_fact(chosen, "clears all valid bits"),
-            *parameter_fact(named),
+            *parameter_fact(named, STAGES="the number of stages", WIDTH="the width of {in_data} and {out_data}"),
         ),
         reset=chosen,
         parameters=named,
@@ -216,11 +216,11 @@ def _adder_body(width: int, latency: int, carry: bool, reset: str) -> str:
     return "\n".join([*registers, *wires, block, ends])
 
 
-def pipelined_multiplier(width: int, latency: int, sign: str, enable: bool, reset: str, parametric: bool) -> Circuit:
+def pipelined_multiplier(width: int, latency: int, sign: str, enable: bool, reset: str, generic: bool) -> Circuit:
     """The product is registered as often as the latency says; the state is the products under way."""
     chosen = RESETS[reset]
-    size = Size(width, "WIDTH" if parametric else "")
-    double = Size(2 * width, "2*WIDTH" if parametric else "")
+    size = Size(width, "WIDTH" if generic else "")
+    double = Size(2 * width, "2*WIDTH" if generic else "")
     is_signed = sign == "signed"
 
     def first(v: Values) -> int:
@@ -232,7 +232,7 @@ def pipelined_multiplier(width: int, latency: int, sign: str, enable: bool, rese
     times = "$signed(a) * $signed(b)" if is_signed else "a * b"
     lines = [f"{chain[0]} <= {times};", *(f"{after} <= {before};" for before, after in itertools.pairwise(chain))]
     # The width of a zero would be an expression with the parameter.
-    zero = "0" if parametric else double.zero
+    zero = "0" if generic else double.zero
     block = always_clocked(lines, chosen, [f"{name} <= {zero};" for name in chain], enable="en" if enable else None)
     return Circuit(
         name="pipelined_multiplier",
@@ -258,7 +258,7 @@ def pipelined_multiplier(width: int, latency: int, sign: str, enable: bool, rese
             _latency("{product}", latency),
             *_MOVE_WORDS["enable" if enable else "none"],
             *reset_fact(chosen, "clears all stages"),
-            *parameter_fact(size.parameters),
+            *parameter_fact(size.parameters, WIDTH="the width of {a} and {b}"),
         ),
         reset=chosen,
         parameters=size.parameters,
@@ -272,7 +272,7 @@ FAMILIES = (
     Family(
         "valid_pipeline", "pipelines", "medium", "sequential",
         {"width": (8, 12), "stages": (2, 3, 4, 5), "control": tuple(_MOVES), "reset": WITH_RESET,
-         "parametric": (False, True)},
+         "generic": (False, True)},
         valid_pipeline,
     ),
     Family(
@@ -283,7 +283,7 @@ FAMILIES = (
     Family(
         "pipelined_multiplier", "pipelined arithmetic", "medium", "sequential",
         {"width": (4, 8, 16), "latency": (2, 3, 4), "sign": ("unsigned", "signed"), "enable": (False, True),
-         "reset": ("none", "sync_high", "async_low"), "parametric": (False, True)},
+         "reset": ("none", "sync_high", "async_low"), "generic": (False, True)},
         pipelined_multiplier,
     ),
 )  # fmt: skip

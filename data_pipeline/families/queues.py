@@ -48,10 +48,10 @@ _FIFO_READ = {
 }
 
 
-def sync_fifo(width: int, depth: int, read: str, count: bool, reset: str, parametric: bool) -> Circuit:
+def sync_fifo(width: int, depth: int, read: str, count: bool, reset: str, generic: bool) -> Circuit:
     """The state is (the words held, the oldest first; the output register)."""
     chosen = RESETS[reset]
-    size = Size(width, "WIDTH" if parametric else "")
+    size = Size(width, "WIDTH" if generic else "")
     registered = read == "registered"
 
     def step(state: tuple[_Held, int] | None, v: Values) -> tuple[_Held, int] | None:
@@ -90,8 +90,8 @@ def sync_fifo(width: int, depth: int, read: str, count: bool, reset: str, parame
             Fact((), _FIFO_READ[read]),
             Fact((), _FIFO_LIMITS),
             *((_USED,) if count else ()),
-            *reset_fact(chosen, "empties it" + (" and clears {dout}" if registered else "")),
-            *parameter_fact(size.parameters),
+            *reset_fact(chosen, "empties the FIFO" + (" and clears {dout}" if registered else "")),
+            *parameter_fact(size.parameters, WIDTH="the width of {din} and {dout}"),
         ),
         reset=chosen,
         parameters=size.parameters,
@@ -164,9 +164,9 @@ def _fifo_body(size: Size, depth: int, registered: bool, count: bool, reset: str
 {always_clocked(lines, RESETS[reset], clear)}{shown}"""
 
 
-def lifo_stack(width: int, depth: int, both: str, reset: str, parametric: bool) -> Circuit:
+def lifo_stack(width: int, depth: int, both: str, reset: str, generic: bool) -> Circuit:
     chosen = RESETS[reset]
-    size = Size(width, "WIDTH" if parametric else "")
+    size = Size(width, "WIDTH" if generic else "")
 
     def step(held: _Held | None, v: Values) -> _Held | None:
         if held is None:
@@ -198,7 +198,7 @@ def lifo_stack(width: int, depth: int, both: str, reset: str, parametric: bool) 
             *_LIFO_STACK,
             Fact((), _BOTH[both]),
             *reset_fact(chosen, "empties the stack"),
-            *parameter_fact(size.parameters),
+            *parameter_fact(size.parameters, WIDTH="the width of {d} and {q}"),
         ),
         reset=chosen,
         parameters=size.parameters,
@@ -275,13 +275,13 @@ FAMILIES = (
     Family(
         "sync_fifo", "FIFOs", "hard", "sequential",
         {"width": (4, 8), "depth": (4, 6, 8), "read": ("fall-through", "registered"), "count": (False, True),
-         "reset": WITH_RESET, "parametric": (False, True)},
+         "reset": WITH_RESET, "generic": (False, True)},
         sync_fifo,
     ),
     Family(
         "lifo_stack", "stacks", "hard", "sequential",
         {"width": (4, 8, 16), "depth": (4, 6, 8), "both": ("replace", "push", "pop"), "reset": WITH_RESET,
-         "parametric": (False, True)},
+         "generic": (False, True)},
         lifo_stack,
     ),
 )  # fmt: skip

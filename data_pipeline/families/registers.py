@@ -214,7 +214,7 @@ def edge_detector(kind: str, width: int, reset: str, form: str) -> Circuit:
                 if registered
                 else ("{pulse} is combinational: it compares {d} with its value at the last clock edge.",),
             ),
-            *reset_fact(chosen, "clears its registers"),
+            *reset_fact(chosen, ("clears {pulse} and " if registered else "") + "takes {d} as having been 0"),
         ),
         reset=chosen,
         roles={"d": "signal", "pulse": "edge seen"},

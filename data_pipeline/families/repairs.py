@@ -70,18 +70,14 @@ def with_fault(circuit: Circuit, body: str) -> Circuit:
     return replace(circuit, attachment=Attachment(_INTROS, write))
 
 
-def _families(group: Any, names: Sequence[str]) -> list[Family]:
-    return [family for family in group.FAMILIES if family.name in names]
-
-
+_BY_NAME = {
+    family.name: family for group in (arithmetic, counters, machines, registers, selection) for family in group.FAMILIES
+}
 _CLOCKED_FAMILIES = [
-    *_families(counters, ("counter", "modulo_counter")),
-    *_families(machines, ("sequence_detector",)),
-    *_families(registers, ("register", "shift_register")),
+    _BY_NAME[name] for name in ("counter", "modulo_counter", "sequence_detector", "register", "shift_register")
 ]
 _COMBINATIONAL_FAMILIES = [
-    *_families(selection, ("mux", "comparator", "min_max")),
-    *_families(arithmetic, ("adder", "subtractor", "alu", "shifter")),
+    _BY_NAME[name] for name in ("mux", "comparator", "min_max", "adder", "subtractor", "alu", "shifter")
 ]
 
 

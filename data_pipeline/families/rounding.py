@@ -73,7 +73,7 @@ def magnitude(width: int, operation: str, overflow: str, generic: bool) -> Circu
             Fact((), (f"{words}.", f"{{a}} is a two's complement number and {words}.")),
             *((_beyond_fact(saturates),) if can_overflow else ()),
             *((_OVERFLOW,) if flagged else ()),
-            *parameter_fact(size.parameters),
+            *parameter_fact(size.parameters, WIDTH="the width of {a} and {y}"),
         ),
         parameters=size.parameters,
         ranges=size.ranges("a", "y"),
@@ -140,10 +140,10 @@ def average(width: int, kind: tuple[str, str], form: str, generic: bool) -> Circ
     return Circuit(
         name="average",
         headlines=(
-            f"the average of two {width}-bit {numbers} numbers",
+            f"the average of two {width}-bit numbers ({numbers})",
             article(f"{width}-bit averaging unit for {numbers} numbers"),
-            f"a circuit for the mean of two {numbers} {width}-bit inputs",
-            article(f"combinational average of two {numbers} operands of {width} bits"),
+            f"a circuit for the mean of a pair of {numbers} {width}-bit inputs",
+            article(f"combinational average of a pair of {numbers} operands of {width} bits"),
             article(f"{numbers} {width}-bit mean value block for two operands"),
         ),
         inputs=(inp("a", width), inp("b", width)),
@@ -159,7 +159,7 @@ def average(width: int, kind: tuple[str, str], form: str, generic: bool) -> Circ
                     f"Halves are rounded {_ROUNDING[rounding]}; the sum of {{a}} and {{b}} behind {{y}} must not lose its carry.",
                 ),
             ),
-            *parameter_fact(size.parameters),
+            *parameter_fact(size.parameters, WIDTH="the width of {a}, {b} and {y}"),
         ),
         parameters=size.parameters,
         ranges=size.ranges("a", "b", "y"),
@@ -205,7 +205,11 @@ def saturate(widths: tuple[int, int], kind: str, flag: bool, generic: bool) -> C
         outputs=(outp("y", narrow), *((outp("sat"),) if flag else ())),
         body=body + f"    assign y = {test} ? {edge} : a[{target.top}:0];",
         model=Combinational(function),
-        facts=(_limits_fact(low, high, kind, generic), *((_LIMITED,) if flag else ()), *parameter_fact(given)),
+        facts=(
+            _limits_fact(low, high, kind, generic),
+            *((_LIMITED,) if flag else ()),
+            *parameter_fact(given, IN_WIDTH="the width of {a}", OUT_WIDTH="the width of {y}"),
+        ),
         parameters=given,
         ranges=source.ranges("a") | target.ranges("y"),
         roles={"a": f"{before} number", "y": f"limited {after} number", "sat": "the number was limited"},
@@ -221,7 +225,7 @@ def _limits_fact(low: int, high: int, kind: str, generic: bool) -> Fact:
             (
                 f"{{y}} is {{a}} ({'unsigned' if kind == 'unsigned' else 'signed'}), or the nearest OUT_WIDTH-bit {numbers} "
                 "number if it does not fit.",
-                f"An {{a}} that does not fit into OUT_WIDTH bits ({numbers}) gives the nearest number that does; any other "
+                f"A value of {{a}} that does not fit into OUT_WIDTH bits ({numbers}) gives the nearest number that does; any other "
                 "passes to {y} unchanged.",
             ),
         )
@@ -229,14 +233,14 @@ def _limits_fact(low: int, high: int, kind: str, generic: bool) -> Fact:
         return Fact(
             (f"a result {{y}} of {high} for any larger {{a}}",),
             (
-                f"An {{a}} above {high} gives {high}; others pass to {{y}} unchanged.",
+                f"A value of {{a}} above {high} gives {high}; others pass to {{y}} unchanged.",
                 f"{{y}} is {{a}} if that is at most {high}, else {high}.",
             ),
         )
     return Fact(
         (f"an output {{y}} that is {{a}} limited to the range from {low} to {high}",),
         (
-            f"An {{a}} below {low} gives {low}, one above {high} gives {high}; others pass to {{y}} unchanged.",
+            f"A value of {{a}} below {low} gives {low}, one above {high} gives {high}; others pass to {{y}} unchanged.",
             f"{{y}} is {{a}} (two's complement) limited to the range from {low} to {high}.",
             f"{{y}} is the signed {{a}} clipped at {low} and {high}.",
         ),

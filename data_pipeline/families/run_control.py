@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import random
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from data_pipeline.circuit import (
     RESETS,
@@ -17,11 +15,13 @@ from data_pipeline.circuit import (
     always_clocked,
     article,
     controls,
+    enumerated,
     inp,
     outp,
     reset_fact,
     vec,
 )
+from data_pipeline.families.state_tables import Machine, machine
 
 _IDLE, _RUN, _PAUSE = range(3)
 _CODES = {
@@ -86,7 +86,7 @@ def run_controller(resume: str, first: str, form: str, reset: str) -> Circuit:
         registers=frozenset() if form == "flags" else frozenset({"state"}),
         body=body,
         model=Clocked(_IDLE, step, out),
-        facts=(_moves_fact(words, first), _RUN_FORM[form], *reset_fact(chosen, "makes it idle")),
+        facts=(_moves_fact(words, first), _RUN_FORM[form], *reset_fact(chosen, "returns the controller to idle")),
         reset=chosen,
         roles={"start": "start", "pause": "pause", "stop": "stop", "running": "running", "paused": "paused", "state": "state"},
         busy={"start": 0.35, "pause": 0.4, "stop": 0.2},
@@ -99,7 +99,7 @@ def _moves_fact(words: str, first: str) -> Fact:
         return Fact(
             (),
             (
-                "Inputs are sampled at the rising clock edge. {stop} makes it idle from any state and has priority; otherwise "
+                "Inputs are sampled at the rising clock edge. {stop} leads to idle from any state and has priority; otherwise "
                 f"it goes from idle to running when {{start}} is 1, from running to paused when {{pause}} is 1, and from paused to running when {words}.",
                 "At each clock edge: if {stop} is 1 the next state is idle. If not, {start} = 1 takes idle to running, {pause} = 1 "
                 f"takes running to paused, and paused goes on running when {words}. Else the state stays.",
@@ -111,7 +111,7 @@ def _moves_fact(words: str, first: str) -> Fact:
             "At each rising clock edge: idle goes to running when {start} is 1; running goes to paused when {pause} is 1, else to "
             f"idle when {{stop}} is 1; paused goes to running when {words}, else to idle when {{stop}} is 1. Otherwise the state stays.",
             f"{{start}} = 1 takes idle to running, {{pause}} = 1 takes running to paused, and paused goes on running when {words}; "
-            "only if that does not apply, {stop} = 1 makes it idle. It moves at rising clock edges.",
+            "only if that does not apply, {stop} = 1 leads to idle. It moves at rising clock edges.",
         ),
     )
 
@@ -141,16 +141,6 @@ _RUN_FORM = {
 }
 
 
-@dataclass(frozen=True)
-class _Machine:
-    """A Moore or Mealy machine: by state and input the next state and the Mealy output, by state the Moore output."""
-
-    names: tuple[str, ...]
-    targets: tuple[tuple[int, int], ...]
-    outputs: tuple[int, ...]
-    answers: tuple[tuple[int, int], ...]
-
-
 _STATE_NAMES = (
     ("IDLE", "LOAD", "RUN", "STOP"),
     ("OFF", "LOW", "MID", "HIGH"),
@@ -159,60 +149,26 @@ _STATE_NAMES = (
 )
 
 
-@functools.cache
-def _draw(states: int, kind: str, width: int, seed: int) -> _Machine:
-    """The first machine drawn from the seed in which every state can be reached and no two do the same."""
-    rng = random.Random(f"machine {states} {kind} {width} {seed}")
-    while True:
-        targets = tuple((rng.randrange(states), rng.randrange(states)) for _ in range(states))
-        outputs = tuple(rng.randrange(1 << width) for _ in range(states))
-        answers = tuple((rng.randrange(1 << width), rng.randrange(1 << width)) for _ in range(states))
-        machine = _Machine(_STATE_NAMES[seed % len(_STATE_NAMES)][:states], targets, outputs, answers)
-        if _is_minimal(machine, kind):
-            return machine
-
-
-def _is_minimal(machine: _Machine, kind: str) -> bool:
-    """Whether each state can be reached from each other, no two are equivalent, and both inputs can lead elsewhere."""
-    count = len(machine.targets)
-    # Classes of states that no input sequence tells apart, refined until they stay.
-    classes: list[object] = [machine.outputs[s] if kind == "Moore" else machine.answers[s] for s in range(count)]
-    reached = [{s, *machine.targets[s]} for s in range(count)]
-    for _ in range(count):
-        signatures = [(classes[s], *(classes[t] for t in pair)) for s, pair in enumerate(machine.targets)]
-        classes = [signatures.index(signature) for signature in signatures]
-        reached = [states.union(*(reached[t] for t in states)) for states in reached]
-    return len(set(classes)) == count and all(len(states) == count for states in reached)
-
-
 def told_machine(states: int, kind: str, width: int, seed: int, reset: str) -> Circuit:
     chosen = RESETS[reset]
     mealy = kind == "Mealy"
-    machine = _draw(states, kind, width, seed)
-    names = machine.names
+    # Other seeds than those of the state tables, so that no machine held out there is trained on here.
+    one = machine(100 + seed, states, mealy=mealy, width=width)
+    names = _STATE_NAMES[seed % len(_STATE_NAMES)][:states]
     size = (states - 1).bit_length()
     codes = ", ".join(f"{name} = {size}'d{k}" for k, name in enumerate(names))
     labels = [*names[:-1], "default"]
     moves = [
-        f"            {label}: following = {names[one] if one == zero else f'din ? {names[one]} : {names[zero]}'};"
-        for label, (zero, one) in zip(labels, machine.targets, strict=True)
+        f"            {label}: following = {names[high] if high == low else f'din ? {names[high]} : {names[low]}'};"
+        for label, (low, high) in zip(labels, one.next, strict=True)
     ]
-    if mealy:
-        shown = [
-            f"            {label}: y = {_answer(answer, width)};"
-            for label, answer in zip(labels, machine.answers, strict=True)
-        ]
-    else:
-        shown = [
-            f"            {label}: y = {width}'d{value};" for label, value in zip(labels, machine.outputs, strict=True)
-        ]
+    shown = [
+        f"            {label}: y = {_answer(answer, width)};" for label, answer in zip(labels, one.out, strict=True)
+    ]
     block = always_clocked(["state <= following;"], chosen, [f"state <= {names[0]};"])
     table = "    always @(*) begin\n        case (state)\n{}\n        endcase\n    end"
     body = f"    localparam {codes};\n    reg {vec(size)}state, following;\n" + table.format("\n".join(moves))
     body += f"\n{block}\n" + table.format("\n".join(shown))
-
-    def out(state: int, v: Values) -> Values:
-        return {"y": machine.answers[state][v["din"]] if mealy else machine.outputs[state]}
 
     wide = Fact(
         (f"a {width}-bit output {{y}}",), (f"{{y}} has {width} bits.", f"The output {{y}} is {width} bits wide.")
@@ -220,53 +176,48 @@ def told_machine(states: int, kind: str, width: int, seed: int, reset: str) -> C
     return Circuit(
         name="fsm",
         headlines=(
-            article(f"{kind} machine of the {states} states {', '.join(names[:-1])} and {names[-1]}"),
+            article(f"{kind} machine of the {states} states {enumerated(names)}"),
             article(f"{states}-state {kind} machine ({', '.join(names)})"),
-            article(f"{kind} FSM that moves between {', '.join(names[:-1])} and {names[-1]}"),
-            article(f"finite state machine of {kind} type, its states being {', '.join(names[:-1])} and {names[-1]}"),
+            article(f"{kind} FSM that moves between {enumerated(names)}"),
+            article(f"finite state machine of {kind} type, its states being {enumerated(names)}"),
         ),
         inputs=(*controls(chosen), inp("din")),
         outputs=(outp("y", width),),
         registers=frozenset({"y"}),
         body=body,
-        model=Clocked(0, lambda s, v: None if s is None else machine.targets[s][v["din"]], out),
+        model=Clocked(
+            0, lambda s, v: None if s is None else one.next[s][v["din"]], lambda s, v: {"y": one.out[s][v["din"]]}
+        ),
         facts=(
-            _told(machine, mealy),
+            _told(one, names, mealy),
             *((wide,) if width > 1 else ()),
-            *reset_fact(chosen, f"leads to {names[0]}"),
-            _start(names[0]),
+            *reset_fact(chosen, f"sets the state to {names[0]}"),
         ),
         reset=chosen,
-        roles={"din": "input", "y": "output"},
+        roles={"din": "input bit", "y": "output value"},
         cycles=140,
     )
 
 
 def _answer(answer: tuple[int, int], width: int) -> str:
-    """A Mealy output in one state as an expression."""
+    """The output in one state as an expression."""
     low, high = answer
     if low == high:
         return f"{width}'d{low}"
     return ("din" if high else "~din") if width == 1 else f"din ? {width}'d{high} : {width}'d{low}"
 
 
-def _start(name: str) -> Fact:
-    return Fact((f"{name} as the state after reset",), (f"The first state is {name}.", f"Reset state: {name}."))
-
-
-def _told(machine: _Machine, mealy: bool) -> Fact:
+def _told(one: Machine, names: Sequence[str], mealy: bool) -> Fact:
     """The machine in prose, state by state, and in two short notations."""
     prose, brief, arrows = [], [], []
-    for name, (zero, one), value, (low, high) in zip(
-        machine.names, machine.targets, machine.outputs, machine.answers, strict=True
-    ):
-        to_zero, to_one = machine.names[zero], machine.names[one]
+    for name, targets, (low, high) in zip(names, one.next, one.out, strict=True):
+        to_zero, to_one = (names[target] for target in targets)
         move = (
             f"{name} always goes to {to_zero}"
-            if zero == one
+            if to_zero == to_one
             else f"From {name} it goes to {to_one} when {{din}} is 1 and to {to_zero} when it is 0"
         )
-        if zero != one and name in (to_zero, to_one):
+        if to_zero != to_one and name in (to_zero, to_one):
             away, level = (to_one, 1) if to_zero == name else (to_zero, 0)
             move = f"{name} stays until {{din}} is {level} at an edge and then goes to {away}"
         if mealy:
@@ -278,11 +229,9 @@ def _told(machine: _Machine, mealy: bool) -> Fact:
             )
             arrows.append(f"{name} -0/{low}-> {to_zero}, {name} -1/{high}-> {to_one}")
         else:
-            prose.append(f"In {name}, {{y}} is {value}. {move}.")
-            brief.append(
-                f"{name}: output {{y}} = {value}, next {to_zero} for {{din}} = 0 and {to_one} for {{din}} = 1."
-            )
-            arrows.append(f"{name} ({{y}} = {value}) -0-> {to_zero}, -1-> {to_one}")
+            prose.append(f"In {name}, {{y}} is {low}. {move}.")
+            brief.append(f"{name}: output {{y}} = {low}, next {to_zero} for {{din}} = 0 and {to_one} for {{din}} = 1.")
+            arrows.append(f"{name} ({{y}} = {low}) -0-> {to_zero}, -1-> {to_one}")
     legend = "{din}/{y}, {y} being combinational" if mealy else "the value of {din}"
     when = "The state changes at the rising clock edge."
     note = " {y} depends on state and {din} at once." if mealy else ""

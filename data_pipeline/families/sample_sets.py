@@ -19,8 +19,8 @@ from data_pipeline.circuit import (
     parameter_fact,
     reset_fact,
     signed,
-    vec,
 )
+from data_pipeline.families.sizes import Size
 
 # Compare-exchange steps that put the smaller value first.
 _NETWORKS = {
@@ -49,18 +49,20 @@ def _network(count: int, span: str, sign: str) -> tuple[list[str], list[str]]:
 
 def sorter(count: int, width: int, sign: str, order: str, generic: bool) -> Circuit:
     """A combinational sorter."""
-    lines, results = _network(count, "[WIDTH-1:0] " if generic else vec(width), sign)
+    size = Size(width, "WIDTH" if generic else "")
+    lines, results = _network(count, size.range, sign)
     results = results if order == "ascending" else results[::-1]
     body = "\n".join([*lines, *(f"    assign y{k} = {name};" for k, name in enumerate(results))])
     model = Combinational(lambda v: _sorted(v, count, width, sign, order))
-    return _sorter(count, width, sign, order, generic, body, model, None)
+    return _sorter(count, size, sign, order, body, model, None)
 
 
 def registered_sorter(count: int, width: int, sign: str, reset: str, generic: bool) -> Circuit:
     """A sorter whose outputs are registers with an enable; it sorts in ascending order."""
     chosen = RESETS[reset]
-    lines, results = _network(count, "[WIDTH-1:0] " if generic else vec(width), sign)
-    zero = f"{{{'WIDTH' if generic else width}{{1'b0}}}}"
+    size = Size(width, "WIDTH" if generic else "")
+    lines, results = _network(count, size.range, sign)
+    zero = f"{{{size.text}{{1'b0}}}}"
     block = always_clocked(
         [f"y{k} <= {name};" for k, name in enumerate(results)],
         chosen,
@@ -72,7 +74,7 @@ def registered_sorter(count: int, width: int, sign: str, reset: str, generic: bo
         return _sorted(v, count, width, sign, "ascending") if v["en"] else state
 
     model = Clocked({f"y{k}": 0 for k in range(count)}, step, lambda state, v: state)
-    return _sorter(count, width, sign, "ascending", generic, "\n".join([*lines, block]), model, chosen)
+    return _sorter(count, size, sign, "ascending", "\n".join([*lines, block]), model, chosen)
 
 
 def _sorted(v: dict[str, int], count: int, width: int, sign: str, order: str) -> dict[str, int]:
@@ -85,15 +87,15 @@ def _sorted(v: dict[str, int], count: int, width: int, sign: str, order: str) ->
 
 def _sorter(
     count: int,
-    width: int,
+    size: Size,
     sign: str,
     order: str,
-    generic: bool,
     body: str,
     model: Combinational | Clocked,
     reset: Reset | None,
 ) -> Circuit:
     """What combinational and registered sorters have in common."""
+    width = size.number
     names = list("abcd"[:count])
     outs = [f"y{k}" for k in range(count)]
     clocked = isinstance(model, Clocked)
@@ -102,7 +104,7 @@ def _sorter(
     first, last = ("smallest", "largest") if order == "ascending" else ("largest", "smallest")
     listed = ", ".join(f"{{{n}}}" for n in names[:-1]) + f" and {{{names[-1]}}}"
     moment = "At a rising clock edge with {en} high, " if clocked else ""
-    given = {"WIDTH": width} if generic else {}
+    ranks = {2: (first, last), 3: (first, "middle", last), 4: (first, f"second {first}", f"second {last}", last)}[count]
     return Circuit(
         name=f"sort{count}",
         headlines=(
@@ -120,12 +122,12 @@ def _sorter(
             _sorter_fact(clocked, count, first, last, listed, moment, order),
             *((_HOLD,) if clocked else ()),
             *reset_fact(reset, "sets all outputs to 0"),
-            *parameter_fact(given),
+            *parameter_fact(size.parameters, WIDTH="the width of every number"),
         ),
         reset=reset,
-        parameters=given,
-        ranges=dict.fromkeys(names + outs, "[WIDTH-1:0]") if generic else {},
-        roles=dict.fromkeys(names, "value") | {outs[0]: first, outs[-1]: last},
+        parameters=size.parameters,
+        ranges=size.ranges(*names, *outs),
+        roles=dict.fromkeys(names, "value") | {out: f"{rank} value" for out, rank in zip(outs, ranks, strict=True)},
         busy={"en": 0.7},
         cycles=160,
     )
@@ -155,27 +157,24 @@ def moving_sum(samples: int, width: int, style: str, reset: str, generic: bool) 
     """``style`` is how the RTL is written: all registers added up, or the oldest sample replaced in the sum."""
     chosen = RESETS[reset]
     growth = (samples - 1).bit_length()
-    size, total = ("WIDTH", f"WIDTH+{growth}") if generic else (str(width), str(width + growth))
-    long = f"{samples}*WIDTH" if generic else str(samples * width)
-    kept = f"{samples - 1}*WIDTH-1" if generic else str((samples - 1) * width - 1)
-    top = f"{long}-1" if generic else str(samples * width - 1)
-    shift = f"past <= {{past[{kept}:0], d}};"
-    clear = [f"past <= {{({long}){{1'b0}}}};" if generic else f"past <= {long}'d0;"]
-    body = f"    reg [{top}:0] past;\n"
-    none = f"{{({total}){{1'b0}}}}" if generic else f"{total}'d0"
+    size, total = Size(width, "WIDTH" if generic else ""), Size(width + growth, f"WIDTH+{growth}" if generic else "")
+    long = Size(samples * width, f"{samples}*WIDTH" if generic else "")
+    kept = Size((samples - 1) * width, f"{f'{samples - 1}*' * (samples > 2)}WIDTH" if generic else "")
+    shift = f"past <= {{past[{kept.top}:0], d}};"
+    clear = [f"past <= {{({long.name}){{1'b0}}}};" if generic else f"past <= {long.zero};"]
+    body = f"    reg {long.range}past;\n"
+    none = f"{{({total.name}){{1'b0}}}}" if generic else total.zero
     if style == "loop":
         body += "    integer i;\n" + always_clocked([shift], chosen, clear, enable="en")
         body += f"\n    always @(*) begin\n        sum = {none};\n        for (i = 0; i < {samples}; i = i + 1)\n"
-        body += f"            sum = sum + past[i*{size} +: {size}];\n    end"
+        body += f"            sum = sum + past[i*{size.text} +: {size.text}];\n    end"
     else:
-        lines = [shift, f"sum <= sum + d - past[{top} -: {size}];"]
+        lines = [shift, f"sum <= sum + d - past[{long.top} -: {size.text}];"]
         body += always_clocked(lines, chosen, [*clear, f"sum <= {none};"], enable="en")
 
     def step(state: tuple[int, ...] | None, v: dict[str, int]) -> tuple[int, ...] | None:
         return state if state is None or not v["en"] else (*state[1:], v["d"])
 
-    given = {"WIDTH": width} if generic else {}
-    bits = f"WIDTH + {growth} bits" if generic else f"{width + growth} bits"
     return Circuit(
         name="moving_sum",
         headlines=(
@@ -190,17 +189,17 @@ def moving_sum(samples: int, width: int, style: str, reset: str, generic: bool) 
         body=body,
         model=Clocked((0,) * samples, step, lambda state, v: {"sum": sum(state)}),
         facts=(
-            _moving_sum_fact(bits, samples),
+            _moving_sum_fact(f"{total.text} bits", samples),
             Fact(
                 ("missing samples counted as 0",),
                 ("After reset, samples that are still missing count as 0.", "All samples before the reset count as 0."),
             ),
             *reset_fact(chosen, "forgets all samples and sets {sum} to 0"),
-            *parameter_fact(given),
+            *parameter_fact(size.parameters, WIDTH="the width of {d}"),
         ),
         reset=chosen,
-        parameters=given,
-        ranges={"d": "[WIDTH-1:0]", "sum": f"[WIDTH+{growth - 1}:0]"} if generic else {},
+        parameters=size.parameters,
+        ranges=size.ranges("d") | total.ranges("sum"),
         roles={"d": "sample", "sum": f"sum of the last {samples} samples"},
         busy={"en": 0.75},
         cycles=140,

@@ -69,7 +69,7 @@ def debouncer(samples: int, synchroniser: bool, strobe: bool, reset: str, generi
             *((_TWO_FLOPS,) if synchroniser else ()),
             *((_STROBE,) if strobe else ()),
             *reset_fact(chosen, "sets {clean} and all other registers to 0"),
-            *parameter_fact(given),
+            *parameter_fact(given, STABLE="the number of samples that it waits for"),
         ),
         reset=chosen,
         parameters=given,
@@ -155,7 +155,7 @@ def tick_generator(period: int, form: str, enable: bool, reset: str, generic: bo
         facts=(
             _tick_register(time, edges) if registered else _tick_at_once(top, edges, enable),
             *reset_fact(chosen, "starts the count from 0 and clears {tick}" if registered else "sets the count to 0"),
-            *parameter_fact(given),
+            *parameter_fact(given, PERIOD=f"the period in {edges}"),
         ),
         reset=chosen,
         parameters=given,
@@ -169,8 +169,8 @@ def _tick_register(time: str, edges: str) -> Fact:
     return Fact(
         (),
         (
-            f"{{tick}} is a register: each {nth(time)} of the {edges} since reset makes it 1, and all other clock edges make it 0.",
-            f"Of the {edges} after a reset, each {nth(time)} one sets the registered output {{tick}}; every other rising edge of {{clk}} clears it.",
+            f"{{tick}} is a register: every {nth(time)} of the {edges} since reset makes it 1, and all other clock edges make it 0.",
+            f"Of the {edges} after a reset, every {nth(time)} one sets the registered output {{tick}}; every other rising edge of {{clk}} clears it.",
         ),
     )
 
@@ -244,7 +244,8 @@ def stopwatch(clock: str, control: str, end: str, reset: str) -> Circuit:
         facts=(_stages(low, high, many, most, end), _RUNS[control], _CLEAR[control],
                *reset_fact(chosen, "sets the time to 0" + (" and stops it" if toggle else ""))),
         reset=chosen,
-        roles={"run": "run", "toggle": "start or stop", "clear": "set the time to 0"},
+        roles={"run": "run", "toggle": "start or stop", "clear": "set the time to 0",
+               **{unit: f"number of {unit}" for unit in (low, high)}},
         busy={"run": 0.95},
         stimulus=lambda rng: _course(many, many * most, toggle, rng),
         cycles=60 + 2 * (many * 5 // 4 + many * most * 13 // 12),
@@ -293,14 +294,14 @@ _RUNS = {
 }
 _CLEAR = {
     "level": Fact(
-        ("a synchronous {clear} that sets the time to 0 with priority",),
+        ("a synchronous {clear} that sets the time to 0 before anything else",),
         (
             "{clear} at a clock edge sets the time to 0, whatever {run} is.",
             "When {clear} is 1 at the edge, both become 0 instead of counting.",
         ),
     ),
     "toggle": Fact(
-        ("a synchronous {clear} that sets the time to 0 with priority but neither starts nor stops it",),
+        ("a synchronous {clear} that sets the time to 0 before anything else but neither starts nor stops it",),
         (
             "{clear} at a clock edge sets the time to 0 instead of counting; it neither starts nor stops it.",
             "When {clear} is 1 at the edge, the time becomes 0; running or not, and {toggle}, are not affected.",

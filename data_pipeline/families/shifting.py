@@ -140,8 +140,7 @@ def universal_shift_register(width: int, operations: str, reset: str, generic: b
     chosen = RESETS[reset]
     size = Size(width, "WIDTH" if generic else "")
     kinds = operations.split()
-    below = "WIDTH-2" if generic else str(width - 2)
-    values = [_MOVES[kind][0].format(below=below, top=size.top, zero=size.zero) for kind in kinds]
+    values = [_MOVES[kind][0].format(below=size.less(2), top=size.top, zero=size.zero) for kind in kinds]
     lines = ["case (mode)", *(f"    2'b{n:02b}: q <= {value};" for n, value in enumerate(values[:3])),
              f"    default: q <= {values[3]};", "endcase"]  # fmt: skip
     needs = {"left": "lsb_in", "right": "msb_in"}
@@ -173,7 +172,7 @@ def universal_shift_register(width: int, operations: str, reset: str, generic: b
         registers=frozenset({"q"}),
         body=always_clocked(lines, chosen, [f"q <= {size.zero};"]),
         model=Clocked(reset_state=0, step=step, out=lambda q, v: {"q": q}),
-        facts=(_modes_fact(words), *reset_fact(chosen, "sets {q} to 0"), *parameter_fact(size.parameters)),
+        facts=(_modes_fact(words), *reset_fact(chosen, "sets {q} to 0"), *parameter_fact(size.parameters, WIDTH="the width of {q}")),
         reset=chosen,
         parameters=size.parameters,
         ranges=size.ranges("q", *(("d",) if "load" in kinds else ())),

@@ -1,6 +1,6 @@
 """A size in RTL text: a number, or a parameter of the module that has this number as its default.
 
-The families of handshakes, arbiters, memories and serial protocols write their bodies with it; reads and writes nothing.
+Families write their bodies with it; reads and writes nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,15 @@ class Size:
     @property
     def top(self) -> str:
         """The index of the highest bit: ``7`` or ``WIDTH-1``."""
-        return f"{self.name}-1" if self.name else str(self.number - 1)
+        return self.less(1)
+
+    def less(self, count: int) -> str:
+        """The size without ``count``: ``5``, ``WIDTH-3``, or ``WIDTH`` for what is ``count`` above it."""
+        base, _, more = self.name.rpartition("+")
+        if not more.isdigit():
+            return f"{self.name}-{count}" if self.name else str(self.number - count)
+        rest = int(more) - count
+        return f"{base}{rest:+}" if rest else base
 
     @property
     def range(self) -> str:

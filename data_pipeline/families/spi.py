@@ -66,7 +66,7 @@ def spi_master(bits: int, mode: int, order: str, half: int, reset: str) -> Circu
         facts=(
             *_spi_master_facts(idle, bits, total),
             Fact((), _bit_words(half, idle, late)),
-            *reset_fact(chosen, "makes it idle with {done} at 0"),
+            *reset_fact(chosen, "returns the master to idle with {done} at 0"),
         ),
         reset=chosen,
         roles={"start": "starts a transfer", "d": "word to send", "cs_n": "chip select, active low",
@@ -165,9 +165,9 @@ _Slave = tuple[int, tuple[int, ...], int, int]
 """The last level of sclk, the bits of this word so far, the word received, valid."""
 
 
-def spi_slave(bits: int, mode: int, order: str, reset: str, parametric: bool) -> Circuit:
+def spi_slave(bits: int, mode: int, order: str, reset: str, generic: bool) -> Circuit:
     chosen = RESETS[reset]
-    size = Size(bits, "WIDTH" if parametric else "")
+    size = Size(bits, "WIDTH" if generic else "")
     idle = mode >> 1
     rising = mode in (0, 3)
 
@@ -205,7 +205,7 @@ def spi_slave(bits: int, mode: int, order: str, reset: str, parametric: bool) ->
             *_spi_slave_facts(after, before, bits),
             Fact((), (f"After reset {{sclk}} counts as having been {idle}.", f"Reset takes the last {{sclk}} to be {idle}.")),
             *reset_fact(chosen, "clears {q}, {valid} and the bits received"),
-            *parameter_fact(size.parameters),
+            *parameter_fact(size.parameters, WIDTH="the number of bits in a word"),
         ),
         reset=chosen,
         parameters=size.parameters,
@@ -245,7 +245,7 @@ def _slave_body(size: Size, mode: int, order: str, reset: str) -> str:
     count = 8 if size.name else (size.number - 1).bit_length()
     end = f"{size.name} - 1" if size.name else f"{count}'d{size.number - 1}"
     msb = order == "MSB"
-    below = f"{size.top}-1" if size.name else str(size.number - 2)
+    below = size.less(2)
     joined, kept = ("{bits, mosi}", f"word[{below}:0]") if msb else ("{mosi, bits}", f"word[{size.top}:1]")
     lines = [
         "last <= sclk;",
@@ -293,7 +293,7 @@ FAMILIES = (
     ),
     Family(
         "spi_slave_rx", "SPI", "hard", "sequential",
-        {"bits": (4, 8, 10), "mode": (0, 1, 2, 3), "order": ("MSB", "LSB"), "reset": WITH_RESET, "parametric": (False, True)},
+        {"bits": (4, 8, 10), "mode": (0, 1, 2, 3), "order": ("MSB", "LSB"), "reset": WITH_RESET, "generic": (False, True)},
         spi_slave,
     ),
 )  # fmt: skip

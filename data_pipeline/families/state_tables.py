@@ -1,10 +1,11 @@
 """Families of state machines given as a table: Moore, Mealy, their next-state logic, and sequences read off a waveform.
 
-The machines are drawn once, from fixed seeds; every state is reached, and no two states of a machine are alike.
+The machines are drawn once, from fixed seeds, each of them for one family; also those that ``run_control`` tells in words.
 """
 
 from __future__ import annotations
 
+import functools
 import random
 from dataclasses import dataclass
 
@@ -39,31 +40,32 @@ class Machine:
         return len(self.next)
 
     def is_good(self) -> bool:
-        """Whether every state is reached from the first, and every two states differ for some sequence of inputs."""
-        reached, queue = {0}, [0]
-        while queue:
-            new = set(self.next[queue.pop()]) - reached
-            reached |= new
-            queue += new
-        classes = {state: self.out[state] for state in range(self.states)}
+        """Whether every state is reached from every other, and every two differ for some sequence of inputs.
+
+        A state that is left for ever would be seen once in a simulation, if at all.
+        """
+        reached = [{state, *self.next[state]} for state in range(self.states)]
+        # Classes of states that no input sequence tells apart, refined until they stay.
+        classes: list[object] = list(self.out)
         for _ in range(self.states):
-            signatures = {
-                state: (classes[state], *(classes[after] for after in self.next[state])) for state in range(self.states)
-            }
-            order = {signature: (number, number) for number, signature in enumerate(sorted(set(signatures.values())))}
-            classes = {state: order[signatures[state]] for state in range(self.states)}
-        return len(reached) == self.states == len(set(classes.values()))
+            reached = [found.union(*(reached[state] for state in found)) for found in reached]
+            signatures = [
+                (classes[state], *(classes[after] for after in self.next[state])) for state in range(self.states)
+            ]
+            classes = [signatures.index(signature) for signature in signatures]
+        return len(set(classes)) == self.states and all(len(found) == self.states for found in reached)
 
 
-def machine(seed: int, states: int, *, mealy: bool) -> Machine:
-    """The machine of a seed."""
+@functools.cache
+def machine(seed: int, states: int, *, mealy: bool, width: int = 1) -> Machine:
+    """The machine of a seed, whose output has ``width`` bits."""
     rng = random.Random(f"machine {seed} {states} {mealy}")
     while True:
         following = tuple((rng.randrange(states), rng.randrange(states)) for _ in range(states))
         if mealy:
-            out = tuple((rng.randrange(2), rng.randrange(2)) for _ in range(states))
+            out = tuple((rng.randrange(1 << width), rng.randrange(1 << width)) for _ in range(states))
         else:
-            out = tuple((bit, bit) for bit in (rng.randrange(2) for _ in range(states)))
+            out = tuple((value, value) for value in (rng.randrange(1 << width) for _ in range(states)))
         found = Machine(following, out)
         if found.is_good():
             return found
@@ -129,7 +131,7 @@ def state_table(seed: int, states: int, kind: str, reset: str) -> Circuit:
             step=lambda s, v: None if s is None else one.next[s][v["x"]],
             out=lambda s, v: {"y": one.out[s][v["x"]]},
         ),
-        facts=reset_fact(chosen, f"puts it into state {names[0]}"),
+        facts=reset_fact(chosen, f"sets the state to {names[0]}"),
         attachment=table(
             (
                 "The state table:",
@@ -139,7 +141,7 @@ def state_table(seed: int, states: int, kind: str, reset: str) -> Circuit:
             _table(one, names, mealy=mealy),
         ),
         reset=chosen,
-        roles={"x": "input", "y": "output"},
+        roles={"x": "input bit", "y": "output bit"},
         cycles=160,
     )
 
@@ -214,7 +216,7 @@ def next_state_logic(seed: int, states: int, coding: str) -> Circuit:
     return Circuit(
         name="next_state",
         headlines=(
-            article(f"next-state and output logic for a Moore machine ({coding} states)"),
+            f"next-state and output logic for a Moore machine ({coding} states)",
             f"the combinational part of a Moore FSM with {coding} state codes",
             article(f"combinational block with the {coding} next-state logic of the table"),
             f"the transition and output logic of a {states}-state machine, {coding} encoded",
@@ -229,7 +231,7 @@ def next_state_logic(seed: int, states: int, coding: str) -> Circuit:
             *((unused,) if onehot or states < 1 << size else ()),
         ),
         attachment=table(("The state table:", "Transitions and output:"), _table(one, names, mealy=False)),
-        roles={"cur": "present state", "nxt": "next state", "x": "input", "y": "output"},
+        roles={"cur": "present state", "nxt": "next state", "x": "input bit", "y": "output bit"},
         cycles=120,
     )
 
@@ -266,7 +268,7 @@ def sequence_counter(seed: int, length: int, reset: str, enable: bool) -> Circui
             out=lambda q, v: {"q": q},
         ),
         facts=(*reset_fact(chosen, f"sets {{q}} to {values[0]}"), *((holds,) if enable else ())),
-        attachment=table(("{q} after each rising edge, over and over:", "Waveform of {q}, then it repeats:"), text),
+        attachment=table(("{q} after every rising edge, over and over:", "Waveform of {q}, then it repeats:"), text),
         reset=chosen,
         roles={"q": "current value"},
         busy={"en": 0.75},

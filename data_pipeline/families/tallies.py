@@ -190,7 +190,6 @@ def event_counter(width: int, trigger: str, collision: str, full: bool, reset: s
             _COLLISION[collision],
             *((_FULL,) if full else ()),
             *reset_fact(chosen, "sets {count} to 0" + (" and takes {evt} as having been 0" if rising else "")),
-            *((_WAS_LOW,) if rising else ()),
         ),
         reset=chosen,
         roles={
@@ -240,10 +239,6 @@ _COLLISION = {
 _FULL = Fact(
     ("a flag {full} that is 1 while all bits of the count are 1",),
     ("{full} is 1 while {count} is at its largest value.", "{full} = 1 exactly while all bits of {count} are 1."),
-)
-_WAS_LOW = Fact(
-    ("{evt} taken as 0 before the first edge after reset",),
-    ("Before the first edge after a reset {evt} counts as 0.", "{evt} is taken as 0 during reset."),
 )
 
 

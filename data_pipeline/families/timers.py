@@ -77,9 +77,8 @@ def one_shot(length: int, retrigger: bool, trigger: str, reset: str, generic: bo
         facts=(
             _one_shot_fact(cause, time),
             _TRIGGERS_AGAIN[retrigger],
-            *((_BEFORE,) if edge else ()),
-            *reset_fact(chosen, "ends the pulse and makes {pulse} 0"),
-            *parameter_fact(given),
+            *reset_fact(chosen, "ends the pulse" + (" and takes {trig} as having been 0" if edge else "")),
+            *parameter_fact(given, LENGTH="the length of the pulse in clock cycles"),
         ),
         reset=chosen,
         parameters=given,
@@ -122,10 +121,6 @@ _TRIGGERS_AGAIN = {
         ),
     ),
 }
-_BEFORE = Fact(
-    ("{trig} taken as 0 before the first edge after reset",),
-    ("After reset {trig} counts as having been 0.", "The earlier value of {trig} is 0 after reset."),
-)
 
 
 def watchdog(limit: int, mode: str, enable: bool, reset: str, generic: bool) -> Circuit:
@@ -178,7 +173,7 @@ def watchdog(limit: int, mode: str, enable: bool, reset: str, generic: bool) -> 
             _ALARM[mode],
             *((_WATCH_ENABLE,) if enable else ()),
             *reset_fact(chosen, "clears {alarm} and restarts the time"),
-            *parameter_fact(given),
+            *parameter_fact(given, LIMIT=f"the number of {edges} without a kick that sets the alarm off"),
         ),
         reset=chosen,
         parameters=given,
@@ -201,21 +196,21 @@ def _watchdog_fact(edge: str, edges: str, time: str) -> Fact:
 
 _ALARM = {
     "reset": Fact(
-        ("an {alarm} that only the reset clears",),
+        ("an alarm output {alarm} that only the reset clears",),
         (
             "Only the reset clears {alarm}; kicks do not.",
             "Once set, {alarm} stays 1 until reset, whatever {kick} does.",
         ),
     ),
     "kick": Fact(
-        ("an {alarm} that stays 1 until the next kick",),
+        ("an alarm output {alarm} that stays 1 until the next kick",),
         (
             "The next kick clears {alarm} and restarts the time.",
             "{alarm} stays 1 until an edge with {kick} high clears it.",
         ),
     ),
     "pulse": Fact(
-        ("an {alarm} that lasts one cycle and restarts the time when it is set",),
+        ("an alarm output {alarm} that lasts one cycle and restarts the time when it is set",),
         (
             "{alarm} is 1 for one clock cycle, and the time starts again at the edge that sets it.",
             "{alarm} falls at the next clock edge; the count starts anew from 0 when it is set.",

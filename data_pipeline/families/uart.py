@@ -16,6 +16,7 @@ from data_pipeline.circuit import (
     always_clocked,
     article,
     controls,
+    enumerated,
     inp,
     outp,
     parameter_fact,
@@ -34,10 +35,10 @@ def _bits(word: int, width: int) -> list[int]:
     return [word >> i & 1 for i in range(width)]
 
 
-def uart_tx(bits: int, parity: str, stops: int, clocks: int, reset: str, parametric: bool) -> Circuit:
+def uart_tx(bits: int, parity: str, stops: int, clocks: int, reset: str, generic: bool) -> Circuit:
     """The state is the levels that the line is still to take, one per clock cycle."""
     chosen = RESETS[reset]
-    size = Size(clocks, "CLKS_PER_BIT" if parametric else "")
+    size = Size(clocks, "CLKS_PER_BIT" if generic else "")
     length = 1 + bits + (parity != "no") + stops
 
     def step(line: tuple[int, ...] | None, v: Values) -> tuple[int, ...] | None:
@@ -66,7 +67,7 @@ def uart_tx(bits: int, parity: str, stops: int, clocks: int, reset: str, paramet
         facts=(
             *_uart_tx_facts(clocks, parity, stops, length),
             *reset_fact(chosen, "ends any frame, so that {tx} is 1 and {busy} 0"),
-            *parameter_fact(size.parameters),
+            *parameter_fact(size.parameters, CLKS_PER_BIT="the number of clock cycles per bit"),
         ),
         reset=chosen,
         parameters=size.parameters,
@@ -104,8 +105,11 @@ def _stops(stops: int) -> str:
 
 
 def _frame(parity: str, stops: int) -> str:
-    middle = "" if parity == "no" else f", the {parity}-parity bit"
-    return f"a 0, the data LSB first{middle}, and {'a 1' if stops == 1 else 'two 1s'}"
+    return enumerated(["a 0", "the data bits (LSB first)", *_parity_name(parity), "a 1" if stops == 1 else "two 1s"])
+
+
+def _parity_name(parity: str) -> list[str]:
+    return [] if parity == "no" else [f"the {parity}-parity bit"]
 
 
 def _tx_body(bits: int, parity: str, stops: int, size: Size, reset: str) -> str:
@@ -144,9 +148,9 @@ _Receiver = tuple[int, tuple[int, ...], int, int, int]
 """Clock edges since the start of the frame (0: idle), bits sampled, the word, valid, error."""
 
 
-def uart_rx(bits: int, parity: str, clocks: int, reset: str, parametric: bool) -> Circuit:
+def uart_rx(bits: int, parity: str, clocks: int, reset: str, generic: bool) -> Circuit:
     chosen = RESETS[reset]
-    size = Size(clocks, "CLKS_PER_BIT" if parametric else "")
+    size = Size(clocks, "CLKS_PER_BIT" if generic else "")
     half = clocks // 2
     checked = bits + (parity != "no")
 
@@ -165,7 +169,7 @@ def uart_rx(bits: int, parity: str, clocks: int, reset: str, parametric: bool) -
         return 0, (), (got if good else word), int(good), int(not good)
 
     wrong = "the stop bit is 0" + (" or the parity wrong" if parity != "no" else "")
-    between = "" if parity == "no" else f", the {parity}-parity bit"
+    sampled = enumerated(["the data bits (LSB first)", *_parity_name(parity), "the stop bit"])
     return Circuit(
         name="uart_rx",
         headlines=(
@@ -182,9 +186,9 @@ def uart_rx(bits: int, parity: str, clocks: int, reset: str, parametric: bool) -
             reset_state=(0, (), 0, 0, 0), step=step, out=lambda s, v: {"q": s[2], "valid": s[3], "error": s[4]}
         ),
         facts=(
-            *_uart_rx_facts(half, clocks, between, wrong),
+            *_uart_rx_facts(half, clocks, sampled, wrong),
             *reset_fact(chosen, "returns the receiver to idle and clears its outputs"),
-            *parameter_fact(size.parameters),
+            *parameter_fact(size.parameters, CLKS_PER_BIT="the number of clock cycles per bit"),
         ),
         reset=chosen,
         parameters=size.parameters,
@@ -194,15 +198,15 @@ def uart_rx(bits: int, parity: str, clocks: int, reset: str, parametric: bool) -
     )  # fmt: skip
 
 
-def _uart_rx_facts(half: int, clocks: int, between: str, wrong: str) -> tuple[Fact, ...]:
+def _uart_rx_facts(half: int, clocks: int, sampled: str, wrong: str) -> tuple[Fact, ...]:
     return (
         Fact(
             (),
             (
                 f"A clock edge that finds {{rx}} at 0 while idle starts a frame; {half} edges later {{rx}} must still be "
-                f"0, else it is idle again. Then it samples {{rx}} every {clocks} edges: data, LSB first{between}, stop bit.",
+                f"0, else it is idle again. Then it samples {{rx}} every {clocks} edges: {sampled}.",
                 f"Idle, it waits for an edge with {{rx}} = 0. {half} edges later it looks again (1: back to idle), and "
-                f"from there samples every {clocks} edges the data bits, LSB first{between} and the stop bit.",
+                f"from there samples every {clocks} edges: {sampled}.",
             ),
         ),
         Fact(
@@ -284,13 +288,13 @@ FAMILIES = (
     Family(
         "uart_tx", "UART", "hard", "sequential",
         {"bits": (7, 8), "parity": ("no", "even", "odd"), "stops": (1, 2), "clocks": (4, 6), "reset": WITH_RESET,
-         "parametric": (False, True)},
+         "generic": (False, True)},
         uart_tx,
     ),
     Family(
         "uart_rx", "UART", "hard", "sequential",
         {"bits": (6, 7, 8), "parity": ("no", "even", "odd"), "clocks": (4, 6), "reset": WITH_RESET,
-         "parametric": (False, True)},
+         "generic": (False, True)},
         uart_rx,
     ),
 )  # fmt: skip
