@@ -34,7 +34,7 @@ _NAME_FORMS.append(re.compile(rf"\b{_TOP}\s+(?P<name>`[A-Za-z_]\w*`)", re.IGNORE
 # In the same sentence before the name: the text speaks of a module that exists already.
 _OTHER_MODULE = re.compile(
     r"\b(?:given|provided|existing|instan\w+|sub-?modules?|sub-?circuits?|contains?|containing|helpers?|library|each|"
-    r"two|three|four|copies|same|not|don't|never)\b",
+    r"two|three|four|copies|same|not|don't|never|to\s+use)\b",
     re.IGNORECASE,
 )
 # Words that follow "module named" or "call it" without being a name.
@@ -109,7 +109,7 @@ def stated_interface(spec: str, header: str | None = None) -> Stated:
     inside = _header_in_text(spec, name)
     if inside is not None:
         return inside
-    return Stated(name, find_ports(spec) or None, None)
+    return Stated(name, find_ports(_without_others(spec, name)) or None, None)
 
 
 def compare(stated: Stated, source: Source) -> Agreement:
@@ -194,6 +194,14 @@ def _header_in_text(spec: str, name: str | None) -> Stated | None:
         return None  # prose that looks like a header, or a list of names without directions
     module = source.modules[0]
     return Stated(module.name, module.ports, module.header)
+
+
+def _without_others(spec: str, name: str | None) -> str:
+    """The text without whole modules that stand in it to be used: their ports are not the ones that are asked for."""
+    for span in reversed(module_spans(spec)):
+        if span.closed and span.name != name and (name or _speaks_of_another(spec, span.start)):
+            spec = spec[: span.start] + spec[span.end :]
+    return spec
 
 
 def _stated_name(spec: str) -> str | None:

@@ -226,7 +226,7 @@ def test_a_design_is_known_again_under_other_names_and_in_the_other_language(tea
 def test_every_held_out_problem_states_its_whole_interface(folder: Path) -> None:
     for problem in read_records(folder / "problems.jsonl", Problem):
         stated = stated_interface(problem.spec, problem.interface)
-        [module] = read_source(problem.reference or "").modules
+        module = read_source(problem.reference or "").modules[0]
         assert stated.name == module.name, problem.spec
         assert {port.name for port in stated.ports or ()} == {port.name for port in module.ports}, problem.spec
 

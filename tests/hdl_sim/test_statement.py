@@ -94,6 +94,20 @@ def test_header_of_a_given_helper_is_not_the_stated_one() -> None:
     assert stated_interface("You are provided with module add16 (input a, output b); and use it twice.").header is None
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "The module is called add4. Inputs: a[3:0], b[3:0]. Outputs: y[3:0].\nGiven:\n{cell}",
+        "Build an adder. Inputs: a[3:0], b[3:0]. Outputs: y[3:0].\n\nThe module to use:\n{cell}",
+    ],
+)
+def test_ports_of_a_given_module_are_not_the_stated_ones(spec: str) -> None:
+    cell = "module cell_1 (\n    input p,\n    input q,\n    output r\n);\n    assign r = p ^ q;\nendmodule"
+    ports = stated_interface(spec.format(cell=cell)).ports or ()
+    assert {port.name for port in ports} == {"a", "b", "y"}
+    assert stated_interface(f"Repair this module:\n{cell}").name == "cell_1"
+
+
 def test_given_header_wins_over_the_text() -> None:
     stated = stated_interface("Name the module other. Inputs: x.", "module top(input a, output b);")
     assert (stated.name, stated.ports) == ("top", tuple(ports("i a 1,o b 1")))
