@@ -146,8 +146,8 @@ def module_name(circuit: Circuit, rng: random.Random) -> str:
     return f"{rng.choice(_MODULE_WORDS)}_{circuit.name}"
 
 
-def port_names(circuit: Circuit, rng: random.Random) -> dict[str, str]:
-    """Names for the ports, all different; about half of them the canonical ones.
+def port_names(circuit: Circuit, module: str, rng: random.Random) -> dict[str, str]:
+    """Names for the ports of ``module``, all different and other than its own; about half of them the canonical ones.
 
     Numbered ports of one stem (``y0``, ``y1``) keep their numbers and are renamed together or not at all.
     """
@@ -165,7 +165,7 @@ def port_names(circuit: Circuit, rng: random.Random) -> dict[str, str]:
                 f"{rng.choice(_MODULE_WORDS)}_{stem}",
                 *((f"{stem}{rng.randrange(10)}",) if group == [stem] else ()),
             )
-        taken = canonical.union(names.values())
+        taken = canonical.union(names.values(), [module])
         free = [s for s in known if taken.isdisjoint(name.replace(stem, s, 1) for name in group)]
         chosen = rng.choice(free) if free and rng.random() < 0.5 else stem
         names |= {name: name.replace(stem, chosen, 1) for name in group}

@@ -107,7 +107,9 @@ def word(
     form = rng.choices(("none", "name", "ports", "header"), weights)[0]
     module = circuit.name if form == "none" else module_name(circuit, rng)
     names = (
-        port_names(circuit, rng) if form in ("ports", "header") else {port.name: port.name for port in circuit.ports}
+        port_names(circuit, module, rng)
+        if form in ("ports", "header")
+        else {port.name: port.name for port in circuit.ports}
     )
     headline = circuit.headlines[-1] if held_out_headline else rng.choice(circuit.headlines[:-1])
     frames = HELD_OUT_FRAMES if held_out_frame else FRAMES[register]

@@ -23,7 +23,7 @@ from data_pipeline.circuit import (
     reset_fact,
     vec,
 )
-from data_pipeline.render import in_language
+from data_pipeline.render import in_language, rename
 
 _INCLUDE = Fact(
     (),
@@ -46,21 +46,22 @@ def ripple(width: int, kind: str, carry: bool) -> Circuit:
     """An adder or a subtractor of ``width`` one-bit cells; with ``carry`` its first and last carry are ports."""
     adds = kind == "adder"
     cell = "fa_cell" if adds else "fs_cell"
-    majority = "(x & y) | (x & c) | (y & c)" if adds else "(~x & y) | (~x & c) | (y & c)"
+    majority = f"({'' if adds else '~'}p0 & p1) | ({'' if adds else '~'}p0 & p2) | (p1 & p2)"
+    # No port of a given module is called as one of the problem's may be: a design is known by which names are the same.
     given = f"""module {cell} (
-    input x,
-    input y,
-    input c,
+    input p0,
+    input p1,
+    input p2,
     output r,
     output k
 );
-    assign r = x ^ y ^ c;
+    assign r = p0 ^ p1 ^ p2;
     assign k = {majority};
 endmodule"""
     word = "carry" if adds else "borrow"
     first = "cin" if carry else "1'b0"
     cells = "\n".join(
-        f"    {cell} u{n} (.x(a[{n}]), .y(b[{n}]), .c({first if n == 0 else f'link[{n - 1}]'}), .r(y[{n}]), .k(link[{n}]));"
+        f"    {cell} u{n} (.p0(a[{n}]), .p1(b[{n}]), .p2({first if n == 0 else f'link[{n - 1}]'}), .r(y[{n}]), .k(link[{n}]));"
         for n in range(width)
     )
     last = f"\n    assign cout = link[{width - 1}];" if carry else ""
@@ -98,22 +99,25 @@ endmodule"""
     )  # fmt: skip
 
 
+_CONTROLS = {"clk": "ck", "rst": "clr", "rst_n": "clr_n", "en": "go"}
+
+
 def delay_line(width: int, stages: int, reset: str, enable: bool) -> Circuit:
     """``stages`` instances of a given register in a row."""
     chosen = RESETS[reset]
     used = [chosen.port] if chosen else []
     ports = ["clk", *used, *(["en"] if enable else [])]
-    declared = "".join(f"    input {name},\n" for name in ports)
+    declared = "".join(f"    input {_CONTROLS[name]},\n" for name in ports)
     clear = f"r <= {width}'d0;"
-    block = always_clocked(["r <= x;"], chosen, [clear], enable="en" if enable else None)
+    block = rename(always_clocked(["r <= p;"], chosen, [clear], enable="en" if enable else None), _CONTROLS)
     given = (
-        f"module stage_reg (\n{declared}    input {vec(width)}x,\n    output reg {vec(width)}r\n);\n{block}\nendmodule"
+        f"module stage_reg (\n{declared}    input {vec(width)}p,\n    output reg {vec(width)}r\n);\n{block}\nendmodule"
     )
-    common = ", ".join(f".{name}({name})" for name in ports)
+    common = ", ".join(f".{_CONTROLS[name]}({name})" for name in ports)
     wires = f"    wire {vec(width)}{', '.join(f't{n}' for n in range(1, stages))};\n" if stages > 1 else ""
     links = ["d", *(f"t{n}" for n in range(1, stages)), "q"]
     body = wires + "\n".join(
-        f"    stage_reg u{n} ({common}, .x({links[n]}), .r({links[n + 1]}));" for n in range(stages)
+        f"    stage_reg u{n} ({common}, .p({links[n]}), .r({links[n + 1]}));" for n in range(stages)
     )
 
     def step(state: tuple[int, ...] | None, v: dict[str, int]) -> tuple[int | None, ...] | None:

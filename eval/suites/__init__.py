@@ -106,7 +106,7 @@ SUITES: dict[str, Suite] = {
     ),
     "rtllm-v1.1": Suite(rtllm.v1_1, "RTLLM v1.1, 29 designs", "a checkout of hkust-zhiyao/RTLLM, branch v1.1"),
     "rtllm-v2.0": Suite(rtllm.v2_0, "RTLLM v2.0, 50 designs", "a checkout of hkust-zhiyao/RTLLM, version 2.0"),
-    "builtin": Suite(folder.loader("builtin"), "60 problems of our own, small to large, Verilog and cocotb benches", ""),
+    "builtin": Suite(folder.loader("builtin"), "60 problems of our own, Verilog and cocotb benches", ""),
     "folder": Suite(folder.loader("folder"), "problems of your own, a YAML file each", "the folder of the YAML files"),
     "problems": Suite(_problems, "problems as records", "a folder with problems.jsonl, or such a file"),
 }

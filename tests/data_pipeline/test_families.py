@@ -212,7 +212,7 @@ def test_numbered_ports_are_renamed_together_and_keep_their_numbers() -> None:
     for family, parameters, stem in (("mux", {"ways": 8, "width": 2}, "in"), ("demux", {"ways": 4, "width": 2}, "y")):
         circuit = FAMILIES[family].build(**parameters)
         group = [port.name for port in circuit.ports if port.name.startswith(stem)]
-        drawn = [port_names(circuit, random.Random(f"ports {number}")) for number in range(200)]
+        drawn = [port_names(circuit, "m", random.Random(f"ports {number}")) for number in range(200)]
         stems = {tuple(names[name].removesuffix(name[len(stem) :]) for name in group) for names in drawn}
         assert len(stems) > 2
         assert all(len(set(alike)) == 1 and not alike[0][-1].isdigit() for alike in stems)
@@ -221,7 +221,7 @@ def test_numbered_ports_are_renamed_together_and_keep_their_numbers() -> None:
 def test_no_port_is_called_in() -> None:
     for name in ("gate", "register", "shift_register", "gray", "state_table"):
         circuit = some_circuits(name, 1)[0]
-        assert not any("in" in port_names(circuit, random.Random(seed)).values() for seed in range(200))
+        assert not any("in" in port_names(circuit, "m", random.Random(seed)).values() for seed in range(200))
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))
@@ -229,7 +229,7 @@ def test_no_other_name_of_a_port_is_an_internal_name(name: str) -> None:
     for circuit in some_circuits(name, 10):
         inside = set(re.findall(r"(?<!['\w.])[A-Za-z_]\w*", circuit.body)) - {port.name for port in circuit.ports}
         for number in range(40):
-            assert not inside & set(port_names(circuit, random.Random(f"{name} {number}")).values())
+            assert not inside & set(port_names(circuit, "m", random.Random(f"{name} {number}")).values())
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))

@@ -80,6 +80,12 @@ def test_drafts_are_all_different(folder: Path, teacher: ParametricTeacher) -> N
     assert draws[-1] > 299
 
 
+def test_the_wording_does_not_change_what_a_design_is_known_by(teacher: ParametricTeacher) -> None:
+    for index in range(3000):
+        drawn = teacher.drawn(9, index)
+        assert code_key(drawn.code) == drawn.design.key, drawn.code
+
+
 def test_designs_can_be_bounded() -> None:
     small = ParametricTeacher(("mux", "counter", "dff"))
     small.keep(10, 3)
