@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Direction = Literal["input", "output", "inout", "ref", "interface"]
 CircuitType = Literal["combinational", "sequential"]
@@ -141,6 +142,18 @@ class ContaminationMatch(Record):
     removes: bool
 
 
+def _compiles(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    return pattern
+
+
+Pattern = Annotated[str, Field(max_length=1000), AfterValidator(_compiles)]
+"""A regular expression of Python, of a length that a person would write."""
+
+
 class PassRule(Record):
     """How a testbench says that a design passed.
 
@@ -162,8 +175,8 @@ class PassRule(Record):
     """
 
     kind: Literal["mismatch_count", "pass_line", "cocotb_results", "quiet_mismatch_count"]
-    pattern: str | None = None
-    fail_pattern: str | None = None
+    pattern: Pattern | None = None
+    fail_pattern: Pattern | None = None
     expected_samples: int | None = None
     needs_finish: bool = True
     secret: bool = False
@@ -289,8 +302,8 @@ class Waveform(Record):
 class VerifiedPair(Record):
     """A draft that simulation proved, with the fate of the design's mutants (None where none were run).
 
-    ``rebuilt`` is the testbench made from the outputs of the draft's reference model, where it has one that can be run:
-    the verdict and the mutants' fates are then that testbench's, and otherwise the draft's own.
+    ``rebuilt`` is the testbench made from the outputs of the draft's reference model, where it has one that can be run and
+    has the teeth: the verdict and the mutants' fates are then that testbench's, and otherwise the draft's own.
     """
 
     draft: Draft

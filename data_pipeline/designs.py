@@ -18,11 +18,11 @@ from hdl_sim.mutants import Mutant, mutants
 from hdl_sim.simulator import Simulator
 from hdl_sim.spans import module_spans
 from hdl_sim.synthesizable import unsynthesizable
-from hdl_sim.teeth import weigh
+from hdl_sim.teeth import kill_rate, mutant_limits, weigh
 
 TOP = "dut_m"
 FATES = ("killed", "survived", "equivalent", "unknown")
-# A slip may make a design run for ever; a bench of these takes some hundredths of a second.
+# Of all mutants beside each other, which takes some hundredths of a second; those of a run that ends here run alone.
 LIMITS = Limits(cpu_s=4, wall_s=60.0)
 _WRONG = re.compile(r"^Wrong: ([01]+)$", re.MULTILINE)
 
@@ -50,8 +50,7 @@ class DesignRow(Record):
     @property
     def kill_rate(self) -> float:
         """The share of mutants not proven equivalent that the bench kills; 0 where there are none."""
-        counted = (self.killed or 0) + (self.survived or 0) + (self.unknown or 0)
-        return (self.killed or 0) / counted if counted else 0.0
+        return kill_rate(self.killed or 0, self.survived or 0, self.unknown or 0) or 0.0
 
 
 def measure_design(design: Design, seed: int, simulator: Simulator, *, count: int, least: float) -> DesignRow:
@@ -76,14 +75,14 @@ def measure_design(design: Design, seed: int, simulator: Simulator, *, count: in
     if not count:
         return row
     drawn = mutants(code, count=count, seed=design.key)
-    teeth = weigh(code, TOP, drawn, _simulate(design, drawn, seed, simulator), workers=1)
+    teeth = weigh(code, TOP, drawn, _simulate(design, drawn, seed, simulator, mutant_limits(verdict)), workers=1)
     counts = {name: getattr(teeth, name) for name in FATES}
     row = row.model_copy(update={**counts, "missed": tuple(f"{one.kind}: {one.change}" for one in teeth.survivors)})
     fault = None if row.kill_rate >= least else f"its bench kills too few mutants ({row.kill_rate:.0%})"
     return row.model_copy(update={"fault": fault})
 
 
-def _simulate(design: Design, drawn: Sequence[Mutant], seed: int, simulator: Simulator) -> list[Status]:
+def _simulate(design: Design, drawn: Sequence[Mutant], seed: int, simulator: Simulator, limits: Limits) -> list[Status]:
     """What each mutant does on the design's bench: all in one run, or one by one where that run does not tell."""
     names = [f"{TOP}_{number}" for number in range(len(drawn))]
     text = "\n".join(_named(mutant.code, number) for number, mutant in enumerate(drawn))
@@ -92,7 +91,7 @@ def _simulate(design: Design, drawn: Sequence[Mutant], seed: int, simulator: Sim
     if found and len(found[1]) == len(drawn):
         return ["mismatch" if bit == "1" else "pass" for bit in found[1]]
     bench = design.bench(seed, TOP)
-    return [simulator.run(mutant.code, bench, LIMITS).status for mutant in drawn]
+    return [simulator.run(mutant.code, bench, limits).status for mutant in drawn]
 
 
 def _named(code: str, number: int) -> str:

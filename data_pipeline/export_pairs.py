@@ -28,11 +28,16 @@ def export_pairs(pairs: Path, format: str, out: Path) -> int:
     ending, and an entry in the ``dataset_info.json`` beside it, whose other entries stay.
 
     Raises:
-        InputError: the format is unknown, there are no pairs, or a row or ``dataset_info.json`` cannot be read.
+        InputError: the format is unknown, there are no pairs, a row or ``dataset_info.json`` cannot be read, or
+            LLaMA-Factory would not read ``out``.
         StoreError: the stage did not finish, or a file cannot be written.
     """
     if format not in FORMATS:
         raise InputError("no such format", where=format, fix=f"one of {', '.join(FORMATS)}")
+    if format == _LLAMA_FACTORY and (out.suffix not in (".json", ".jsonl") or out.name == DATASET_INFO):
+        raise InputError(
+            "not a name for a data set of LLaMA-Factory", where=out, fix=f"end it in .json; {DATASET_INFO} is its list"
+        )
     rows = [FORMATS[format](pair) for pair in _read(Path(pairs))]
     if not rows:
         raise InputError("there are no pairs", where=pairs)

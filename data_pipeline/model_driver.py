@@ -1,8 +1,8 @@
 """Runs inside the box, beside a draft's Python model: finds what in it can be called, and asks it for outputs.
 
-Reads one JSON job from stdin; writes one JSON answer as the last line of stdout. Standard library alone, because this
-text is copied into the box; nothing of ours imports it. What it answers is the model's word and is believed of nothing
-but the model's own draft.
+Reads one JSON job from stdin; writes one JSON answer to stdout, on a line that begins with the job's key, which no
+print of the model has. Standard library alone, because this text is copied into the box; nothing of ours imports it.
+What it answers is the model's word and is believed of nothing but the model's own draft.
 """
 
 from __future__ import annotations
@@ -43,19 +43,20 @@ class _Nowhere(io.TextIOBase):
 
 def main() -> None:
     job = json.load(sys.stdin)
+    key = job.pop("key")
     printed, sys.stdout, sys.stderr = sys.stdout, _Nowhere(), _Nowhere()
     try:
         answer: dict[str, Any] = {"files": files(job)} if "files" in job else {"readings": run(job)}
     except Failure as failure:
         answer = {"failure": [failure.code, failure.what]}
-    printed.write("\n" + json.dumps(answer) + "\n")
+    printed.write(f"\n{key} {json.dumps(answer)}\n")
     printed.flush()
 
 
 def run(job: Mapping[str, Any]) -> list[list[list[str | None]]]:
     """What the model says for each row of inputs, as hexadecimal in the order of the ports; None is not determined.
 
-    A model in a form of its own may be read in several ways; what each of them gives, without doubles.
+    A model in a form of its own may be read in two ways; what each of them gives, without doubles.
     """
     space = _load(job["source"])
     rows = [
@@ -70,7 +71,8 @@ def run(job: Mapping[str, Any]) -> list[list[list[str | None]]]:
         except Failure:
             if mapping:
                 raise
-    return _free_readings(space, job, rows)
+    readings = _free_readings(space, job, rows)
+    return readings[:1] if ("Model" if job["clocked"] else "model") in space else readings
 
 
 def _free_readings(

@@ -6,32 +6,31 @@ weak testbench has twenty survivors: the first few say that it is weak.
 
 from __future__ import annotations
 
-from autovcoder.records import Bench
-from hdl_sim.limits import Limits
+from autovcoder.records import Bench, Verdict
 from hdl_sim.mutants import mutants
 from hdl_sim.simulator import Simulator, simulate_many
-from hdl_sim.teeth import Teeth, weigh
+from hdl_sim.teeth import Teeth, mutant_limits, weigh
 
-# The testbenches of drafts take milliseconds; a slip may make a design run for ever.
-_LIMITS = Limits(wall_s=60.0, cpu_s=2)
 _SEED = "verify"
 
 
-def measure_until(design: str, top: str, bench: Bench, simulator: Simulator, *, count: int, least: float) -> Teeth:
+def measure_until(
+    design: str, top: str, bench: Bench, verdict: Verdict, simulator: Simulator, *, count: int, least: float
+) -> Teeth:
     """The fates of ``count`` mutants of a design that passes; of fewer, once the rate is below ``least`` for good.
 
     Mutants that are not killed can only lower the rate, so that what was found by then decides. Where the rate reaches
     ``least``, every fate is known, as from `hdl_sim.teeth.measure`.
 
     Args:
-        top: the module that the bench instantiates.
+        top: the module that the bench instantiates. ``verdict``: of the design on the bench, which it passes.
 
     Raises:
         ToolMissing: the simulator or Yosys is not installed. ToolFailed: one of them broke.
     """
     drawn = mutants(design, count=count, seed=_SEED)
     jobs = ((mutant.code, bench) for mutant in drawn)
-    statuses = [verdict.status for verdict in simulate_many(simulator, jobs, limits=_LIMITS, workers=1)]
+    statuses = [verdict.status for verdict in simulate_many(simulator, jobs, limits=mutant_limits(verdict), workers=1)]
     fates = list(zip(drawn, statuses, strict=True))
     others = [(mutant, status) for mutant, status in fates if status != "pass"]
     found = weigh(design, top, [mutant for mutant, _ in others], [status for _, status in others])

@@ -27,6 +27,7 @@ _RESET = re.compile(r"rst|reset|^clr|_clr|clear", re.IGNORECASE)
 _LOW = re.compile(
     r"_n$|_b$|_l$|(?:rst|reset|clr)(?:n|b|_?low|_?bar)$|^n_?(?:rst|reset)|^[ai]?_?n(?:rst|reset)", re.IGNORECASE
 )
+_WIDEST = 16_000  # bits of all ports: more cannot be asked in rows enough
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
 # Numbers in Verilog and Python: 8'hA_5, 0x1f, 0b01, 42.
 _NUMBER = re.compile(r"(?:'[sS]?([bBdDhHoO])\s*|\b0([xXbBoO])|(?<![\w'.]))([0-9a-fA-F][0-9a-fA-F_]{0,199})\b")
@@ -56,10 +57,15 @@ class Interface:
 
 def read_interface(design: str, module: str) -> Interface | str:
     """How to drive ``module`` of a design that elaborates, or in a few words why vectors cannot do it."""
-    found = read_source(design).module(module)
+    source = read_source(design)
+    found = source.module(module)
+    if not _PLAIN_NAME.fullmatch(module) or source.module(TOP):
+        return "a module has a name that a bench cannot use"
     ports = found.ports if found else ()
     if any(p.direction not in ("input", "output") or not p.width or not _PLAIN_NAME.fullmatch(p.name) for p in ports):
         return "a port goes both ways or has no known width"
+    if sum(p.width or 1 for p in ports) > _WIDEST:
+        return "its ports are too wide"
     inputs = tuple(p for p in ports if p.direction == "input")
     outputs = tuple(p for p in ports if p.direction == "output")
     if not inputs or not outputs:

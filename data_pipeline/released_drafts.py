@@ -10,7 +10,7 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ from pydantic import ValidationError
 
 from autovcoder.errors import InputError
 from autovcoder.records import Bench, CircuitType, Draft, Level, PassRule
-from hdl_sim.tokens import tokens
+from hdl_sim.slang import module_nodes, parse, text_is_bounded
+from hdl_sim.tokens import plain_lines, tokens
 
 TEACHER = "autovcoder-released"
 DRAFTS = "drafts.jsonl"
@@ -28,6 +29,9 @@ _TEXTS = ("problem", "verilog_code", "verilog_testbench")
 _LEVELS: dict[str, Level] = {"easy": "easy", "medium": "medium", "hard": "hard"}
 # What their testbenches say of a failure. One that says so and ends with the pass line all the same has not passed.
 _FAILURE = re.compile(r"\bfail(?:s|ed|ure)?\b|\bmismatch\b|^\W*error\b(?!\s*=)", re.IGNORECASE)
+# "Passed: %0d, Failed: %0d" says how many. Under a condition it says of a failure all the same.
+_COUNTS = re.compile(r"\b(?:fail(?:s|ed|ures?)?|mismatch(?:es)?|errors?)(?: count)? *[:=]? *%0?d", re.IGNORECASE)
+_INVENTED = re.compile(r"row \d+")
 _PRINTS = frozenset(["$display", "$write", "$strobe"])
 
 
@@ -106,6 +110,8 @@ def _row(value: Any, place: str) -> Row:
         return Row(place, None, "not JSON")
     if not isinstance(value, dict):
         return Row(place, None, "not a JSON object")
+    if not _is_text(value):
+        return Row(place, None, "not Unicode text, or nested too deep")
     if "verilog_code" in value:
         return _released(value, place)
     try:
@@ -113,7 +119,18 @@ def _row(value: Any, place: str) -> Row:
     except ValidationError as error:
         first = error.errors()[0]
         return Row(place, None, f"no draft: {'.'.join(map(str, first['loc']))[:60]}: {first['msg'][:80]}")
+    if _INVENTED.fullmatch(draft.id) and draft.id != place:
+        return Row(place, None, f"no draft: an id that stands for another row: {draft.id[:40]}")
     return Row(draft.id, draft)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether all of it can be written: JSON has escapes for halves of surrogate pairs, which UTF-8 has not."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _released(value: dict[str, Any], place: str) -> Row:
@@ -159,15 +176,38 @@ def _bench(text: str) -> Bench:
 
 def _with_errors(text: str) -> str:
     """The testbench with ``$error`` for ``$display`` where it prints a failure: the rule counts it whatever follows."""
+    text = plain_lines(text)
     found = list(tokens(text))
-    places = [
-        (task.start, task.end)
+    prints = [
+        (task, words.text[1:-1])
         for task, bracket, words in zip(found, found[1:], found[2:], strict=False)
         if task.text in _PRINTS and bracket.text == "(" and words.kind == "string" and _FAILURE.search(words.text[1:-1])
     ]
-    for start, end in reversed(places):
-        text = text[:start] + "$error" + text[end:]
+    summaries = [task.start for task, words in prints if _COUNTS.search(words)]
+    always = _unconditional(text, summaries) if summaries else frozenset()
+    for task, _ in reversed(prints):
+        if task.start not in always:
+            text = text[: task.start] + "$error" + text[task.end :]
     return text
+
+
+def _unconditional(text: str, places: Sequence[int]) -> frozenset[int]:
+    """Which of the places lie in no ``if`` or ``case``; none of a text that cannot be parsed within bounds."""
+    if not text_is_bounded(text):
+        return frozenset()
+    from pyslang import syntax
+
+    kinds = (syntax.SyntaxKind.ConditionalStatement, syntax.SyntaxKind.CaseStatement)
+    found: list[Any] = []
+    try:
+        modules = module_nodes(parse(text))
+    except RuntimeError:  # nested too deep
+        return frozenset()
+    for node in modules:
+        node.visit(lookup_table=dict.fromkeys(kinds, found.append))
+    ranges = [(node.sourceRange.start.offset, node.sourceRange.end.offset) for node in found]
+    offsets = {place: len(text[:place].encode()) for place in places}
+    return frozenset(place for place, at in offsets.items() if not any(start <= at < end for start, end in ranges))
 
 
 def _top(text: str) -> str:

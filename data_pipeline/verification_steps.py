@@ -7,6 +7,7 @@ that a funnel can count them.
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 
 from autovcoder.errors import InputError
@@ -14,15 +15,20 @@ from autovcoder.records import Bench, Draft, Port, Status, Verdict
 from data_pipeline.rebuilt_bench import named_values, read_interface, rebuild, says_enough, stimuli
 from data_pipeline.reference_model import Refusal, ask_model, files_of
 from hdl_sim.connections import connections
+from hdl_sim.limits import Limits
 from hdl_sim.python_box import require_containment
 from hdl_sim.simulator import Simulator
 from hdl_sim.slang import Module, read_source
 from hdl_sim.synthesizable import unsynthesizable
 from hdl_sim.tokens import tokens
+from hdl_sim.toolchain import PROGRAM
 
 STEPS = ("read", "compile", "copy", "synthesize", "bench", "design", "model", "teeth")
 """The steps in their order; a dropped row's stage is ``data.verify.`` and one of them."""
 NOT_CALLABLE = "model-not-callable"
+TOO_LITTLE = "vectors-show-too-little"
+SLOW_S = 2
+"""Seconds of CPU time that a bench may take; a mutant may take several times as much, and there are many."""
 # A problem that asks for one of these asks for latches.
 _ASKS_FOR_LATCH = re.compile(r"\blatch(?:es)?\b|level[- ](?:sensitive|triggered)|\btransparent\b", re.IGNORECASE)
 _NO_DESIGN: dict[Status, str] = {
@@ -42,6 +48,7 @@ _BENCH_SAYS: dict[Status, tuple[str, str]] = {
     "runtime_error": ("bench", "bench-ends-in-an-error"),
     "mismatch": ("design", "design-fails-its-bench"),
 }
+_OPENS = frozenset(["$fopen", "$fopenr", "$fopenw", "$fopena", "$readmemb", "$readmemh", "$sreadmemb", "$sreadmemh"])
 _READS = re.compile(r'\$(?:readmem[bh]\s*\(\s*"([^"\n]+)"|fopen\s*\(\s*"([^"\n]+)"\s*,\s*"r)')
 _PLAIN_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,100}")
 
@@ -105,6 +112,8 @@ def keeps_state_without_clock(draft: Draft, module: str) -> tuple[Drop | None, b
 def with_files(draft: Draft) -> Draft | Drop:
     """The draft with the files that its testbench reads, where running its Python model writes them."""
     bench = draft.testbench
+    if bench.kind == "verilog" and any(_opens_unnamed(text) for text in bench.sources.values()):
+        return Drop("bench", "bench-opens-any-file", "by a name that is not written where it is opened")
     texts = [text for name, text in bench.sources.items() if name.endswith((".v", ".sv"))]
     names = [one or other for text in texts for one, other in _READS.findall(text)]
     missing = [name for name in dict.fromkeys(names) if name not in bench.data_files and name not in bench.sources]
@@ -132,6 +141,8 @@ def run_own_bench(draft: Draft, simulator: Simulator) -> tuple[Drop | None, Verd
         verdict = simulator.run(draft.code, draft.testbench)
     except InputError as error:
         return Drop("bench", "bench-does-not-compile", f"{error.what} {error.where}".strip()[:160]), None
+    if verdict.passed and _is_slow(draft.code, draft.testbench, verdict, simulator):
+        return Drop("bench", "bench-too-slow", f"more than {SLOW_S} s"), None
     if verdict.passed:
         return None, verdict
     step, code = _BENCH_SAYS[verdict.status]
@@ -176,16 +187,46 @@ def ask_and_compare(draft: Draft, module: Module, simulator: Simulator, *, state
         return Drop("model", readings.code, readings.what)
     told = [expected for expected in readings if says_enough(expected)]
     if not told:
-        return Drop("model", "model-says-too-little", "most of its values are None, or all the same")
+        return Drop("model", TOO_LITTLE, "most of the model's values are None, or all the same")
+    return _compare(draft.code, [rebuild(interface, rows, expected) for expected in told], simulator)
+
+
+def _compare(design: str, benches: list[Bench], simulator: Simulator) -> Confirmed | Drop:
+    """The first of the benches, one for each reading of a model, that the design passes."""
     verdicts = []
-    for expected in told:
-        bench = rebuild(interface, rows, expected)
-        verdict = simulator.run(draft.code, bench)
+    for bench in benches:
+        try:
+            verdict = simulator.run(design, bench)
+        except InputError as error:
+            return Drop("model", NOT_CALLABLE, f"{error.what} {error.where}".strip()[:160])
+        if verdict.passed and _is_slow(design, bench, verdict, simulator):
+            return Drop("model", NOT_CALLABLE, f"its vectors take more than {SLOW_S} s")
         if verdict.passed:
             return Confirmed(bench, verdict)
         verdicts.append(verdict)
-    nearest = min(verdicts, key=lambda verdict: verdict.mismatches or len(rows))
+    nearest = min(verdicts, key=lambda verdict: verdict.mismatches or sys.maxsize)
+    if nearest.status != "mismatch":
+        return Drop("model", nearest.status.replace("_", "-"), "on the model's vectors")
     return Drop("model", "model-disagrees", f"at {nearest.mismatches} of {nearest.samples} vectors")
+
+
+def _is_slow(design: str, bench: Bench, verdict: Verdict, simulator: Simulator) -> bool:
+    """Whether a bench that a design passes takes more than `SLOW_S` of CPU time, not of waiting for a busy machine."""
+    if verdict.seconds <= SLOW_S:
+        return False
+    return not simulator.run(design, bench, Limits(wall_s=60.0 * SLOW_S, cpu_s=SLOW_S)).passed
+
+
+def _opens_unnamed(text: str) -> bool:
+    """Whether a testbench opens a file by a name that it computes, or the compiled design, which lies beside it."""
+    found = [token.text for token in tokens(text)]
+    for place, word in enumerate(found):
+        if word in _OPENS:
+            bracket, name, behind = (*found[place + 1 : place + 4], "", "", "")[:3]
+            plain = name.startswith('"') and "\\" not in name and PROGRAM not in name
+            if bracket != "(" or not plain or behind not in (",", ")"):
+                return True
+    return False
 
 
 def _instantiated(bench: Bench) -> list[str]:

@@ -29,6 +29,7 @@ from data_pipeline.pair_teeth import measure_until
 from data_pipeline.released_drafts import Row, drafts_file, read_drafts
 from data_pipeline.verification_steps import (
     NOT_CALLABLE,
+    TOO_LITTLE,
     Confirmed,
     Drop,
     ask_and_compare,
@@ -40,14 +41,14 @@ from data_pipeline.verification_steps import (
     with_files,
 )
 from hdl_sim.limits import Limits
-from hdl_sim.normal_form import normal_tokens, number_names
 from hdl_sim.simulator import Simulator, in_parallel
 from hdl_sim.teeth import Teeth
 from hdl_sim.tools import tool_version
 
 PAIRS, MODELS = "pairs.jsonl", "models.jsonl"
 CONFIRMED = "confirmed"
-# A testbench of a draft runs some milliseconds; one that does not end must not hold a core for half a minute.
+# A testbench of a draft runs some milliseconds; one that does not end must not hold a core for half a minute. It is
+# five times what a bench may take (`SLOW_S`), as mutants have.
 _LIMITS = Limits(wall_s=120.0, cpu_s=10)
 
 
@@ -56,7 +57,7 @@ class VerifySettings(Settings):
 
     Attributes:
         min_kill: the least share of the mutants, equivalent ones left out, that the bench must kill.
-        mutants: how many are drawn for each distinct design. ``least_mutants``: fewer that count show nothing.
+        mutants: how many are drawn for each design. ``least_mutants``: fewer that count show nothing.
         require_model: drop what no Python model confirms.
         rebuilt_suffices: a draft whose own bench proves nothing is kept where the bench rebuilt from its model does.
     """
@@ -181,10 +182,12 @@ class _Judge:
             return Result(draft.id, drop=own)
         asked = ask_and_compare(draft, module, self._simulator, stateful=stateful)
         if isinstance(asked, Confirmed):
-            return replace(
-                self._with_teeth(draft, module.name, asked.verdict, asked.bench), own=own.reason if own else ""
-            )
-        fatal = asked.code != NOT_CALLABLE or self._settings.require_model
+            result = self._with_teeth(draft, module.name, asked.verdict, asked.bench)
+            if result.drop and verdict and not own:
+                # The vectors need not come to what the draft's own bench was written for.
+                result = self._with_teeth(draft, module.name, verdict, None)
+            return replace(result, own=own.reason if own else "")
+        fatal = asked.code not in (NOT_CALLABLE, TOO_LITTLE) or self._settings.require_model
         drop = own or (asked if fatal else None)
         if drop or verdict is None:
             return Result(draft.id, drop=drop, model=asked.reason)
@@ -193,9 +196,9 @@ class _Judge:
     def _with_teeth(
         self, draft: Draft, top: str, verdict: Verdict, rebuilt: Bench | None, model: str = CONFIRMED
     ) -> Result:
-        teeth = self._measure(draft.code, top, rebuilt or draft.testbench)
+        teeth = self._measure(draft.code, top, rebuilt or draft.testbench, verdict)
         counted = teeth.killed + teeth.survived + teeth.unknown
-        if counted and teeth.killed < self._settings.min_kill * counted:
+        if teeth.rate is not None and teeth.rate < self._settings.min_kill:
             return Result(
                 draft.id, drop=Drop("teeth", "weak-bench", f"kills {teeth.killed} of at least {counted}"), model=model
             )
@@ -212,9 +215,12 @@ class _Judge:
         )
         return Result(draft.id, pair=pair, model=model)
 
-    def _measure(self, design: str, top: str, bench: Bench) -> Teeth:
-        """The teeth of a bench on a design, measured once for all drafts that have both under whatever names."""
-        key = _same_for_each_wording(design, bench)
+    def _measure(self, design: str, top: str, bench: Bench, verdict: Verdict) -> Teeth:
+        """The teeth of a bench on a design, measured once for all drafts that have both to the letter.
+
+        Under other names or in another layout other mutants are drawn.
+        """
+        key = content_id(design, top, bench.model_dump())
         with self._lock:
             known = self._teeth.get(key)
             if known is None:
@@ -223,18 +229,11 @@ class _Judge:
             return known.result()
         try:
             count, least = self._settings.mutants, self._settings.min_kill
-            mine.set_result(measure_until(design, top, bench, self._simulator, count=count, least=least))
+            mine.set_result(measure_until(design, top, bench, verdict, self._simulator, count=count, least=least))
         except BaseException as error:
             mine.set_exception(error)
             raise
         return mine.result()
-
-
-def _same_for_each_wording(design: str, bench: Bench) -> str:
-    texts = [design, *(text for name, text in sorted(bench.sources.items()) if name.endswith((".v", ".sv")))]
-    other = {name: text for name, text in bench.sources.items() if not name.endswith((".v", ".sv"))}
-    tokens = number_names(token for text in texts for token in (*normal_tokens(text), ";"))
-    return content_id(tokens, other, bench.data_files, bench.pass_rule.model_dump())
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from autovcoder.records import Problem, Record
 from autovcoder.store import DROPPED, Stage
 from eval.suites import suite_hash
 from hdl_sim.simulator import Simulator
-from hdl_sim.teeth import DEFAULT_COUNT, Teeth, measure
+from hdl_sim.teeth import DEFAULT_COUNT, Teeth, kill_rate, measure
 from hdl_sim.tools import tool_version
 
 TEETH = "teeth.jsonl"
@@ -47,8 +47,7 @@ class BenchTeeth(Record):
     @property
     def rate(self) -> float | None:
         """The share of killed mutants among those not proven equivalent; None where there are none."""
-        total = self.killed + self.survived + self.unknown
-        return self.killed / total if total else None
+        return kill_rate(self.killed, self.survived, self.unknown)
 
 
 class SuiteTeeth(Record):
@@ -72,8 +71,7 @@ class SuiteTeeth(Record):
     def rate(self) -> float | None:
         """The share of killed mutants of all problems together."""
         totals = self.totals
-        total = totals["killed"] + totals["survived"] + totals["unknown"]
-        return totals["killed"] / total if total else None
+        return kill_rate(totals["killed"], totals["survived"], totals["unknown"])
 
     def below(self, threshold: float) -> list[BenchTeeth]:
         """The problems whose testbench kills less than this share, the worst first."""

@@ -18,6 +18,7 @@ from hdl_sim.connections import connections
 from hdl_sim.equivalence import Relation, compare
 from hdl_sim.limits import Limits
 from hdl_sim.mutants import Mutant, mutants
+from hdl_sim.provable import overrides_parameters
 from hdl_sim.simulator import Simulator, in_parallel, simulate_many
 from hdl_sim.slang import read_source
 from hdl_sim.tools import find_tool
@@ -67,8 +68,13 @@ class Teeth:
     @property
     def rate(self) -> float | None:
         """The share of killed mutants among those not proven equivalent; None where there are none."""
-        total = self.killed + self.survived + self.unknown
-        return self.killed / total if total else None
+        return kill_rate(self.killed, self.survived, self.unknown)
+
+
+def kill_rate(killed: int, survived: int, unknown: int) -> float | None:
+    """The share of killed mutants among those not proven equivalent; None where there are none."""
+    total = killed + survived + unknown
+    return killed / total if total else None
 
 
 def measure(
@@ -94,7 +100,7 @@ def measure(
         )
     drawn = mutants(design, count=count, seed=seed)
     jobs = ((mutant.code, bench) for mutant in drawn)
-    with closing(simulate_many(simulator, jobs, limits=_limits(verdict), workers=workers)) as decided:
+    with closing(simulate_many(simulator, jobs, limits=mutant_limits(verdict), workers=workers)) as decided:
         verdicts = list(decided)
     return weigh(design, _top(design, bench), drawn, [verdict.status for verdict in verdicts], workers=workers)
 
@@ -130,8 +136,12 @@ def weigh(
     )
 
 
-def _limits(verdict: Verdict) -> Limits:
-    """A slip may make a design run for ever; what takes several times as long as the design did will not end."""
+def mutant_limits(verdict: Verdict) -> Limits:
+    """What each mutant of a design may use, from the design's own run, which passed.
+
+    A slip may make a design run for ever; what takes several times as long as the design did will not end. A limit that
+    does not follow from the design's own run would have a slow testbench kill them all.
+    """
     seconds = max(_LEAST_S, _TIMES * verdict.seconds)
     return Limits(cpu_s=min(ceil(seconds), LIMITS.cpu_s), wall_s=min(_WAITING * seconds, LIMITS.wall_s))
 
@@ -144,10 +154,11 @@ def _compare_all(design: str, passed: Iterable[Mutant], top: str | None, workers
 
 
 def _top(design: str, bench: Bench) -> str | None:
-    """The module of the design that the testbench looks at; None where nobody can tell."""
+    """The module that the testbench looks at; None where nobody can tell, or its parameters may not be the defaults."""
     source = read_source(design)
     if bench.kind == "cocotb":
         return bench.top if source.module(bench.top) else None
     wanted = {connection.module for connection in connections(bench.sources.values())}
     found = [module.name for module in source.modules if module.name in wanted]
-    return found[0] if len(found) == 1 else None
+    one = found[0] if len(found) == 1 else None
+    return None if one is None or overrides_parameters(bench.sources.values(), one) else one

@@ -95,6 +95,10 @@ def test_what_cannot_be_exported_is_said(pairs: Path, tmp_path: Path) -> None:
         export_pairs(pairs, "csv", tmp_path / "out")
     with pytest.raises(StoreError, match="finished stage folder"):
         export_pairs(tmp_path, "trl", tmp_path / "out")
+    for name in ("dataset_info.json", "proven.txt", "proven"):
+        with pytest.raises(InputError, match="LLaMA-Factory"):
+            export_pairs(pairs, "llama-factory", tmp_path / name)
+        assert not (tmp_path / name).exists()
     (tmp_path / "empty.jsonl").write_text("")
     with pytest.raises(InputError, match="there are no pairs"):
         export_pairs(tmp_path / "empty.jsonl", "trl", tmp_path / "out")

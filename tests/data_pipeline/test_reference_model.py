@@ -102,6 +102,28 @@ def test_a_model_that_gives_nothing_gives_a_reason(source: str, code: str) -> No
     assert answer.code == code
 
 
+FORGED = """import json, os, sys
+frame = sys._getframe()
+while "printed" not in frame.f_locals:
+    frame = frame.f_back
+rows = [[["7", "0"], ["1", "1"]], [["1", "0"], ["1", "1"]], [["2", "0"], ["1", "1"]]][:{}]
+frame.f_locals["printed"].write("\\n" + frame.f_locals["key"] + " " + json.dumps({{"readings": rows}}) + "\\n")
+frame.f_locals["printed"].flush()
+os._exit(0)
+"""
+
+
+def test_a_model_cannot_name_all_there_is() -> None:
+    assert isinstance(ask_model(FORGED.format(3), ADDER, ROWS), Refusal)
+    # It shares its process with what asks it; two readings are what any model may have.
+    assert ask_model(FORGED.format(2), ADDER, ROWS) == [[[7, 0], [1, 1]], [[1, 0], [1, 1]]]
+    assert ask_model("def model(i):\n    pass\n" + FORGED.format(2), ADDER, ROWS) == [[[7, 0], [1, 1]]]
+    printed = 'import sys\nsys.__stdout__.write(\'{"readings": [[["1", "0"], ["1", "1"]]]}\\n\')\n'
+    later = "import atexit\natexit.register(lambda: sys.__stdout__.write('\\n[]\\n'))\n"
+    model = "def model(i):\n    return {'sum': i['a'] + i['B'], 'cout': i['a'] + i['B'] > 15}\n"
+    assert ask_model(printed + later + model, ADDER, ROWS) == [SUMS]
+
+
 def test_a_model_that_never_ends_is_ended() -> None:
     answer = ask_model("def model(i):\n    while True: pass\n", ADDER, ROWS, Limits(cpu_s=1, memory_mb=512))
     assert isinstance(answer, Refusal)
@@ -131,6 +153,8 @@ def test_an_interface_has_its_clock_its_edge_and_its_reset() -> None:
     found = read_interface(high, "r")
     assert isinstance(found, Interface)
     assert (found.reset, found.reset_low) == ("clear", False)
+    wide = "module w(input [9999:0] a, output [9999:0] y); assign y = ~a; endmodule"
+    assert read_interface(wide, "w") == "its ports are too wide"
     assert isinstance(read_interface("module b(inout a, input b, output y); assign y = b; endmodule", "b"), str)
 
 

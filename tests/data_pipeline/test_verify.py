@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +17,7 @@ import pytest
 from autovcoder.errors import InputError, ToolFailed
 from autovcoder.records import Bench, CircuitType, Draft, PassRule, Problem, Verdict, VerifiedPair
 from autovcoder.store import read_jsonl, read_manifest, read_records, write_jsonl
+from data_pipeline.pair_teeth import measure_until
 from data_pipeline.released_drafts import read_drafts
 from data_pipeline.verify import VerifySettings, verify
 from hdl_sim.icarus import Icarus
@@ -174,7 +176,8 @@ _fault("bench", "bench-wants-a-file", MAX, MAX_BENCH.replace("bad = 0;", 'bad = 
 _fault("design", "design-fails-its-bench", MAX.replace(">", "<"), MAX_BENCH)
 _fault("model", "model-disagrees", MAX, MAX_BENCH, MAX_MODEL.replace("max", "min"))
 _fault("model", "model-crashes", MAX, MAX_BENCH, "def model(inputs):\n    return 1 / 0\n")
-_fault("model", "model-says-too-little", MAX, MAX_BENCH, "def model(inputs):\n    return {'y': None}\n")
+_fault("model", "model-answers-badly", MAX, MAX_BENCH, "def model(inputs):\n    return 1\n")
+_fault("bench", "bench-opens-any-file", MAX, MAX_BENCH.replace("bad = 0;", 'bad = $fopen({"sim", ".vvp"}, "r");'))
 _fault("teeth", "weak-bench", MAX, MAX_BENCH.replace("i < 64", "i < 2"))
 
 
@@ -195,6 +198,7 @@ class _Hasty:
     def __init__(self) -> None:
         self._inner = Icarus()
         self.runs = 0
+        self.limits: list[Limits] = []
 
     @property
     def name(self) -> str:
@@ -202,6 +206,7 @@ class _Hasty:
 
     def run(self, design: str | None, bench: Bench, limits: Limits = DEFAULT_LIMITS) -> Verdict:
         self.runs += 1
+        self.limits.append(limits)
         return self._inner.run(design, bench, replace(limits, cpu_s=1))
 
     def compile_only(self, design: str | None, limits: Limits = DEFAULT_LIMITS) -> Verdict:
@@ -257,17 +262,221 @@ def test_a_bench_that_proves_nothing_is_excused_by_a_model_only_where_asked(tmp_
 
 
 def test_mutants_run_once_for_each_distinct_design(tmp_path: Path) -> None:
-    other = MAX.replace("max3", "biggest").replace("assign", "// larger\n    assign")
     first = _draft(MAX, MAX_BENCH, name="one")
-    renamed = _draft(other, MAX_BENCH.replace("max3", "biggest"), name="two", problem="The other words.")
+    second = _draft(MAX, MAX_BENCH, name="two", problem="The other words.")
     (tmp_path / "a").mkdir()
     alone, both = _Hasty(), _Hasty()
     verify(_write(tmp_path / "a", first), tmp_path / "a" / "out", FEW, alone, workers=1)
-    verify(_write(tmp_path, first, renamed), tmp_path / "out", FEW, both, workers=1)
+    verify(_write(tmp_path, first, second), tmp_path / "out", FEW, both, workers=1)
     pairs = _pairs(tmp_path / "out")
-    assert pairs["one"].killed == pairs["two"].killed
+    assert _fates(pairs["one"]) == _fates(pairs["two"])
     # The second costs its own run and three stubs.
     assert both.runs == alone.runs + 4
+
+
+def _fates(pair: VerifiedPair) -> tuple[int | None, ...]:
+    return pair.killed, pair.survived, pair.equivalent, pair.unknown
+
+
+# Its bench kills 10 of 12 mutants under these names, and others under others: which were drawn depends on them.
+MIXED = """module m(input clk, input rst, input [3:0] d, output reg [3:0] q, output z);
+    assign z = q == 4'd3;
+    always @(posedge clk) if (rst) q <= 4'd5; else if (d > 4'd7) q <= q + d; else q <= q ^ d;
+endmodule
+"""
+MIXED_BENCH = """module tb;
+    reg clk = 0, rst = 1; reg [3:0] d = 9; wire [3:0] q; wire z;
+    m u(.clk(clk), .rst(rst), .d(d), .q(q), .z(z));
+    always #5 clk = ~clk;
+    initial begin
+        @(negedge clk); if (q !== 5) begin $display("wrong"); $finish; end
+        rst = 0; @(negedge clk); if (q !== 14) begin $display("wrong"); $finish; end
+        d = 3; @(negedge clk); if (q !== 13) begin $display("wrong"); $finish; end
+        $display("ALL PASSED"); $finish;
+    end
+endmodule
+"""
+
+
+def _renamed(name: str, new: str) -> Draft:
+    code, bench = (re.sub(rf"\b{name}\b", new, text) for text in (MIXED, MIXED_BENCH))
+    return _draft(code, bench, name=new, kind="sequential")
+
+
+def test_neither_the_order_nor_a_resumption_changes_what_is_found(tmp_path: Path) -> None:
+    drafts = [_draft(MIXED, MIXED_BENCH, name="one", kind="sequential"), _renamed("rst", "start"), _renamed("q", "sum")]
+    settings = VerifySettings(mutants=8, min_kill=0.0)
+    found = []
+    for name, rows in (("forth", drafts), ("back", drafts[::-1]), ("again", drafts)):
+        (tmp_path / name).mkdir()
+        file, out = _write(tmp_path / name, *rows), tmp_path / name / "out"
+        if name == "again":
+            with pytest.raises(ToolFailed):
+                verify(file, out, settings, _BreaksAfter(13), workers=1)
+            assert len(_pairs(out)) == 1
+        verify(file, out, settings, Icarus(), workers=1)
+        found.append({key: _fates(pair) for key, pair in _pairs(out).items()})
+    assert found[0] == found[1] == found[2]
+    # Or the test could not fail.
+    assert len(set(found[0].values())) > 1
+
+
+def test_a_slow_bench_kills_no_mutants_by_its_slowness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("data_pipeline.verification_steps.SLOW_S", 1)
+    wait = "bad = 0; for (i = 0; i < 20000000; i = i + 1) begin end"
+    slow = _draft(MAX, MAX_BENCH.replace("i < 64", "i < 2").replace("bad = 0;", wait), name="slow")
+    verify(_write(tmp_path, slow), tmp_path / "out", FEW, Icarus())
+    assert _reasons(tmp_path / "out") == {"slow": ("bench", "bench-too-slow")}
+
+
+def test_mutants_have_several_times_what_the_design_took() -> None:
+    simulator = _Hasty()
+    bench = _draft(MAX, MAX_BENCH, name="one").testbench
+    verdict = simulator.run(MAX, bench).model_copy(update={"seconds": 4.0})
+    measure_until(MAX, "max3", bench, verdict, simulator, count=3, least=0.0)
+    assert [limits.cpu_s for limits in simulator.limits[1:]] == [20] * 3
+
+
+# Its output first changes after a thousand cycles; a rebuilt bench has 400.
+TIMER = """module timer(input clk, input rst, output reg tick);
+    reg [9:0] count;
+    always @(posedge clk)
+        if (rst) begin count <= 0; tick <= 0; end
+        else begin tick <= count == 10'd999; count <= count == 10'd999 ? 10'd0 : count + 10'd1; end
+endmodule
+"""
+TIMER_BENCH = """module tb;
+    reg clk = 0, rst = 1; wire tick; integer i, bad = 0;
+    timer dut(.clk(clk), .rst(rst), .tick(tick));
+    always #5 clk = ~clk;
+    initial begin
+        repeat (2) begin
+            rst = 1; repeat (3) @(posedge clk);
+            #1 if (tick !== 0) bad = bad + 1;
+            @(negedge clk) rst = 0;
+            for (i = 1; i <= 2000; i = i + 1) begin
+                @(posedge clk); #1;
+                if (tick !== (i % 1000 == 0)) bad = bad + 1;
+            end
+            @(negedge clk);
+        end
+        if (bad) $display("wrong"); else $display("ALL PASSED");
+        $finish;
+    end
+endmodule
+"""
+TIMER_MODEL = """class Model:
+    def __init__(self):
+        self.count = self.tick = None
+    def step(self, inputs):
+        if inputs["rst"]:
+            self.count = self.tick = 0
+        elif self.count is not None:
+            self.tick = int(self.count == 999)
+            self.count = (self.count + 1) % 1000
+        return {"tick": self.tick}
+"""
+
+
+# It counts from the start, and does most of what it does after a thousand cycles.
+LATE = """module late(input clk, input rst, output reg [3:0] y, output low);
+    reg [9:0] count;
+    assign low = count[0];
+    always @(posedge clk)
+        if (rst) begin count <= 0; y <= 0; end
+        else if (count == 10'd999) begin
+            count <= 0;
+            if (y[1]) y <= y + 4'd3; else y <= {y[2:0], 1'b1};
+        end else count <= count + 10'd1;
+endmodule
+"""
+LATE_BENCH = """module tb;
+    reg clk = 0, rst = 1; wire [3:0] y; wire low; reg [3:0] want; integer i, bad = 0;
+    late dut(.clk(clk), .rst(rst), .y(y), .low(low));
+    always #5 clk = ~clk;
+    initial begin
+        repeat (2) begin
+            rst = 1; want = 0; repeat (3) @(posedge clk);
+            #1 if (y !== 0 || low !== 0) bad = bad + 1;
+            @(negedge clk) rst = 0;
+            for (i = 1; i <= 8000; i = i + 1) begin
+                @(posedge clk); #1;
+                if (i % 1000 == 0) want = want[1] ? want + 3 : want * 2 + 1;
+                if (y !== want || low !== i % 2) bad = bad + 1;
+            end
+            @(negedge clk);
+        end
+        if (bad) $display("wrong"); else $display("ALL PASSED");
+        $finish;
+    end
+endmodule
+"""
+LATE_MODEL = """class Model:
+    def __init__(self):
+        self.count = self.y = None
+    def step(self, inputs):
+        if inputs["rst"]:
+            self.count = self.y = 0
+        elif self.count is not None:
+            self.count += 1
+            if self.count == 1000:
+                self.count, self.y = 0, (self.y + 3 if self.y & 2 else self.y * 2 + 1) % 16
+        return {"y": self.y, "low": None if self.count is None else self.count & 1}
+"""
+
+
+def test_a_strong_bench_stands_where_vectors_do_not_come_to_the_designs_point(tmp_path: Path) -> None:
+    drafts = _write(
+        tmp_path,
+        _draft(TIMER, TIMER_BENCH, TIMER_MODEL, name="says nothing", kind="sequential"),
+        _draft(LATE, LATE_BENCH, LATE_MODEL, name="says little", kind="sequential"),
+        _draft(MAX, MAX_BENCH, "def model(inputs):\n    return {'y': None}\n", name="none"),
+    )
+    settings = VerifySettings(mutants=10)
+    verify(drafts, tmp_path / "out", settings, Icarus())
+    assert _reasons(tmp_path / "out") == {}
+    assert {name: pair.rebuilt for name, pair in _pairs(tmp_path / "out").items()} == dict.fromkeys(
+        ["says nothing", "says little", "none"]
+    )
+    outcomes = {row["id"]: row["outcome"].partition(":")[0] for row in read_jsonl(tmp_path / "out" / "models.jsonl")}
+    assert outcomes == {
+        "says nothing": "vectors-show-too-little", "says little": "confirmed", "none": "vectors-show-too-little",
+    }  # fmt: skip
+    (tmp_path / "drafts.jsonl").write_text(drafts.read_text().splitlines()[-1] + "\n")
+    verify(tmp_path, tmp_path / "strict", settings.model_copy(update={"require_model": True}), Icarus())
+    assert _reasons(tmp_path / "strict") == {"none": ("model", "vectors-show-too-little")}
+
+
+def test_a_design_that_a_rebuilt_bench_cannot_drive_stands_on_its_own(tmp_path: Path) -> None:
+    names = {"escaped": "\\m+1 ", "keyword": "\\wire ", "ours": "rebuilt_testbench"}
+    _write(
+        tmp_path,
+        *(
+            _draft(MAX.replace("max3", new), MAX_BENCH.replace("max3", new), MAX_MODEL, name=name)
+            for name, new in names.items()
+        ),
+    )
+    verify(tmp_path, tmp_path / "out", FEW.model_copy(update={"min_kill": 0.0}), Icarus())
+    assert _reasons(tmp_path / "out") == {}
+    assert set(_pairs(tmp_path / "out")) == set(names)
+    rows = list(read_jsonl(tmp_path / "out" / "models.jsonl"))
+    assert {row["outcome"].partition(":")[0] for row in rows} == {"model-not-callable"}
+
+
+def test_rows_that_cannot_be_written_or_run_are_malformed(tmp_path: Path) -> None:
+    good = _draft(MAX, MAX_BENCH, name="good").model_dump()
+    rule = good["testbench"]["pass_rule"]
+    rows = [
+        good,
+        good | {"id": "half", "problem": "a \ud800"},
+        good | {"id": "\ud800"},
+        good | {"id": "pattern", "testbench": good["testbench"] | {"pass_rule": rule | {"fail_pattern": "["}}},
+        good | {"id": "row 2"},
+        good | {"id": "row 6"},
+    ]
+    verify(_write(tmp_path, *rows), tmp_path / "out", FEW, Icarus())
+    assert _reasons(tmp_path / "out") == {f"row {number}": ("read", "malformed") for number in range(2, 6)}
+    assert set(_pairs(tmp_path / "out")) == {"good", "row 6"}
 
 
 RELEASED = {
@@ -311,6 +520,30 @@ def test_released_drafts_are_read_and_their_marks_counted(tmp_path: Path) -> Non
     assert manifest.facts["marked_correct"] == 4
     assert manifest.facts["marked_correct_kept"] == 2
     assert _pairs(tmp_path / "out")["autovcoder-8"].draft.testbench.data_files == {"8_t.txt": "000001\n"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "rewritten"),
+    [
+        ('$display("Passed: %0d, Failed: %0d", i, bad);', False),
+        ('begin $display("mismatch count = %0d", bad); end', False),
+        ('if (bad) $display("Failed: %0d", bad);', True),
+        ('if (!bad) i = 1; else begin $display("Passed: %0d, Failed: %0d", i, bad); end', True),
+        ('$display("Test failed");', True),
+        ('if (bad) $display("é: mismatch at %0d", i);', True),
+        ('$display("all is well");', False),
+    ],
+)
+def test_a_count_of_failures_is_no_failure(tmp_path: Path, statement: str, rewritten: bool) -> None:
+    bench = (
+        f"module tb; // é\n    integer i, bad;\n    initial begin if (i) i = 0; {statement} $finish; end\nendmodule\n"
+    )
+    path = tmp_path / "released.jsonl"
+    path.write_text(json.dumps(RELEASED | {"verilog_testbench": bench}) + "\n")
+    [row] = read_drafts(path)
+    assert row.draft is not None
+    text = row.draft.testbench.sources["tb.v"]
+    assert text == (bench.replace("$display", "$error") if rewritten else bench)
 
 
 def test_a_list_in_a_json_file_is_read_too(tmp_path: Path) -> None:

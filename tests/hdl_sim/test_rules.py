@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from autovcoder.errors import InputError
 from autovcoder.records import PassRule
@@ -126,9 +127,12 @@ def test_a_pass_line_with_a_secret_counts_only_behind_it() -> None:
     assert judge(rule, finished(f"n0nce {line}ERROR: tb.sv:7: bad\n"), nonce="n0nce").status == "mismatch"
 
 
-def test_bad_pattern_is_an_input_error() -> None:
-    with pytest.raises(InputError):
-        judge(PassRule(kind="pass_line", pattern="("), finished(""))
+@pytest.mark.parametrize("pattern", ["(", "a{99999999999999999999}", "a" * 1001])
+def test_a_bad_pattern_makes_no_rule(pattern: str) -> None:
+    with pytest.raises(ValidationError):
+        PassRule(kind="pass_line", pattern=pattern)
+    with pytest.raises(ValidationError):
+        PassRule(kind="pass_line", fail_pattern=pattern)
 
 
 @given(st.text(max_size=100), st.integers(-20, 300))
