@@ -302,8 +302,8 @@ class Waveform(Record):
 class VerifiedPair(Record):
     """A draft that simulation proved, with the fate of the design's mutants (None where none were run).
 
-    ``rebuilt`` is the testbench made from the outputs of the draft's reference model, where it has one that can be run and
-    has the teeth: the verdict and the mutants' fates are then that testbench's, and otherwise the draft's own.
+    ``rebuilt`` is the testbench made from the outputs of the draft's reference model, where it has one that can be run
+    and that testbench has the teeth: the verdict and the mutants' fates are then its, and otherwise the draft's own.
     """
 
     draft: Draft
