@@ -3,15 +3,20 @@
 Reads two designs; writes nothing that stays. They are hostile: Yosys runs in the sandbox, sees them without comments,
 attributes and names, and is believed by its exit code alone.
 
-What is proven, in three-valued logic, for inputs that are 0 or 1 at all times, and of an output bit only where the
-first design gives it a value (where that one says ``x``, the second may be anything):
+What is proven, for inputs that are 0 or 1 at all times and parameters that have their defaults, and of an output bit
+only where the first design gives it a value (where that one says ``x``, the second may be anything):
 
 - Without registers: the outputs are the same for all inputs. One call of a SAT solver.
-- With registers, each edge written out by ``clk2fflogic``: from every state that both designs can start in (a register
-  with an initial value has that one), the outputs are the same for ever, whatever the inputs and clocks do. By
-  k-induction.
+- With registers, each edge written out by ``clk2fflogic``: from every state that both designs can start in, the outputs
+  are the same for ever, whatever the inputs and clocks do. By k-induction. A register starts with its initial value, or
+  else with 0 or 1, not known which, and as that of the same name in the other design: a simulator's ``x`` before the
+  first reset is not followed. A register of the second design alone needs an initial value.
 - Where that fails, and nothing has an initial value: the same, but after a reset of two clock periods, about which
   nothing is said. The induction assumes no reset, and a later one is an input like any other.
+
+An x of the first design is taken for a signal that is anything; one of the second has to be followed as an x, in
+three-valued logic. Designs whose netlist would not be all that a simulator shows (`provable.py` on the text, `nets.py`
+on the netlist) are unknown: nets with several drivers, clocks that are data or logic, and so on.
 
 Different means: there are inputs for which an output bit of the first design has one value from whatever state it
 starts, and that of the second another, from some state. Found by bounded search; nothing is ever called equivalent for
@@ -23,14 +28,15 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from hdl_sim.limits import Limits
 from hdl_sim.miter import Pair, joined
-from hdl_sim.normal_form import normal_tokens
 from hdl_sim.preprocess import preprocessed
+from hdl_sim.provable import provable
 from hdl_sim.sandbox import Finished, Sandbox, open_sandbox
-from hdl_sim.slang import module_nodes, parse, text_is_bounded
+from hdl_sim.slang import text_is_bounded
+from hdl_sim.synthesizable import bare
 from hdl_sim.tokens import plain_lines
 from hdl_sim.tools import find_tool
 
@@ -45,12 +51,15 @@ _NAME = re.compile(r"[A-Za-z_]\w{0,200}")
 _READ = """
 read_verilog -sv -noassert -noassume -norestrict {file}.sv
 hierarchy -check -top {top}
-proc
+proc -noopt
 flatten
 memory_map
 tribuf
 select -assert-none t:$tribuf t:$_TBUF_ t:$assert t:$assume t:$cover t:$anyseq t:$anyconst t:$allseq t:$allconst
+opt_clean
+write_json {file}.raw.json
 setundef -undriven -undef
+opt_expr -keepdc
 opt_clean
 write_json {file}.json
 design -reset
@@ -116,16 +125,22 @@ def compare(gold: str, gate: str, top: str, *, limits: Limits = LIMITS) -> Relat
         ToolMissing: Yosys is not installed. ToolFailed: it could not be started.
     """
     yosys = find_tool("yosys")
-    texts = {"gold.sv": _bare(gold), "gate.sv": _bare(gate)}
-    if not _NAME.fullmatch(top) or None in texts.values():
+    if not _NAME.fullmatch(top):
         return "unknown"
+    texts = {"gold.sv": _text(gold), "gate.sv": _text(gate)}
+    forms = [provable(text, top) for text in texts.values() if text is not None]
+    if len(forms) < len(texts) or forms[0] is None or forms[1] is None or forms[0].idle != forms[1].idle:
+        return "unknown"
+    no_x = [form.no_x for form in forms if form is not None]
     with open_sandbox(limits, programs=[yosys]) as sandbox:
         prover = _Prover(sandbox, str(yosys), limits)
         sandbox.write({name: text for name, text in texts.items() if text is not None})
         read = prover.run(_READ.format(file="gold", top=top) + _READ.format(file="gate", top=top))
         if read.returncode != 0 or read.reason != "exited":
             return "unknown"
-        pair = _join(sandbox)
+        if "Replacing memory" in read.stdout + read.stderr:
+            no_x = [False, False]  # one choice of Yosys' own is what lies behind the memory's end
+        pair = _join(sandbox, no_x)
         if pair is None:
             return "unknown"
         joined_up = prover.run(_JOIN)
@@ -134,41 +149,23 @@ def compare(gold: str, gate: str, top: str, *, limits: Limits = LIMITS) -> Relat
         return _sequential(prover, pair) if pair.sequential else _combinational(prover, pair)
 
 
-def _bare(design: str) -> str | None:
-    """The text as the simulator sees it, without what synthesis alone obeys: comments and attributes."""
-    design = plain_lines(design)
-    if not text_is_bounded(design) or _assigned_twice(design):
+def _text(design: str) -> str | None:
+    """The text as the simulator sees it; None where it is too large, or holds what is lost with the directives."""
+    design = plain_lines(design.encode(errors="replace").decode())
+    if "`unconnected_drive" in design or not text_is_bounded(design):
         return None
-    return "\n".join(normal_tokens(preprocessed(design))) + "\n"
+    text = bare(preprocessed(design))
+    return text if text_is_bounded(text) else None
 
 
-def _assigned_twice(design: str) -> bool:
-    """True where two continuous assignments drive one net: of a constant and another Yosys takes one, silently."""
-    from pyslang import syntax
-
-    try:
-        tree = parse(design)
-    except RuntimeError:
-        return True
-    for module in module_nodes(tree):
-        found: list[Any] = []
-        module.visit(lookup_table={syntax.SyntaxKind.ContinuousAssign: found.append})
-        assignments = [one for assign in found for one in assign.assignments if hasattr(one, "left")]
-        targets = ["".join(normal_tokens(str(one.left))) for one in assignments]
-        once = set(targets)
-        if len(once) < len(targets) or any("[" in name and name.partition("[")[0] in once for name in targets):
-            return True
-    return False
-
-
-def _join(sandbox: Sandbox) -> Pair | None:
+def _join(sandbox: Sandbox, no_x: list[bool]) -> Pair | None:
     netlists = []
-    for name in ("gold.json", "gate.json"):
+    for name in ("gold.json", "gate.json", "gold.raw.json", "gate.raw.json"):
         path = sandbox.folder / name
         if path.stat().st_size > _MOST_JSON:
             return None
         netlists.append(json.loads(path.read_text(encoding="utf-8", errors="replace")))
-    pair = joined(*netlists)
+    pair = joined(netlists[0], netlists[1], netlists[2:], no_x)
     if pair is not None:
         sandbox.write({"joined.json": json.dumps(pair.netlist)})
     return pair
@@ -176,19 +173,27 @@ def _join(sandbox: Sandbox) -> Pair | None:
 
 def _combinational(prover: _Prover, pair: Pair) -> Relation:
     proof = _prove(pair.outputs)
-    if (pair.x_is_any and prover.holds(proof, undef=False)) or (pair.has_x and prover.holds(proof, undef=True)):
+    if pair.faithful and (
+        (pair.x_is_any and prover.holds(proof, undef=False)) or (pair.has_x and prover.holds(proof, undef=True))
+    ):
         return "equivalent"
     return "different" if prover.fails(proof, undef=True) else "unknown"
 
 
 def _sequential(prover: _Prover, pair: Pair) -> Relation:
+    if pair.faithful and (_same_for_ever(prover, pair) if pair.same_start else _same_in_spite_of_latch(prover, pair)):
+        return "equivalent"
+    return "different" if _definitely_differ(prover, pair) else "unknown"
+
+
+def _same_for_ever(prover: _Prover, pair: Pair) -> bool:
     everything = (*pair.outputs, *pair.states)
     start = "".join(f" -set-at 1 cmp_{name} 1" for name in pair.open_states)
     # Registers that are the same show that outputs are, in one step where nothing but the logic was changed.
     if _induction(prover, pair, start, everything, 4):
-        return "equivalent"
+        return True
     if not pair.resets and pair.states and _induction(prover, pair, start, pair.outputs, 8):
-        return "equivalent"
+        return True
     for phase in pair.resets:
         after = f"{start} -seq {len(phase)}" + "".join(
             f" -set-at {step} in_{port} {value}"
@@ -196,16 +201,17 @@ def _sequential(prover: _Prover, pair: Pair) -> Relation:
             for port, value in values.items()
         )
         if _induction(prover, pair, after, everything, 12) or _induction(prover, pair, after, pair.outputs, 12):
-            return "equivalent"
-    # A slip made a latch of logic: what it holds may stand where the first design says x.
-    latch = f"-tempinduct -maxsteps 4 -set-init-def {_prove(pair.outputs)}"
-    if pair.has_x and not pair.states and prover.holds(latch, undef=True):
-        return "equivalent"
-    return "different" if _definitely_differ(prover, pair) else "unknown"
+            return True
+    return False
+
+
+def _same_in_spite_of_latch(prover: _Prover, pair: Pair) -> bool:
+    """Whether what a slip made a latch of logic holds stands only where the first design says x."""
+    proof = f"-tempinduct -maxsteps 4 -set-init-undef {_prove(pair.outputs)}"
+    return pair.has_x and not pair.states and prover.holds(proof, undef=True)
 
 
 def _induction(prover: _Prover, pair: Pair, start: str, proven: tuple[str, ...], depth: int) -> bool:
-    # An x that is anything is the stronger claim, and quicker to prove; a division's is none.
     undef = not pair.x_is_any
     begin = f"-set-init-def {start}" if undef else start
     if not prover.holds(f"-tempinduct -maxsteps {depth} {begin} {_prove(proven)}", undef=undef):

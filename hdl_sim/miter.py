@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hdl_sim.nets import is_faithful, makes_x, x_decides, x_sources
+
 _RESET = re.compile(r"a?_?n?(?:rst|reset|clr|clear|init)(?:_?[nb])?|[a-z]*_?(?:rst|reset)(?:_?[nb])?_?[a-z]?", re.I)
-# Cells whose output may be x where no input is: a division by zero.
-_MAKE_X = frozenset({"$div", "$mod", "$divfloor", "$modfloor", "$pow"})
 _WIDEST_INDEX = 10  # bits
 _PERIODS = 2  # of the clock, for which a reset is held
 
@@ -32,7 +32,10 @@ class Pair:
         open_states: those of them that have no initial value in the first design, so that a common one is assumed.
         all_shown: every register of the first design is among them.
         resets: ways to reset both designs; none where anything has an initial value.
-        has_x: something in them may be an x. ``x_is_any``: if so, it may be taken for a signal that is anything.
+        same_start: a register of the second design starts with a value of its own, or as one of the first does.
+        has_x: something in them may be an x. ``x_is_any``: if so, it may be taken for a signal that is anything: the
+            second design has none, and a simulator can make no value of one in the first.
+        faithful: the netlists have no part that a simulator could treat otherwise (`nets.py`).
     """
 
     netlist: dict[str, Any]
@@ -42,16 +45,27 @@ class Pair:
     open_states: dict[str, int]
     all_shown: bool
     resets: tuple[Phase, ...]
+    same_start: bool
     has_x: bool
     x_is_any: bool
+    faithful: bool
 
 
-def joined(gold: Mapping[str, Any], gate: Mapping[str, Any]) -> Pair | None:
-    """Both netlists in one; None where their ports are not the same, or where they are not of a form that we know."""
-    modules = [_only_module(netlist) for netlist in (gold, gate)]
-    if modules[0] is None or modules[1] is None:
+def joined(
+    gold: Mapping[str, Any], gate: Mapping[str, Any], raw: Sequence[Mapping[str, Any]], no_x: Sequence[bool]
+) -> Pair | None:
+    """Both netlists in one; None where their ports are not the same, or where they are not of a form that we know.
+
+    Args:
+        raw: both, before constants were folded. ``no_x``: of each, whether its text makes no x.
+    """
+    modules = [module for netlist in (gold, gate, *raw) if (module := _only_module(netlist)) is not None]
+    if len(modules) != 2 + len(raw):
         return None
-    sides = [_Side(module) for module in modules if module is not None]
+    raws = list(zip(modules[2:], no_x, strict=True))
+    sources = [x_sources(module, no_x=none) for module, none in raws]
+    faithful = all(is_faithful(module) for module in modules[:2])
+    sides = [_Side(module) for module in modules[:2]]
     shapes = [{name: (port["direction"], len(port["bits"])) for name, port in side.ports.items()} for side in sides]
     directions = {direction for direction, _ in shapes[0].values()}
     if shapes[0] != shapes[1] or not directions <= {"input", "output"} or "output" not in directions:
@@ -77,8 +91,11 @@ def joined(gold: Mapping[str, Any], gate: Mapping[str, Any]) -> Pair | None:
         open_states={name: width for name, width in states.items() if name == "open"},
         all_shown=sides[0].held <= {sides[0].registers[key] for key in shared},
         resets=() if any(side.initial for side in sides) else tuple(_resets(sides, new)),
-        has_x=any(side.has_x for side in sides),
-        x_is_any=all(side.x_is_any for side in sides),
+        same_start=sides[1].held - sides[1].initial <= {sides[1].registers[key] for key in groups["open"]},
+        has_x=any(sources),
+        x_is_any=all(side.x_is_any for side in sides) and not sources[1],
+        faithful=faithful
+        and not any(x_decides(one[0], found, no_x=one[1]) for one, found in zip(raws, sources, strict=True)),
     )
 
 
@@ -105,9 +122,6 @@ class _Side:
         self.ports: dict[str, Any] = module["ports"]
         self.cells: list[dict[str, Any]] = list(module["cells"].values())
         self.x_is_any = _make_x_explicit(self.cells)
-        used = (bits for cell in self.cells for bits in cell["connections"].values())
-        shown = (port["bits"] for port in self.ports.values())
-        self.has_x = not self.x_is_any or any(bit in ("x", "z") for bits in (*used, *shown) for bit in bits)
         self.held = {bit for cell in self.cells if "Q" in cell["connections"] for bit in cell["connections"]["Q"]}
         self.registers: dict[tuple[str, int], int] = {}
         self.initial: set[Any] = set()
@@ -150,7 +164,7 @@ def _make_x_explicit(cells: Sequence[dict[str, Any]]) -> bool:
     """Put x behind the end of what cells select from; false where a cell makes an x in other ways."""
     explicit = True
     for cell in cells:
-        if cell["type"] in _MAKE_X:
+        if makes_x(cell):
             explicit = False
         if cell["type"] != "$shiftx":
             continue

@@ -13,6 +13,7 @@ from typing import Any
 
 from autovcoder.errors import ToolFailed
 from hdl_sim.limits import Limits
+from hdl_sim.normal_form import normal_tokens
 from hdl_sim.preprocess import preprocessed
 from hdl_sim.sandbox import open_sandbox
 from hdl_sim.slang import parse, text_is_bounded
@@ -58,10 +59,11 @@ _SYSTEM_NAMES = """
     $countones $onehot $onehot0 $countbits
 """
 _SYSTEM = frozenset(_SYSTEM_NAMES.split())
-_LATCH = re.compile(r"^Latch inferred for signal `\\?(\S+?)'", re.MULTILINE)
+_LATCHES = "t:$dlatch* t:$adlatch* %u t:$sr %u"
+_LATCH = re.compile(r"^[^\s/:]+/(\S+)$", re.MULTILINE)  # what `select -list` prints of a wire
 _LOOP = re.compile(r"^Warning: found logic loop in module (\S+?):", re.MULTILINE)
 _DRIVERS = re.compile(r"^Warning: multiple conflicting drivers for (\S+).*:$", re.MULTILINE)
-_ERROR = re.compile(r"^(?:design\.sv:(\d+): )?ERROR: (.*)$", re.MULTILINE)
+_ERROR = re.compile(r"^(?:design\.sv:\d+: )?ERROR: (.*)$", re.MULTILINE)
 # What says that this version of Yosys cannot read the text, or that a program is missing a part, not that it is wrong.
 _NOT_READ = re.compile(r"syntax error|not supported|unsupported|unimplemented|TOK_|assert", re.IGNORECASE)
 _HIGH_IMPEDANCE = re.compile(r"'[sS]?[bBoOdDhH]?\s*[0-9a-fA-FxX_]*[zZ?]")
@@ -99,10 +101,16 @@ def unsynthesizable(design: str, top: str, *, latches: bool = False) -> Finding 
     if not text_is_bounded(design):
         return None
     text = preprocessed(design)
-    return next(_in_form(text), None) or _in_synthesis(text, top, latches=latches)
+    return next(form_findings(text), None) or _in_synthesis(bare(text), top, latches=latches)
 
 
-def _in_form(text: str) -> Iterator[Finding]:
+def bare(text: str) -> str:
+    """A text without macros as a simulator sees it, one token a line: synthesis obeys comments and attributes."""
+    return "\n".join(normal_tokens(text)) + "\n"
+
+
+def form_findings(text: str) -> Iterator[Finding]:
+    """What is no hardware by its form alone, in a text without macros; raises RuntimeError where it nests too deep."""
     tree = parse(text)
     form = _Form(tree.sourceManager)
     tree.root.visit(form.look)
@@ -178,12 +186,14 @@ def _inside_initial(node: Any) -> bool:
 
 
 def _in_synthesis(text: str, top: str, *, latches: bool) -> Finding | None:
-    said = _run_yosys(text, top, "proc; flatten; opt_expr; opt_clean; check")
+    # A latch that nothing reads, of a counter of a loop or a temporary, is gone by then.
+    held = f"select -list {_LATCHES} %co1:+[Q] w:* %i"
+    said = _run_yosys(text, top, f"proc; flatten; opt_expr; opt_clean; check; {held}")
     error = _ERROR.search(said)
     if error:
-        if _NOT_READ.search(error[2]):
+        if _NOT_READ.search(error[1]):
             return None
-        return Finding("not-synthesizable", error[2].strip()[:120], int(error[1]) if error[1] else None)
+        return Finding("not-synthesizable", error[1].strip()[:120])
     latch = _LATCH.search(said)
     if latch and not latches:
         return Finding("latch", f"{latch[1].rpartition('.')[2].lstrip(chr(92))} keeps its value on some path")

@@ -31,6 +31,8 @@ def _code(body: str, *, latches: bool = False) -> str | None:
         # A ripple of carries depends on itself as a word, but not bit by bit.
         "wire [4:0] c; assign c = {c[3:0] & d, en}; always @* begin q = c[4:1]; y = c[0]; end",
         "always @* begin q = $signed(d) >>> 1; y = $clog2(9) == 4; end",
+        # What holds a value that nothing reads is no latch.
+        "integer i; always @* if (en) for (i = 0; i < 4; i = i + 1) q[i] = d[3 - i]; else q = d; always @* y = en;",
         # Names in a comment are none.
         "initial begin // set z\n q = 0; end always @(posedge clk) q <= d; always @* y = q[0];",
     ],
@@ -55,6 +57,12 @@ def test_hardware_is_let_through(body: str) -> None:
         ("initial y = 0; always @(posedge clk) q <= d;", "initial-only"),
         ("always @* if (en) q = d; always @* y = 1;", "latch"),
         ("always @* begin q = 0; case (d[1:0]) 0: y = 0; 1: y = 1; endcase end", "latch"),
+        ("always @* q = d; always @* (* full_case *) case (d[1:0]) 0: y = 0; 1: y = 1; endcase", "latch"),
+        ("always @* q = d; always @* case (d[1:0]) // synopsys full_case\n 0: y = 0; 1: y = 1; endcase", "latch"),
+        (
+            "always @* q = d; // synthesis translate_off\nalways @* if (en) y = d[0]; // synthesis translate_on\n",
+            "latch",
+        ),
         ("wire c; assign c = en ? d[0] : c; always @* begin q = d; y = c; end", "combinational-loop"),
         ("always @(posedge clk) q <= d; always @(posedge clk) if (en) q <= 0; always @* y = 1;", "not-synthesizable"),
         ("always @(posedge clk or negedge clk) q <= d; always @* y = q[0];", "not-synthesizable"),
