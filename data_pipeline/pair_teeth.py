@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from autovcoder.records import Bench, Verdict
 from hdl_sim.mutants import mutants
+from hdl_sim.provable import overrides_parameters
 from hdl_sim.simulator import Simulator, simulate_many
 from hdl_sim.teeth import Teeth, mutant_limits, weigh
 
@@ -28,15 +29,16 @@ def measure_until(
     Raises:
         ToolMissing: the simulator or Yosys is not installed. ToolFailed: one of them broke.
     """
+    tested = None if overrides_parameters(bench.sources.values(), top) else top
     drawn = mutants(design, count=count, seed=_SEED)
     jobs = ((mutant.code, bench) for mutant in drawn)
     statuses = [verdict.status for verdict in simulate_many(simulator, jobs, limits=mutant_limits(verdict), workers=1)]
     fates = list(zip(drawn, statuses, strict=True))
     others = [(mutant, status) for mutant, status in fates if status != "pass"]
-    found = weigh(design, top, [mutant for mutant, _ in others], [status for _, status in others])
+    found = weigh(design, tested, [mutant for mutant, _ in others], [status for _, status in others])
     for mutant, status in fates:
         if status == "pass":
-            found = _sum(found, weigh(design, top, [mutant], [status], workers=1))
+            found = _sum(found, weigh(design, tested, [mutant], [status], workers=1))
         if found.rate is not None and found.rate < least:
             break
     return found

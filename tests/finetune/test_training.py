@@ -36,6 +36,8 @@ AUTOVCODER = str(Path(sys.executable).with_name("autovcoder"))
 TINY = PretrainSettings(
     vocabulary=512, width=32, layers=2, heads=2, feed_forward=64, context=512, block=128, batch_tokens=1024
 )
+# Families whose problems and answers fit into so few tokens.
+SHORT = ("gate", "mux", "adder", "dff", "register")
 LORA = RoundSettings(lora={"r": 4, "lora_alpha": 8}, sft={"per_device_train_batch_size": 8, "max_length": 512})
 
 
@@ -44,7 +46,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All stages of a tiny model, made once."""
     root = tmp_path_factory.mktemp("nano")
     make_texts(root / "texts", TextSettings(base=600, rtl=40))
-    make_pairs(root / "pairs", PairSettings(pairs=24, problems=2), Icarus())
+    make_pairs(root / "pairs", PairSettings(pairs=24, problems=2, families=SHORT, mutants=0), Icarus())
     pretrain(root / "texts", root / "base", TINY)
     round1(str(root / "base"), root / "texts", root / "round1", LORA)
     merge(str(root / "base"), root / "round1", root / "merged1")
