@@ -112,12 +112,12 @@ def canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("HDL_SIM_CANARY", MARK)
     path = tmp_path / "canary.txt"
     path.write_text(f"{MARK}\n")
-    before = places()
+    before, running = places(), left_running()
     yield path
     assert path.read_text() == f"{MARK}\n"
     assert [entry.name for entry in tmp_path.iterdir()] == ["canary.txt"]
     assert places() == before
-    assert left_running() == []
+    assert set(left_running()) <= set(running)  # a test of something else may have begun a process that it keeps
 
 
 def places() -> set[str]:
