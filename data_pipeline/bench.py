@@ -8,7 +8,7 @@ an asynchronous reset, a Mealy output and what works at the falling edge are eac
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from autovcoder.records import Bench, PassRule, Port
@@ -139,21 +139,19 @@ def _split(ports: tuple[Port, ...], value: int) -> Values:
 
 def _row(circuit: Circuit, values: Values, checks: list[Outputs]) -> str:
     """One line of hex: the inputs, then for each check the expected outputs and which of their bits count."""
-    bits = 0
-    width = 0
+    fields = [(values[port.name], port.width or 1) for port in _driven(circuit)]
+    for expected in checks:
+        fields += [(expected[port.name] or 0, port.width or 1) for port in circuit.outputs]
+        fields += [(0 if expected[port.name] is None else -1, port.width or 1) for port in circuit.outputs]
+    return hex_line(fields)
 
-    def push(value: int, size: int) -> None:
-        nonlocal bits, width
+
+def hex_line(fields: Iterable[tuple[int, int]]) -> str:
+    """Values with their widths in bits, side by side, the first one highest; each is cut to its width."""
+    bits = width = 0
+    for value, size in fields:
         bits = bits << size | value & mask(size)
         width += size
-
-    for port in _driven(circuit):
-        push(values[port.name], port.width or 1)
-    for expected in checks:
-        for port in circuit.outputs:
-            push(expected[port.name] or 0, port.width or 1)
-        for port in circuit.outputs:
-            push(0 if expected[port.name] is None else mask(port.width or 1), port.width or 1)
     return f"{bits:0{(width + 3) // 4}x}"
 
 

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from autovcoder.records import Bench, PassRule, Port
+from data_pipeline.bench import VECTORS, hex_line
 from hdl_sim.slang import module_nodes, parse, read_source
+from hdl_sim.testbench import SECRET_PLACE
 from hdl_sim.tokens import plain_lines
 
-VECTORS = "vectors.hex"
 TOP = "rebuilt_testbench"
 EXHAUSTIVE_BITS = 10
 RANDOM_ROWS = 512
@@ -225,14 +226,10 @@ def rebuild(interface: Interface, rows: Sequence[Mapping[str, int]], expected: S
 
 def _line(interface: Interface, row: Mapping[str, int], answer: Sequence[int | None]) -> str:
     """One line of hex: the inputs, the expected outputs, and which of their bits count."""
-    bits = width = 0
-    pieces = [(row[p.name], p.width or 1) for p in interface.inputs]
-    pieces += [(value or 0, p.width or 1) for value, p in zip(answer, interface.outputs, strict=True)]
-    pieces += [(0 if value is None else -1, p.width or 1) for value, p in zip(answer, interface.outputs, strict=True)]
-    for value, size in pieces:
-        bits = bits << size | value & ((1 << size) - 1)
-        width += size
-    return f"{bits:0{(width + 3) // 4}x}"
+    fields = [(row[p.name], p.width or 1) for p in interface.inputs]
+    fields += [(value or 0, p.width or 1) for value, p in zip(answer, interface.outputs, strict=True)]
+    fields += [(0 if value is None else -1, p.width or 1) for value, p in zip(answer, interface.outputs, strict=True)]
+    return hex_line(fields)
 
 
 def _testbench(interface: Interface, rows: int) -> str:
@@ -277,7 +274,7 @@ module {TOP};
             {{{applied}, want, care}} = vectors[row];
 {check}            #1;
         end
-        $display("@SECRET@ Mismatches: %0d in %0d samples", mismatches, samples);
+        $display("{SECRET_PLACE} Mismatches: %0d in %0d samples", mismatches, samples);
         $finish;
     end
 endmodule

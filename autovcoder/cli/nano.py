@@ -49,7 +49,7 @@ class NanoSettings(Settings):
     """The recipe. The defaults are those of the packaged model."""
 
     texts: TextSettings = TextSettings()
-    # The families' benches are measured by mutants where pairs are published; here that would take half an hour more.
+    # The families' benches are measured by mutants where pairs are published; here that would only take time.
     pairs: PairSettings = PairSettings(mutants=0)
     pretrain: PretrainSettings = PretrainSettings()
     round1: RoundSettings = RoundSettings(prefix=f"{ASSISTANT}\n", sft=_SMALL)
