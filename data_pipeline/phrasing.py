@@ -93,15 +93,21 @@ class Wording:
 
 
 def word(
-    circuit: Circuit, rng: random.Random, *, held_out_frame: bool = False, held_out_headline: bool = False
+    circuit: Circuit,
+    rng: random.Random,
+    *,
+    held_out_frame: bool = False,
+    held_out_headline: bool = False,
+    registers: Sequence[str] = tuple(_REGISTER_WEIGHTS),
 ) -> Wording:
     """Draw one wording.
 
     Args:
         held_out_frame: take a frame that training never sees; ``held_out_headline`` the same for the headline.
+        registers: those to choose from.
     """
     language: Language = "systemverilog" if rng.random() < 0.12 else "verilog-2001"
-    register: str = rng.choices(list(_REGISTER_WEIGHTS), list(_REGISTER_WEIGHTS.values()))[0]
+    register: str = rng.choices(registers, [_REGISTER_WEIGHTS[name] for name in registers])[0]
     # A held-out problem states its whole interface, so that what is measured is not which names we like.
     weights = (0, 0, 55, 45) if held_out_frame else _FORM_WEIGHTS.get(register, _FORM_WEIGHTS_ELSE)
     form = rng.choices(("none", "name", "ports", "header"), weights)[0]
@@ -237,6 +243,11 @@ def _ports_text(circuit: Circuit, module: str, names: Names, form: int) -> str:
     return "\n".join(
         [f"The module is called {module}. Pins:", "| pin | direction | width | function |", "|---|---|---|---|", *rows]
     )
+
+
+def documented(circuit: Circuit, rng: random.Random) -> Wording:
+    """A wording that tells what a circuit is and asks nobody for it, as a comment above a module does."""
+    return word(circuit, rng, registers=("terse", "datasheet"))
 
 
 def interface_text(circuit: Circuit, wording: Wording, rng: random.Random) -> str:

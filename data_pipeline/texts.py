@@ -1,31 +1,40 @@
 """What the first two stages of training read: texts for the base model, good RTL for round 1.
 
-Reads the parametric families; writes ``base.jsonl`` (RTL with slips in it, and problem texts, never a problem with its
+Reads the parametric families; writes ``base.jsonl`` (RTL with slips in it, and problem texts, never a request with its
 answer) and ``rtl.jsonl`` (RTL that the front end accepts) into one stage folder. Held-out designs appear in neither.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from autovcoder.config import Settings
 from autovcoder.records import content_id
 from autovcoder.store import DROPPED, Manifest, Stage
 from data_pipeline.parametric import Design, ParametricTeacher, answer, as_prompt
-from data_pipeline.phrasing import interface_text
+from data_pipeline.phrasing import documented, interface_text
 from data_pipeline.slips import slip
 from hdl_sim.slang import read_source
 
 
 class TextSettings(Settings):
-    """``base`` and ``rtl`` count documents; ``slips`` is the share of base RTL that holds a mistake."""
+    """What is made.
+
+    Attributes:
+        base, rtl: how many documents.
+        problems: the share of base documents that are problem texts; ``slips``: of base RTL that holds a mistake.
+    """
 
     seed: int = 0
-    base: int = 48_000
-    rtl: int = 6_000
-    slips: float = 0.2
+    base: Annotated[int, Field(ge=0)] = 48_000
+    rtl: Annotated[int, Field(ge=0)] = 12_000
+    problems: Annotated[float, Field(ge=0, le=1)] = 0.15
+    slips: Annotated[float, Field(ge=0, le=1)] = 0.2
 
 
 def make_texts(out: Path, settings: TextSettings) -> Manifest:
@@ -46,13 +55,13 @@ def make_texts(out: Path, settings: TextSettings) -> Manifest:
 
 
 def _base_text(teacher: ParametricTeacher, settings: TextSettings, index: int) -> dict[str, Any]:
-    if index % 2:
-        text, kind = as_prompt(teacher.draw(random.Random(f"text {settings.seed} {index}"))[1]), "problem"
+    rng = random.Random(f"base {settings.seed} {index}")
+    if rng.random() < settings.problems:
+        text, kind = as_prompt(teacher.draw(rng)[1]), "problem"
+    elif rng.random() < settings.slips:
+        text, kind = _draw_rtl(teacher, rng, lambda code: slip(code, rng)), "rtl with a slip"
     else:
-        rng = random.Random(f"base {settings.seed} {index}")
         text, kind = _draw_rtl(teacher, rng), "rtl"
-        if rng.random() < settings.slips:
-            text, kind = slip(text, rng), "rtl with a slip"
     return {"id": content_id(text), "kind": kind, "text": text}
 
 
@@ -67,19 +76,37 @@ def _write_rtl(stage: Stage, teacher: ParametricTeacher, settings: TextSettings)
             stage.append("rtl.jsonl", {"id": content_id(text), "text": text})
 
 
-def _draw_rtl(teacher: ParametricTeacher, rng: random.Random) -> str:
-    """One module; most stand under a comment, as RTL in repositories often does.
+def _draw_rtl(
+    teacher: ParametricTeacher, rng: random.Random, changed: Callable[[str], str] = lambda code: code
+) -> str:
+    """A file of RTL: one module or, one time in twelve, two of a family, each with its comment.
 
-    The comment lists the generator's parameters, or states the interface in the forms that problems have for it, or
-    both; no sentence about the circuit is in it. It is where a model learns that names and facts above a module return
-    in it, which no problem text without its answer can teach.
+    Args:
+        changed: what is done to the code of each module.
     """
-    design, wording = teacher.draw(rng)
-    code = answer(design.circuit, wording)
+    design = teacher.draw_design(rng)
+    files = [_commented(design, rng, changed)]
+    if rng.random() < 1 / 12:
+        files.append(_commented(rng.choice(teacher.train[design.family.name]), rng, changed))
+    return "\n".join(files)
+
+
+def _commented(design: Design, rng: random.Random, changed: Callable[[str], str]) -> str:
+    """A module; most stand under a comment, as RTL in repositories often does.
+
+    The comment tells what the circuit is and how it behaves, or lists the generator's parameters and states the
+    interface, or one of the two. It is where a model learns that words and names above a module return in it. Nobody is
+    asked for anything in it: a request with its answer is for round 2 to show.
+    """
+    wording = documented(design.circuit, rng)
+    code = changed(answer(design.circuit, wording))
     draw = rng.random()
-    lines = _parameters(design) if draw < 0.6 else ""
-    if 0.4 < draw < 0.8:
-        lines += interface_text(design.circuit, wording, rng) + "\n"
+    if draw < 0.7:
+        lines = as_prompt(wording) + "\n"
+    else:
+        lines = _parameters(design) if draw < 0.85 else ""
+        if 0.8 < draw < 0.9:
+            lines += interface_text(design.circuit, wording, rng) + "\n"
     return _comment(lines, rng) + code
 
 

@@ -10,18 +10,18 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import Field, PositiveFloat, PositiveInt, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from autovcoder.config import Settings
 from autovcoder.errors import InputError
-from autovcoder.store import Manifest, Stage, read_jsonl, read_manifest, replace_folder
+from autovcoder.store import DROPPED, Manifest, Stage, read_jsonl, read_manifest, replace_folder
 from finetune.tokenizer import ASSISTANT, END, USER, train_tokenizer
 from finetune.trainer import CHECKPOINTS, checked, common_arguments, drop_checkpoints, in_bfloat16, train, versions
 
-T = TypeVar("T")
+_LENGTH_STEP = 64
 
 
 class PretrainSettings(Settings):
@@ -30,8 +30,11 @@ class PretrainSettings(Settings):
     Attributes:
         layers: by turns a gated short convolution and attention, the first a convolution.
         width: a multiple of twice ``heads``, since rotary positions turn pairs of a head's numbers.
-        block: tokens a training sequence; ``long_share`` of the text is cut into ``context`` tokens instead.
-        batch_tokens: tokens an optimizer step; a multiple of ``context`` and of ``block``.
+        context: the most tokens a sequence may have; a longer text is dropped.
+        long_share: of the texts, those that stand one behind the other in sequences of ``context`` tokens, so that all
+            positions are trained; the others are a sequence each.
+        batch_tokens: tokens an optimizer step, padding included; at least ``context``.
+        learning_rate: of Muon, see ``finetune.muon``; ``adam_learning_rate``: of embeddings, norms and convolutions.
         trainer: further arguments of ``transformers.TrainingArguments``.
     """
 
@@ -42,11 +45,12 @@ class PretrainSettings(Settings):
     heads: PositiveInt = 8
     feed_forward: PositiveInt = 688
     context: PositiveInt = 2048
-    block: PositiveInt = 512
     long_share: float = Field(default=0.05, ge=0, le=1)
-    batch_tokens: PositiveInt = 2048
+    batch_tokens: PositiveInt = 3072
     epochs: PositiveFloat = 1.0
-    learning_rate: PositiveFloat = 2e-3
+    learning_rate: PositiveFloat = 7e-3
+    adam_learning_rate: PositiveFloat = 3e-3
+    weight_decay: float = Field(default=0.1, ge=0)
     trainer: dict[str, Any] = Field(default_factory=dict)
 
     # A field that is itself wrong is missing from info.data: its own message is the one to show.
@@ -60,11 +64,10 @@ class PretrainSettings(Settings):
 
     @field_validator("batch_tokens")
     @classmethod
-    def _batches_hold_whole_sequences(cls, tokens: int, info: ValidationInfo) -> int:
-        for name in ("context", "block"):
-            length = info.data.get(name, tokens)
-            if tokens % length:
-                raise PydanticCustomError("batch", f"batch_tokens ({tokens}) must be a multiple of {name} ({length})")
+    def _a_batch_holds_a_sequence(cls, tokens: int, info: ValidationInfo) -> int:
+        context = info.data.get("context", tokens)
+        if tokens < context:
+            raise PydanticCustomError("batch", f"batch_tokens ({tokens}) must be at least context ({context})")
         return tokens
 
 
@@ -87,27 +90,46 @@ def pretrain(texts: Path, out: Path, settings: PretrainSettings) -> Manifest:
             return stage.manifest
         from transformers import AutoTokenizer, Trainer, TrainingArguments
 
+        from finetune.muon import muon_factory
+
         common = common_arguments(
             out, seed=settings.seed, epochs=settings.epochs, learning_rate=settings.learning_rate, batch=1
         )
-        arguments = checked(TrainingArguments, "trainer", common | {"weight_decay": 0.1} | settings.trainer)
+        arguments = checked(TrainingArguments, "trainer", common | settings.trainer)
         saved = out / CHECKPOINTS / "tokenizer"
         tokenizer = AutoTokenizer.from_pretrained(saved) if saved.is_dir() else _new_tokenizer(texts, settings)
-        batches = make_batches(read_jsonl(texts / "base.jsonl"), tokenizer, settings)
+        sequences, long = tokenized(read_jsonl(texts / "base.jsonl"), tokenizer, settings)
+        batches = make_batches(sequences, settings)
         if not batches:
             fix = f"make more texts or lower batch_tokens ({settings.batch_tokens})"
             raise InputError("the texts are fewer than one batch", where=texts, fix=fix)
         stage.start()
+        already = {row["id"] for row in stage.rows(DROPPED)}
+        for text_id, length in long:
+            if text_id not in already:
+                stage.drop(text_id, f"{length} tokens, the most is {settings.context}")
         if not saved.is_dir():
             tokenizer.save_pretrained(saved.with_suffix(".partial"))
             replace_folder(saved.with_suffix(".partial"), saved)
         model = _new_model(tokenizer, settings)
-        trainer = Trainer(model=model, args=arguments, train_dataset=batches, data_collator=_collate)
+        rates = {
+            "learning_rate": settings.learning_rate,
+            "adam_learning_rate": settings.adam_learning_rate,
+            "weight_decay": settings.weight_decay,
+        }
+        trainer = Trainer(
+            model=model,
+            args=arguments,
+            train_dataset=batches,
+            data_collator=lambda rows: collate(rows, tokenizer.pad_token_id),
+            optimizer_cls_and_kwargs=(muon_factory, rates),
+        )
         facts = train(trainer)
         in_bfloat16(model).save_pretrained(out)
         AutoTokenizer.from_pretrained(saved).save_pretrained(out)
         drop_checkpoints(out)
-        return stage.finish(parameters=model.num_parameters(), tokens=len(batches) * settings.batch_tokens, **facts)
+        tokens = sum(len(row) for batch in batches for row in batch["rows"])
+        return stage.finish(parameters=model.num_parameters(), tokens=tokens, **facts)
 
 
 def marked(row: dict[str, Any]) -> str:
@@ -115,35 +137,60 @@ def marked(row: dict[str, Any]) -> str:
     return f"{USER if row['kind'] == 'problem' else ASSISTANT}\n{row['text']}{END}"
 
 
-def make_batches(rows: Iterable[dict[str, Any]], tokenizer: Any, settings: PretrainSettings) -> list[dict[str, Any]]:
-    """One row an optimizer step: ``batch_tokens`` token ids and the length of the sequences they are cut into.
+def tokenized(
+    rows: Iterable[dict[str, Any]], tokenizer: Any, settings: PretrainSettings
+) -> tuple[list[list[int]], list[tuple[str, int]]]:
+    """The training sequences as token ids, and (id, tokens) of the texts that are longer than the context.
 
-    Every sequence is cut from texts of one kind; a batch holds sequences of both. What fills no sequence or no batch at
-    the end is left out.
+    Texts of one kind may share a sequence, a problem and RTL never do.
     """
     rng = random.Random(settings.seed)
-    problems: list[str] = []
-    others: list[str] = []
+    sequences: list[list[int]] = []
+    dropped: list[tuple[str, int]] = []
+    joined: dict[bool, list[int]] = {True: [], False: []}
     for row in rows:
-        (problems if row["kind"] == "problem" else others).append(marked(row))
-    sequences: dict[int, list[list[int]]] = {settings.context: [], settings.block: []}
-    for texts in (problems, others):
-        rng.shuffle(texts)
-        ids = [token for encoded in tokenizer(texts)["input_ids"] for token in encoded] if texts else []
-        long = int(settings.long_share * len(ids)) // settings.context * settings.context
-        sequences[settings.context] += _cut(ids[:long], settings.context)
-        sequences[settings.block] += _cut(ids[long:], settings.block)
+        ids = list(tokenizer(marked(row))["input_ids"])
+        if len(ids) > settings.context:
+            dropped.append((row["id"], len(ids)))
+        elif rng.random() >= settings.long_share:
+            sequences.append(ids)
+        else:
+            kind = row["kind"] == "problem"
+            if len(joined[kind]) + len(ids) > settings.context:
+                sequences.append(joined[kind])
+                joined[kind] = []
+            joined[kind] = joined[kind] + ids
+    return sequences + [ids for ids in joined.values() if ids], dropped
+
+
+def make_batches(sequences: list[list[int]], settings: PretrainSettings) -> list[dict[str, Any]]:
+    """One row an optimizer step: ``rows``, sequences of about the same length, and the ``length`` they are padded to.
+
+    Lengths are rounded up and a batch is always full, so that there are few shapes: a CPU's kernels are made for each
+    shape anew. What fills no batch at the end is left out.
+    """
+    rng = random.Random(settings.seed)
+    open_batches: dict[int, list[list[int]]] = {}
     batches = []
-    for length, cut in sequences.items():
-        rng.shuffle(cut)
-        for batch in _cut(cut, settings.batch_tokens // length):
-            batches.append({"ids": [token for sequence in batch for token in sequence], "length": length})
-    rng.shuffle(batches)
+    for sequence in rng.sample(sequences, len(sequences)):
+        length = min(settings.context, -(-len(sequence) // _LENGTH_STEP) * _LENGTH_STEP)
+        rows = open_batches.setdefault(length, [])
+        rows.append(sequence)
+        if len(rows) == settings.batch_tokens // length:
+            batches.append({"rows": open_batches.pop(length), "length": length})
     return batches
 
 
-def _cut(items: list[T], size: int) -> list[list[T]]:
-    return [items[start : start + size] for start in range(0, len(items) - size + 1, size)]
+def collate(batches: list[dict[str, Any]], pad: int) -> dict[str, Any]:
+    """One batch as tensors; padding stands behind, where a causal model needs no mask, and counts for no loss."""
+    import torch
+
+    [batch] = batches
+    ids = torch.full((len(batch["rows"]), batch["length"]), pad)
+    labels = torch.full_like(ids, -100)
+    for number, row in enumerate(batch["rows"]):
+        ids[number, : len(row)] = labels[number, : len(row)] = torch.tensor(row)
+    return {"input_ids": ids, "labels": labels}
 
 
 def _new_tokenizer(texts: Path, settings: PretrainSettings) -> Any:
@@ -179,10 +226,3 @@ def _new_model(tokenizer: Any, settings: PretrainSettings) -> Any:
             eos_token_id=tokenizer.eos_token_id,
         )
     )
-
-
-def _collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    import torch
-
-    ids = torch.tensor(rows[0]["ids"]).view(-1, rows[0]["length"])
-    return {"input_ids": ids, "labels": ids}

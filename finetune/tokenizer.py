@@ -2,6 +2,8 @@
 
 Reads texts; writes a Hugging Face tokenizer folder. Digits stay single because widths, ranges and constants are
 computed digit by digit ("8-bit" is ``[7:0]``), which a model with merged digits would have to learn number by number.
+A run of punctuation and spaces, and a line's end with the indentation behind it, may become one token: RTL is full of
+both, and a fifth fewer tokens is a fifth less to learn and to write.
 """
 
 from __future__ import annotations
@@ -13,6 +15,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 PAD, END, USER, ASSISTANT = "<|pad|>", "<|end|>", "<|user|>", "<|assistant|>"
+
+# No token reaches over a line's end, so that an answer may go on after a given header with the tokens that it was trained
+# on: a digit; a word with the space before it; a line's end and indentation; punctuation and spaces within a line.
+_PIECES = r"\d| ?[A-Za-z_]+|\n\s*|[^\w\n]+"
 
 # No END behind the user's message: to a base model, END is where another text begins that has nothing to do with this.
 CHAT_TEMPLATE = (
@@ -38,8 +44,8 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, context: int) -> PreT
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(r"\d"), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
+            pre_tokenizers.Split(Regex(_PIECES), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
