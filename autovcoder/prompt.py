@@ -29,6 +29,8 @@ def user_text(
 ) -> str:
     """What the user asks: retrieved context first, then the problem, then the header that fixes the interface.
 
+    Where there is context, both it and the problem have a title, so that neither is taken for the other.
+
     Args:
         spec: the problem in words.
         header: a module header, from ``module`` to the ``;`` that closes the port list.
@@ -36,12 +38,17 @@ def user_text(
         context: retrieved texts, most useful first.
     """
     parts = [f"Reference:\n{text.strip()}" for text in context]
-    parts.append(spec.strip())
+    parts.append(f"Problem:\n{spec.strip()}" if context else spec.strip())
     if header:
         parts.append(f"Use this module header:\n{header.strip()}")
     if language:
         parts.append(f"Write it in {_LANGUAGE[language]}.")
     return "\n\n".join(parts)
+
+
+def example_text(problem: str, code: str) -> str:
+    """A solved problem as a piece of context."""
+    return f"{problem.strip()}\n\n{code.strip()}"
 
 
 def chat(user: str) -> list[Message]:

@@ -221,11 +221,19 @@ def _diagnostics(found: Iterable[pyslang.Diagnostic], tree: syntax.SyntaxTree) -
         severity = "error" if is_hard(item) else "warning"
         yield Diagnostic(
             severity="error" if severity == "error" else "warning",
-            message=engine.formatMessage(item),
+            message=_message(engine, item, name),
             line=manager.getLineNumber(place) or None,
             column=manager.getColumnNumber(place) or None,
             code=name,
         )
+
+
+def _message(engine: Any, item: Any, name: str) -> str:
+    """The diagnostic in words; its code's name where slang quotes a piece of garbage that is no text."""
+    try:
+        return str(engine.formatMessage(item))
+    except UnicodeDecodeError:
+        return name
 
 
 def _read_modules(tree: syntax.SyntaxTree, compilation: ast.Compilation | None) -> Iterable[Module]:

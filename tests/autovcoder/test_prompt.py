@@ -16,7 +16,7 @@ def test_the_specification_alone_is_the_prompt() -> None:
 
 def test_context_comes_first_then_the_problem_then_the_header_then_the_language() -> None:
     text = user_text("Build a counter.", HEADER, language="verilog-2001", context=["module a; endmodule", "b"])
-    parts = ["Reference:\nmodule a; endmodule", "Reference:\nb", "Build a counter.", HEADER, "Verilog-2001"]
+    parts = ["Reference:\nmodule a; endmodule", "Reference:\nb", "Problem:\nBuild a counter.", HEADER, "Verilog-2001"]
     places = [text.index(part) for part in parts]
     assert places == sorted(places)
 

@@ -231,3 +231,9 @@ def test_several_instances_in_one_statement_are_read_and_all_counted() -> None:
     assert not source.errors
     layers = "".join(f"module m{i}; m{i + 1} x(), y[0:999](); endmodule\n" for i in range(3))
     assert read_source(layers + "module m3; endmodule\n").refused
+
+
+def test_a_diagnostic_that_cannot_be_put_into_words_is_still_one() -> None:
+    code = "module m(input a);\n    assign y = a ^ B) & 16' always#}m()^`m endmodule(" + '"'
+    for _ in range(20):  # what slang quotes there is not always the same
+        assert read_source(code).errors

@@ -1,0 +1,66 @@
+"""Context in the prompts of round 2, sampled from the other pairs, so that retrieval finds a model that can use it.
+
+Reads the pairs themselves; writes nothing. A model that never saw a reference before its problem takes it for a part of
+the problem; one that saw nothing but good ones copies bad ones too. So some prompts have none, some have an example of
+another topic, which is of no use, and most have one that is alike.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field, PositiveInt
+
+from autovcoder.config import Settings
+from autovcoder.prompt import example_text, user_text
+
+
+class ContextSettings(Settings):
+    """What stands before the problems of round 2.
+
+    Attributes:
+        share: of the problems that get context. ``alike``: of their references, those on the problem's own topic; the
+            others are on any.
+        most: the most references of one problem; how many is drawn evenly.
+        longest: characters that the references of a problem may have together; one that would exceed it is left out.
+    """
+
+    share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    alike: Annotated[float, Field(ge=0, le=1)] = 0.7
+    most: PositiveInt = 2
+    longest: PositiveInt = 3000
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A problem with its answer, and what it is about."""
+
+    id: str
+    topic: str
+    problem: str
+    code: str
+
+
+def with_context(pairs: Sequence[Solved], settings: ContextSettings, seed: int) -> Iterator[str]:
+    """For each pair the user's text of its prompt, with references before it or without any.
+
+    Which it gets depends on ``seed`` and its id alone, given the same pairs. No reference has the pair's own answer.
+    """
+    by_topic: dict[str, list[Solved]] = defaultdict(list)
+    for pair in pairs:
+        by_topic[pair.topic].append(pair)
+    for pair in pairs:
+        rng = random.Random(f"context {seed} {pair.id}")
+        context: list[str] = []
+        if rng.random() < settings.share:
+            for _ in range(rng.randint(1, settings.most)):
+                other = rng.choice(by_topic[pair.topic] if rng.random() < settings.alike else pairs)
+                text = example_text(other.problem, other.code)
+                fits = len(text) + sum(map(len, context)) <= settings.longest
+                if other.code != pair.code and text not in context and fits:
+                    context.append(text)
+        yield user_text(pair.problem, context=context)
