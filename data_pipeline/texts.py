@@ -1,13 +1,15 @@
-"""What the first two stages of training read: texts for the base model, good RTL for round 1.
+"""What the first two stages of training read: RTL for the base model, good RTL for round 1.
 
-Reads the parametric families; writes ``base.jsonl`` (RTL with slips in it, and problem texts, never a request with its
-answer) and ``rtl.jsonl`` (RTL that the front end accepts) into one stage folder. Held-out designs appear in neither.
+Reads the parametric families and the problems of benchmarks; writes ``base.jsonl`` (RTL with slips in it),
+``rtl.jsonl`` (RTL that the front end accepts) and ``dropped.jsonl`` into one stage folder. Held-out designs appear in
+neither, and no text asks for anything: a request with its answer is for round 2.
 """
 
 from __future__ import annotations
 
+import functools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +18,8 @@ from pydantic import Field
 from autovcoder.config import Settings
 from autovcoder.records import content_id
 from autovcoder.store import DROPPED, Manifest, Stage
+from data_pipeline.contamination import ContaminationIndex, read_problems
+from data_pipeline.pair_contamination import removal
 from data_pipeline.parametric import Design, ParametricTeacher, answer, as_prompt
 from data_pipeline.phrasing import documented, interface_text
 from data_pipeline.slips import slip
@@ -26,69 +30,78 @@ class TextSettings(Settings):
     """What is made.
 
     Attributes:
-        base, rtl: how many documents.
-        problems: the share of base documents that are problem texts; ``slips``: of base RTL that holds a mistake.
+        base, rtl: how many documents. ``slips``: the share of base RTL that holds a mistake.
     """
 
     seed: int = 0
     base: Annotated[int, Field(ge=0)] = 48_000
     rtl: Annotated[int, Field(ge=0)] = 12_000
-    problems: Annotated[float, Field(ge=0, le=1)] = 0.15
     slips: Annotated[float, Field(ge=0, le=1)] = 0.2
 
 
-def make_texts(out: Path, settings: TextSettings) -> Manifest:
+def make_texts(out: Path, settings: TextSettings, against: Sequence[Path] = ()) -> Manifest:
     """Write the stage folder; the same settings give the same bytes.
 
+    Args:
+        against: ``problems.jsonl`` files of benchmarks; what copies one of their problems is dropped.
+
     Raises:
-        StoreError: the folder holds another run's work.
+        InputError: a benchmark's file cannot be read. StoreError: the folder holds another run's work.
     """
-    with Stage(out, "data.texts", config=settings.model_dump(), seed=settings.seed) as stage:
+    against = [Path(file).resolve() for file in against]
+    with Stage(
+        out,
+        "data.texts",
+        config=settings.model_dump(),
+        seed=settings.seed,
+        inputs={f"suite {number}": file for number, file in enumerate(against, start=1)},
+    ) as stage:
         if stage.manifest:
             return stage.manifest
         teacher = ParametricTeacher()
+        index = ContaminationIndex.from_problems(read_problems(against))
         # Drawing is fast and every row depends on its index alone: a resumed run draws the missing rows only.
-        for index in range(sum(1 for _ in stage.rows("base.jsonl")), settings.base):
-            stage.append("base.jsonl", _base_text(teacher, settings, index))
-        _write_rtl(stage, teacher, settings)
+        for number in range(_decided(stage, "base.jsonl"), settings.base):
+            rng = random.Random(f"base {settings.seed} {number}")
+            careless = rng.random() < settings.slips
+            text = _draw_rtl(teacher, rng, functools.partial(slip, rng=rng) if careless else str)
+            _keep(stage, "base.jsonl", text, _copied(index, text), kind="rtl with a slip" if careless else "rtl")
+        for number in range(_decided(stage, "rtl.jsonl"), settings.rtl):
+            text = _draw_rtl(teacher, random.Random(f"rtl {settings.seed} {number}"), str)
+            errors = read_source(text).errors
+            fault = f"does not compile: {errors[0].message}" if errors else _copied(index, text)
+            _keep(stage, "rtl.jsonl", text, fault)
         return stage.finish()
 
 
-def _base_text(teacher: ParametricTeacher, settings: TextSettings, index: int) -> dict[str, Any]:
-    rng = random.Random(f"base {settings.seed} {index}")
-    if rng.random() < settings.problems:
-        text, kind = as_prompt(teacher.draw(rng)[1]), "problem"
-    elif rng.random() < settings.slips:
-        text, kind = _draw_rtl(teacher, rng, lambda code: slip(code, rng)), "rtl with a slip"
+def _decided(stage: Stage, file: str) -> int:
+    """How many texts were written to ``file``, or dropped on the way to it."""
+    dropped = sum(1 for row in stage.rows(DROPPED) if row["reason"].startswith(f"{file}: "))
+    return dropped + sum(1 for _ in stage.rows(file))
+
+
+def _copied(index: ContaminationIndex, text: str) -> str | None:
+    return removal(index.matches(text)) if len(index) else None
+
+
+def _keep(stage: Stage, file: str, text: str, fault: str | None, **more: str) -> None:
+    if fault:
+        stage.drop(content_id(text), f"{file}: {fault}")
     else:
-        text, kind = _draw_rtl(teacher, rng), "rtl"
-    return {"id": content_id(text), "kind": kind, "text": text}
+        stage.append(file, {"id": content_id(text), **more, "text": text})
 
 
-def _write_rtl(stage: Stage, teacher: ParametricTeacher, settings: TextSettings) -> None:
-    done = sum(1 for file in ("rtl.jsonl", DROPPED) for _ in stage.rows(file))
-    for index in range(done, settings.rtl):
-        text = _draw_rtl(teacher, random.Random(f"rtl {settings.seed} {index}"))
-        errors = read_source(text).errors
-        if errors:
-            stage.drop(content_id(text), f"does not compile: {errors[0].message}")
-        else:
-            stage.append("rtl.jsonl", {"id": content_id(text), "text": text})
-
-
-def _draw_rtl(
-    teacher: ParametricTeacher, rng: random.Random, changed: Callable[[str], str] = lambda code: code
-) -> str:
+def _draw_rtl(teacher: ParametricTeacher, rng: random.Random, changed: Callable[[str], str]) -> str:
     """A file of RTL: one module or, one time in twelve, two of a family, each with its comment.
 
     Args:
         changed: what is done to the code of each module.
     """
     design = teacher.draw_design(rng)
-    files = [_commented(design, rng, changed)]
+    modules = [_commented(design, rng, changed)]
     if rng.random() < 1 / 12:
-        files.append(_commented(rng.choice(teacher.train[design.family.name]), rng, changed))
-    return "\n".join(files)
+        modules.append(_commented(rng.choice(teacher.train[design.family.name]), rng, changed))
+    return "\n".join(modules)
 
 
 def _commented(design: Design, rng: random.Random, changed: Callable[[str], str]) -> str:

@@ -42,7 +42,7 @@ class MuonWithAdamW(Optimizer):
         self.param_groups = [group for part in self._parts for group in part.param_groups]
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """One step of both parts.
 
         Raises:
@@ -60,8 +60,3 @@ class MuonWithAdamW(Optimizer):
         for part, state in zip(self._parts, state_dict["parts"], strict=True):
             part.load_state_dict(state)
         self._share_groups()
-
-
-def muon_factory() -> type[MuonWithAdamW]:
-    """What ``transformers.Trainer(optimizer_cls_and_kwargs=...)`` calls to get from a model to its optimizer."""
-    return MuonWithAdamW

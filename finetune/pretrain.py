@@ -1,8 +1,7 @@
-"""A base model from nothing: tokenizer and a small LFM2, trained on texts one after another.
+"""A base model from nothing: tokenizer and a small LFM2, trained on RTL as a repository might hold it.
 
-Reads ``base.jsonl`` (a text and its kind a row); writes a Hugging Face model folder. Problems and RTL are marked by the
-role tokens of the chat template, so that these tokens are trained too, but the two never share a sequence: which
-answer belongs to which problem is for round 2 to teach.
+Reads ``base.jsonl`` (a text a row); writes a Hugging Face model folder. No text asks for anything: how a request is
+answered is for round 2 to teach.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from pydantic_core import PydanticCustomError
 from autovcoder.config import Settings
 from autovcoder.errors import InputError
 from autovcoder.store import DROPPED, Manifest, Stage, read_jsonl, read_manifest, replace_folder
-from finetune.tokenizer import ASSISTANT, END, USER, train_tokenizer
+from finetune.tokenizer import END, train_tokenizer
 from finetune.trainer import CHECKPOINTS, checked, common_arguments, drop_checkpoints, in_bfloat16, train, versions
 
 _LENGTH_STEP = 64
@@ -90,7 +89,7 @@ def pretrain(texts: Path, out: Path, settings: PretrainSettings) -> Manifest:
             return stage.manifest
         from transformers import AutoTokenizer, Trainer, TrainingArguments
 
-        from finetune.muon import muon_factory
+        from finetune.muon import MuonWithAdamW
 
         common = common_arguments(
             out, seed=settings.seed, epochs=settings.epochs, learning_rate=settings.learning_rate, batch=1
@@ -112,17 +111,18 @@ def pretrain(texts: Path, out: Path, settings: PretrainSettings) -> Manifest:
             tokenizer.save_pretrained(saved.with_suffix(".partial"))
             replace_folder(saved.with_suffix(".partial"), saved)
         model = _new_model(tokenizer, settings)
-        rates = {
-            "learning_rate": settings.learning_rate,
-            "adam_learning_rate": settings.adam_learning_rate,
-            "weight_decay": settings.weight_decay,
-        }
+        optimizer = MuonWithAdamW(
+            model,
+            learning_rate=settings.learning_rate,
+            adam_learning_rate=settings.adam_learning_rate,
+            weight_decay=settings.weight_decay,
+        )
         trainer = Trainer(
             model=model,
             args=arguments,
             train_dataset=batches,
             data_collator=lambda rows: collate(rows, tokenizer.pad_token_id),
-            optimizer_cls_and_kwargs=(muon_factory, rates),
+            optimizers=(optimizer, None),
         )
         facts = train(trainer)
         in_bfloat16(model).save_pretrained(out)
@@ -132,35 +132,26 @@ def pretrain(texts: Path, out: Path, settings: PretrainSettings) -> Manifest:
         return stage.finish(parameters=model.num_parameters(), tokens=tokens, **facts)
 
 
-def marked(row: dict[str, Any]) -> str:
-    """A text of the base corpus with the role token of its kind."""
-    return f"{USER if row['kind'] == 'problem' else ASSISTANT}\n{row['text']}{END}"
-
-
 def tokenized(
     rows: Iterable[dict[str, Any]], tokenizer: Any, settings: PretrainSettings
 ) -> tuple[list[list[int]], list[tuple[str, int]]]:
-    """The training sequences as token ids, and (id, tokens) of the texts that are longer than the context.
-
-    Texts of one kind may share a sequence, a problem and RTL never do.
-    """
+    """The training sequences as token ids, and (id, tokens) of the texts that are longer than the context."""
     rng = random.Random(settings.seed)
     sequences: list[list[int]] = []
     dropped: list[tuple[str, int]] = []
-    joined: dict[bool, list[int]] = {True: [], False: []}
+    joined: list[int] = []
     for row in rows:
-        ids = list(tokenizer(marked(row))["input_ids"])
+        ids = list(tokenizer(row["text"] + END)["input_ids"])
         if len(ids) > settings.context:
             dropped.append((row["id"], len(ids)))
         elif rng.random() >= settings.long_share:
             sequences.append(ids)
         else:
-            kind = row["kind"] == "problem"
-            if len(joined[kind]) + len(ids) > settings.context:
-                sequences.append(joined[kind])
-                joined[kind] = []
-            joined[kind] = joined[kind] + ids
-    return sequences + [ids for ids in joined.values() if ids], dropped
+            if len(joined) + len(ids) > settings.context:
+                sequences.append(joined)
+                joined = []
+            joined = joined + ids
+    return sequences + ([joined] if joined else []), dropped
 
 
 def make_batches(sequences: list[list[int]], settings: PretrainSettings) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The tokenizer of a model made here: byte-level BPE, digits one by one, chat roles as single tokens.
+"""The tokenizer of a model made here: byte-level BPE, digits one by one, a problem as the comment above its module.
 
 Reads texts; writes a Hugging Face tokenizer folder. Digits stay single because widths, ranges and constants are
 computed digit by digit ("8-bit" is ``[7:0]``), which a model with merged digits would have to learn number by number.
@@ -11,24 +11,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from autovcoder.prompt import ANSWERS_WITH_CODE
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-PAD, END, USER, ASSISTANT = "<|pad|>", "<|end|>", "<|user|>", "<|assistant|>"
+PAD, END = "<|pad|>", "<|end|>"
 
-# No token reaches over a line's end, so that an answer may go on after a given header with the tokens that it was trained
-# on: a digit; a word with the space before it; a line's end and indentation; punctuation and spaces within a line.
+# A digit; a word with the space before it; a line's end and indentation; punctuation and spaces within a line. No token
+# reaches over a line's end, so that what follows a given header are the tokens that followed it in training.
 _PIECES = r"\d| ?[A-Za-z_]+|\n\s*|[^\w\n]+"
 
-# No END behind the user's message: to a base model, END is where another text begins that has nothing to do with this.
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
-    "{% if message.role == 'user' %}" + USER + "\n{{ message.content }}\n{% endif %}"
-    "{% if message.role == 'assistant' %}" + ASSISTANT + "\n{{ message.content }}" + END + "{% endif %}"
+    "{% if message.role == 'user' %}/* {{ message.content | replace('*/', '* /') }} */\n{% endif %}"
+    "{% if message.role == 'assistant' %}{{ message.content }}" + END + "{% endif %}"
     "{% endfor %}"
-    "{% if add_generation_prompt %}" + ASSISTANT + "\n{% endif %}"
-)  # fmt: skip
-"""A system message is passed over: a small model has one job."""
+)
+"""A problem stands where RTL tells what it is, so that a base model can be asked in the same form as the models trained
+on it. A system message is passed over: a small model has one job."""
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int, context: int) -> PreTrainedTokenizerFast:
@@ -51,7 +52,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, context: int) -> PreT
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
-        special_tokens=[PAD, END, USER, ASSISTANT],
+        special_tokens=[PAD, END],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
@@ -60,9 +61,9 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, context: int) -> PreT
         tokenizer_object=tokenizer,
         pad_token=PAD,
         eos_token=END,
-        additional_special_tokens=[USER, ASSISTANT],
         chat_template=CHAT_TEMPLATE,
         model_max_length=context,
         padding_side="left",
         clean_up_tokenization_spaces=False,
+        **{ANSWERS_WITH_CODE: True},
     )

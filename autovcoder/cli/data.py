@@ -43,6 +43,7 @@ def pairs(
 @app.command("texts")
 def texts(
     out: Out,
+    against: Against = None,
     config: Config = None,
     seed: Seed = None,
     base: Annotated[int | None, typer.Option(min=0, help="Documents for the base model.")] = None,
@@ -53,4 +54,4 @@ def texts(
     from data_pipeline.texts import TextSettings, make_texts
 
     settings = load_settings(TextSettings, config, {"seed": seed, "base": base, "rtl": rtl})
-    say_rows(make_texts(out, settings), out)
+    say_rows(make_texts(out, settings, against or ()), out)

@@ -1,0 +1,60 @@
+"""Context in round-2 prompts: who gets it, and that it never gives the answer away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finetune.context import ContextSettings, Solved, with_context
+
+
+def solved(topics: Sequence[int]) -> list[Solved]:
+    return [Solved(f"id{n}", f"topic{t}", f"problem <{n}>", f"module m{n}_; // {t}") for n, t in enumerate(topics)]
+
+
+PAIRS = solved([n % 10 for n in range(400)])
+
+
+def references(text: str) -> list[str]:
+    return text.split("\n\nProblem:\n")[0].split("Reference:\n")[1:] if "Problem:\n" in text else []
+
+
+def test_without_a_share_every_prompt_is_the_problem_alone() -> None:
+    assert list(with_context(PAIRS, ContextSettings(), 0)) == [pair.problem for pair in PAIRS]
+
+
+def test_the_share_of_prompts_with_context_and_of_references_on_the_topic_are_as_set() -> None:
+    texts = list(with_context(PAIRS, ContextSettings(share=0.5, alike=0.7), 0))
+    given_ = [(pair, references(text)) for pair, text in zip(PAIRS, texts, strict=True)]
+    assert 170 < sum(bool(found) for _, found in given_) < 230
+    alike = [f"// {pair.topic.removeprefix('topic')}\n" in f"{text}\n" for pair, found in given_ for text in found]
+    assert 0.65 < sum(alike) / len(alike) < 0.82  # the others are drawn from all, this topic among them
+    assert {len(found) for _, found in given_} == {0, 1, 2}
+
+
+@given(
+    topics=st.lists(st.integers(0, 3), min_size=1, max_size=30),
+    settings=st.builds(
+        ContextSettings,
+        share=st.floats(0, 1),
+        alike=st.floats(0, 1),
+        most=st.integers(1, 4),
+        longest=st.integers(1, 200),
+    ),
+    seed=st.integers(0, 5),
+)
+def test_no_reference_has_the_answer_nor_stands_twice_nor_exceeds_the_length(
+    topics: list[int], settings: ContextSettings, seed: int
+) -> None:
+    pairs = solved(topics)
+    texts = list(with_context(pairs, settings, seed))
+    assert texts == list(with_context(pairs, settings, seed))
+    for pair, text in zip(pairs, texts, strict=True):
+        found = references(text)
+        assert len(found) <= settings.most
+        assert len(set(found)) == len(found)
+        assert sum(len(reference.strip()) for reference in found) <= settings.longest
+        assert text.endswith(pair.problem)
+        assert pair.code not in text
