@@ -1,63 +1,60 @@
 """The two LoRA rounds of the paper (arXiv 2407.18333): how Verilog is written, then how a problem is solved.
 
 Round 1 reads RTL texts and learns all of their tokens; round 2 reads verified pairs and learns the answers only. Each
-writes a PEFT adapter folder with the tokenizer; ``finetune.merge`` joins it with the model that it was trained on.
+writes a PEFT adapter folder with the tokenizer and ``training_log.jsonl``; ``finetune.merge`` joins it with its model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from autovcoder.errors import ConfigError, InputError
+from autovcoder.prompt import ANSWERS_WITH_CODE
+from autovcoder.store import Manifest, Stage, read_manifest, write_jsonl
+from finetune import adapters
+from finetune.corpus import Row, encode, encode_pair, open_examples, read_pairs, read_texts, write_examples
+from finetune.model_card import describe_data, describe_recipe, write_card
+from finetune.packing import mixes_packed
+from finetune.pass_rate import PassRate
+from finetune.processes import from_main, is_main
+from finetune.round_settings import DECIDED, LORA_DEFAULTS, RoundSettings, sft_config
+from finetune.round_trainer import trainer_class, training_facts, training_log
+from finetune.trainer import (
+    CHECKPOINTS,
+    checked,
+    drop_checkpoints,
+    load_model,
+    model_input,
+    quantization,
+    train,
+    versions,
+)
+from finetune.validation import validated, validation_facts
 
-from autovcoder.config import Settings
-from autovcoder.errors import InputError
-from autovcoder.prompt import ANSWERS_WITH_CODE, chat, plain
-from autovcoder.store import Manifest, Stage, read_jsonl, read_manifest
-from finetune.trainer import checked, drop_checkpoints, load_model, model_input, sft_defaults, train, versions
-
-LORA_DEFAULTS: dict[str, Any] = {
-    "r": 64,
-    "lora_alpha": 128,
-    "lora_dropout": 0.0,
-    "target_modules": "all-linear",
-    "task_type": "CAUSAL_LM",
-}
-"""For a model of a few million parameters; the paper's r 32 and alpha 64 are for 7 billion."""
-
-
-class RoundSettings(Settings):
-    """One round of LoRA.
-
-    Attributes:
-        prefix: text put before every round-1 document, for models that mark RTL by a role token.
-        limit: the most rows read; None reads all.
-        lora: arguments of ``peft.LoraConfig``; ``sft`` those of ``trl.SFTConfig``. Both win over the defaults here.
-            A row longer than ``sft.max_length`` tokens is dropped; None drops none.
-    """
-
-    seed: int = 0
-    prefix: str = ""
-    limit: int | None = None
-    lora: dict[str, Any] = Field(default_factory=dict)
-    sft: dict[str, Any] = Field(default_factory=dict)
+__all__ = ["LORA_DEFAULTS", "RoundSettings", "encode_pair", "round1", "round2"]
 
 
 def round1(model: str, corpus: Path, out: Path, settings: RoundSettings) -> Manifest:
-    """Plain language modelling on the ``text`` of ``rtl.jsonl``.
+    """Plain language modelling on the ``text`` of ``rtl.jsonl``, or of a corpus' shards (``data/*.parquet``).
 
     Args:
-        model: a Hugging Face id or model folder; ``corpus``: a finished stage folder; ``out``: a stage folder.
+        model: a Hugging Face id or model folder, or the folder of a finished round, on whose adapter this one is
+            stacked; ``corpus``: a finished stage folder; ``out``: a stage folder.
 
     Raises:
         StoreError: an input is not finished, or ``out`` holds another run's work.
-        ConfigError: a key of ``lora`` or ``sft`` is unknown, or a value is refused.
-        InputError: no row can be used.
+        ConfigError: a key of ``lora``, ``sft`` or ``quantization`` is unknown, or a value is refused.
+        ModelError: the model cannot be loaded. ToolMissing: something that the settings ask for is not installed.
+        InputError: no row can be used, or the model cannot be trained so.
     """
-    rows = ({"id": row["id"], "text": settings.prefix + row["text"]} for row in read_jsonl(corpus / "rtl.jsonl"))
-    return _train_adapter("finetune.round1", model, corpus, out, settings, rows)
+    return _train_adapter("finetune.round1", model, corpus, out, settings, lambda: read_texts(corpus))
 
 
 def round2(model: str, pairs: Path, out: Path, settings: RoundSettings) -> Manifest:
@@ -65,106 +62,215 @@ def round2(model: str, pairs: Path, out: Path, settings: RoundSettings) -> Manif
 
     Args and raises: as ``round1``.
     """
-    rows = (
-        {"id": row["draft"]["id"], "problem": row["draft"]["problem"], "code": row["draft"]["code"]}
-        for row in read_jsonl(pairs / "pairs.jsonl")
+    return _train_adapter(
+        "finetune.round2",
+        model,
+        pairs,
+        out,
+        settings,
+        lambda: read_pairs(pairs, settings.context, settings.seed),
     )
-    return _train_adapter("finetune.round2", model, pairs, out, settings, rows)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a round was asked for.
+
+    Attributes:
+        name: of the stage. ``config``, ``inputs``: as its manifest will hold them.
+        model: to load; ``below``: the adapter folder that is merged into it first, or None.
+        read: the rows of the data, from the beginning.
+    """
+
+    name: str
+    config: dict[str, Any]
+    inputs: dict[str, Path]
+    model: str
+    below: str | None
+    out: Path
+    settings: RoundSettings
+    read: Callable[[], Iterator[Row]]
 
 
 def _train_adapter(
-    name: str, model: str, data: Path, out: Path, settings: RoundSettings, rows: Iterable[dict[str, str]]
+    name: str, model: str, data: Path, out: Path, settings: RoundSettings, read: Callable[[], Iterator[Row]]
 ) -> Manifest:
     config, inputs = model_input(model)
-    config |= settings.model_dump()
+    base, below = model, None
+    if adapters.is_adapter(model):
+        base, below = adapters.base_of(model), model
+        under_config, under_inputs = model_input(base)
+        config |= {"base": base} if under_config else {}
+        inputs |= {"base": Path(base)} if under_inputs else {}
+    config |= settings.model_dump(mode="json")
     read_manifest(data)
     inputs["data"] = data
-    with Stage(out, name, config=config, inputs=inputs, seed=settings.seed, versions=versions()) as stage:
-        if stage.manifest:
-            return stage.manifest
-        from datasets import Dataset
-        from peft import LoraConfig
-        from trl import SFTConfig
+    if settings.validation.problems:
+        inputs["validation"] = settings.validation.problems
+    plan = _Plan(name, config, inputs, base, below, out, settings, lambda: islice(read(), settings.limit))
+    with _stage(plan) if is_main() else nullcontext() as stage:
+        if from_main(stage is not None and stage.done):
+            return read_manifest(out)
+        return _train(plan, stage)
 
-        answers = name == "finetune.round2"
-        lora = checked(LoraConfig, "lora", LORA_DEFAULTS | settings.lora)
-        defaults = sft_defaults(out, settings.seed)
-        # trl guesses this from the columns of the data set, and guesses wrong for rows that are tokenized already.
-        defaults["completion_only_loss"] = answers
-        sft = checked(SFTConfig, "sft", defaults | settings.sft)
-        base, tokenizer = load_model(model)
-        examples = list(_examples(rows, tokenizer, sft.max_length, settings.limit, stage))
-        if not examples:
-            raise InputError("no training example is left", where=data, fix=f"see {out / 'dropped.jsonl'}")
-        trainer = sft_trainer(
-            model=base,
-            args=sft,
-            train_dataset=Dataset.from_list(examples),
-            processing_class=tokenizer,
-            peft_config=lora,
+
+def _stage(plan: _Plan) -> Stage:
+    return Stage(
+        plan.out, plan.name, config=plan.config, inputs=plan.inputs, seed=plan.settings.seed, versions=versions()
+    )
+
+
+def _train(plan: _Plan, stage: Stage | None) -> Manifest:
+    """``stage``: None in the processes that only take part in the training."""
+    trainer, tokenizer, packed = _make_trainer(plan)
+    file = plan.out / CHECKPOINTS / "examples.arrow"
+    if stage:
+        # The trainer has made its folder; without anything in it, it must not outlive an error.
+        with suppress(OSError):
+            file.parent.rmdir()
+        _encode_data(plan, tokenizer, trainer.args.max_length, stage, file)
+    from_main(None)
+    examples = open_examples(file)
+    pad = next((t for t in (tokenizer.pad_token_id, tokenizer.eos_token_id) if t is not None), 0)
+    trainer.feed(examples, packed=packed, pad=pad, tokens_per_batch=plan.settings.tokens_per_batch)
+    made = {"examples": len(examples), "packed": packed} | train(trainer) | training_facts(trainer)
+    adapters.save_adapter(trainer, plan.out, main=stage is not None)
+    if stage:
+        _finish(plan, stage, trainer, tokenizer, made | validation_facts(trainer))
+    from_main(None)
+    return read_manifest(plan.out)
+
+
+def _finish(plan: _Plan, stage: Stage, trainer: Any, tokenizer: Any, facts: dict[str, Any]) -> None:
+    """What belongs to the adapter, once that is saved."""
+    out = plan.out
+    facts["trainable_parameters"] = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
+    if plan.below:
+        adapters.join(Path(plan.below), out)
+        facts["stacked_on"] = plan.below
+    if plan.name == "finetune.round2":
+        tokenizer.init_kwargs[ANSWERS_WITH_CODE] = True
+    tokenizer.save_pretrained(out)
+    write_jsonl(out / "training_log.jsonl", training_log(trainer))
+    facts |= {"data": describe_data(plan.inputs["data"]), "recipe": describe_recipe(trainer.args)}
+    write_card(
+        out,
+        stage=plan.name,
+        config=plan.config,
+        inputs=stage.inputs,
+        seed=plan.settings.seed,
+        versions=versions(),
+        facts=facts,
+    )
+    drop_checkpoints(out)
+    stage.finish(**facts)
+
+
+def _make_trainer(plan: _Plan) -> tuple[Any, Any, bool]:
+    """The trainer without its data, the tokenizer, and whether rows are packed; nothing is written on the way."""
+    from peft import LoraConfig
+
+    settings = plan.settings
+    sft, lora = sft_config(settings, plan.out), checked(LoraConfig, "lora", LORA_DEFAULTS | settings.lora)
+    if plan.below:
+        adapters.check_stackable(plan.below, lora)
+    base, tokenizer = load_model(plan.model, **_loading(settings, sft, plan.below))
+    if plan.below:
+        base = adapters.merge_into(base, plan.below)
+    packed = _packs(base, settings, sft)
+    if head := adapters.without_tied_head(lora, base):
+        _say(f"{head} is left out of the LoRA: it is tied to the embedding")
+    adapted = adapters.adapt(base, lora, settings.seed)
+    kind: Any = trainer_class()
+    if settings.validation.problems:
+        from hdl_sim.icarus_pool import IcarusPool
+
+        pass_rate = PassRate(settings.validation, tokenizer, IcarusPool())
+        pass_rate.copies(row["problem"] or row["text"] for row in plan.read())
+        kind = validated(kind, pass_rate, plan.out)
+    try:
+        return kind(model=adapted, args=sft, processing_class=tokenizer), tokenizer, packed
+    # What SFTConfig takes, but not together, not for this model, or not without a package.
+    except (ValueError, RuntimeError, ImportError) as error:
+        raise ConfigError("the trainer refuses the settings", where="sft", fix=str(error)) from None
+
+
+def _loading(settings: RoundSettings, sft: Any, below: str | None) -> Mapping[str, Any]:
+    """How the model is loaded: ``sft.model_init_kwargs``, and the quantization."""
+    options = dict(sft.model_init_kwargs or {})
+    if options.get("trust_remote_code"):
+        raise ConfigError(
+            "this is not for you to set",
+            where="sft.model_init_kwargs.trust_remote_code",
+            fix=DECIDED["trust_remote_code"],
         )
-        adapted: Any = trainer.model
-        stage.start()
-        facts = train(trainer)
-        adapted.save_pretrained(out)
-        tokenizer.init_kwargs.pop(ANSWERS_WITH_CODE, None)
-        if answers:
-            tokenizer.init_kwargs[ANSWERS_WITH_CODE] = True
-        tokenizer.save_pretrained(out)
-        drop_checkpoints(out)
-        trainable = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
-        return stage.finish(examples=len(examples), trainable_parameters=trainable, **facts)
+    if bits := quantization(settings.quantization):
+        if below:
+            raise ConfigError(
+                "an adapter cannot be merged into a quantized model",
+                where="quantization",
+                fix="merge it first: autovcoder finetune merge",
+            )
+        from accelerate import PartialState  # type: ignore[import-untyped]
+
+        options |= {"quantization_config": bits, "device_map": {"": PartialState().local_process_index}}
+    return options
 
 
-def sft_trainer(**arguments: Any) -> Any:
-    """The trainer of trl; on a CPU with the model's own loss.
+def _packs(model: Any, settings: RoundSettings, sft: Any) -> bool:
+    """Whether rows are packed.
 
-    The loss of trl saves memory by computing every logit twice, in pieces, and scores the prompts too where it has no
-    GPU kernels. For a small model on a CPU that took a sixth of each step.
+    Raises:
+        InputError: ``packing`` is on, and the model would let examples of a row see each other.
     """
+    if settings.packing == "off" or sft.max_length is None:
+        return False
+    reason = from_main(_mixes(model, sft) if is_main() else None)
+    if reason and settings.packing == "on":
+        raise InputError("this model cannot be trained on packed rows", where=reason, fix="set packing: off")
+    if reason:
+        _say(f"rows are not packed, but of like length: {reason}")
+    return reason is None
+
+
+def _mixes(model: Any, sft: Any) -> str | None:
     import torch
-    from transformers import Trainer
-    from trl import SFTTrainer
+    from transformers.integrations import is_deepspeed_zero3_enabled
 
-    if torch.cuda.is_available():
-        return SFTTrainer(**arguments)
-
-    class PlainLossTrainer(SFTTrainer):
-        compute_loss = Trainer.compute_loss
-
-    return PlainLossTrainer(**arguments)
-
-
-def _examples(
-    rows: Iterable[dict[str, str]], tokenizer: Any, most: int | None, limit: int | None, stage: Stage
-) -> Iterable[dict[str, Any]]:
-    """Rows as token ids for the trainer; one that is too long is dropped with its length, never cut."""
-    already = {row["id"] for row in stage.rows("dropped.jsonl")}
-    for number, row in enumerate(rows):
-        if limit is not None and number >= limit:
-            return
-        if "text" in row:
-            ids = tokenizer(row["text"])["input_ids"] + [tokenizer.eos_token_id]
-            example = {"input_ids": ids}
-        else:
-            prompt, ids = encode_pair(tokenizer, row["problem"], row["code"])
-            example = {"input_ids": ids, "completion_mask": [0] * len(prompt) + [1] * (len(ids) - len(prompt))}
-        if most is None or len(ids) <= most:
-            yield example
-        elif row["id"] not in already:
-            stage.drop(row["id"], f"{len(ids)} tokens, the most is {most}")
+    if is_deepspeed_zero3_enabled():
+        return "under ZeRO-3 no process has the whole model to try it out"
+    if (
+        torch.cuda.is_available()
+        and os.environ.get("ACCELERATE_USE_FSDP") != "true"
+        and not getattr(model, "hf_device_map", None)
+    ):
+        model.to(sft.device)  # where it goes anyway; flash attention runs only there
+    return mixes_packed(model)
 
 
-def encode_pair(tokenizer: Any, problem: str, code: str) -> tuple[list[int], list[int]]:
-    """(prompt ids, prompt and answer ids), in the very form in which ``autovcoder.models`` asks."""
-    if tokenizer.chat_template:
-        messages = chat(problem)
-        prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-        whole = tokenizer.apply_chat_template([*messages, {"role": "assistant", "content": code}], tokenize=False)
-        if not whole.startswith(prompt):
-            raise InputError("the chat template puts an answer elsewhere than after the generation prompt")
-        answer = whole[len(prompt) :]
-    else:
-        prompt, answer = plain(problem), f"{code}```{tokenizer.eos_token}"
-    head = tokenizer(prompt, add_special_tokens=not tokenizer.chat_template)["input_ids"]
-    return head, head + tokenizer(answer, add_special_tokens=False)["input_ids"]
+def _encode_data(plan: _Plan, tokenizer: Any, most: int | None, stage: Stage, file: Path) -> None:
+    """Write the examples, unless a run before wrote them all.
+
+    Raises:
+        InputError: there is none, or the tokenizer has no end token.
+    """
+    if tokenizer.eos_token_id is None:
+        raise InputError("the tokenizer has no end token, so no answer would end", where=plan.model)
+    if file.exists():
+        return
+    examples = encode(plan.read(), tokenizer, prefix=plan.settings.prefix, most=most, stage=stage)
+    first = next(examples, None)
+    if first is None:
+        dropped = plan.out / "dropped.jsonl"
+        raise InputError(
+            "no training example is left",
+            where=plan.inputs["data"],
+            fix=f"see {dropped}" if dropped.exists() else "it has no rows",
+        )
+    stage.start()
+    write_examples(chain([first], examples), file)
+
+
+def _say(line: str) -> None:
+    if is_main():
+        sys.stderr.write(line + "\n")

@@ -5,8 +5,8 @@ Reads and writes checkpoints below ``<out>/checkpoints``; a stage drops them whe
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
+import inspect
 import json
 import shutil
 import sys
@@ -15,7 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from autovcoder.errors import ConfigError, ModelError, StoreError
+from autovcoder.errors import ConfigError, ModelError, StoreError, ToolMissing
+from autovcoder.models.local import PACKAGED, resolve
+from finetune.processes import from_main, is_main
 
 CHECKPOINTS = "checkpoints"
 
@@ -29,7 +31,7 @@ def versions() -> dict[str, str]:
 
 def model_input(model: str) -> tuple[dict[str, Any], dict[str, Path]]:
     """How a stage records the model it starts from: (config, inputs), by content or, for a hub's id, by name."""
-    folder = Path(model)
+    folder = Path(located(model))
     return ({}, {"model": folder}) if folder.is_dir() else ({"model": model}, {})
 
 
@@ -64,13 +66,37 @@ def common_arguments(out: Path, *, seed: int, epochs: float, learning_rate: floa
 def sft_defaults(out: Path, seed: int) -> dict[str, Any]:
     """Where ``trl.SFTConfig`` starts from: rows of like length together, so that little is spent on padding.
 
-    Packing needs attention kernels that a CPU lacks to keep the packed examples apart, so it is off here.
+    What is logged goes to TensorBoard where that is installed.
     """
+    from importlib.util import find_spec
+
     return common_arguments(out, seed=seed, epochs=1, learning_rate=1e-3, batch=16) | {
         "max_length": 2048,
-        "packing": False,
         "train_sampling_strategy": "group_by_length",
+        "report_to": ["tensorboard"] if find_spec("tensorboard") else [],
     }
+
+
+def quantization(settings: Mapping[str, Any]) -> Any:
+    """The ``transformers.BitsAndBytesConfig`` of QLoRA (Dettmers et al. 2023, arXiv 2305.14314); None without settings.
+
+    Raises:
+        ToolMissing: bitsandbytes or a GPU is. ConfigError: as `checked`.
+    """
+    if not (settings.get("load_in_4bit", True) or settings.get("load_in_8bit")) or not settings:
+        return None
+    from importlib.util import find_spec
+
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    if find_spec("bitsandbytes") is None:
+        raise ToolMissing(
+            "quantization needs bitsandbytes", where="quantization", fix="pip install 'autovcoder[qlora]'"
+        )
+    if not torch.cuda.is_available():
+        raise ToolMissing("quantization needs a GPU", where="quantization", fix="leave the section out")
+    return checked(BitsAndBytesConfig, "quantization", settings)
 
 
 def checked(kind: Any, section: str, values: Mapping[str, Any]) -> Any:
@@ -79,7 +105,7 @@ def checked(kind: Any, section: str, values: Mapping[str, Any]) -> Any:
     Raises:
         ConfigError: a key is unknown, with the nearest known one, or the library refuses a value.
     """
-    known = [field.name for field in dataclasses.fields(kind) if field.init]
+    known = [name for name in inspect.signature(kind).parameters if name != "kwargs"]
     for key in values:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
@@ -97,7 +123,8 @@ def train(trainer: Any) -> dict[str, Any]:
 
     The checkpoints stay until the caller has saved the model: a kill before that costs nothing.
     """
-    last = last_checkpoint(Path(trainer.args.output_dir))
+    folder = Path(trainer.args.output_dir)
+    last = from_main(last_checkpoint(folder) if is_main() else None)
     start = time.monotonic()
     trainer.train(resume_from_checkpoint=last and str(last))
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
@@ -142,20 +169,34 @@ def _remove(folder: Path) -> None:
         raise StoreError("cannot remove the folder", where=folder, fix=error.strerror or str(error)) from None
 
 
-def load_model(model: str) -> tuple[Any, Any]:
-    """A causal language model in float32 and its tokenizer, from a folder or by a hub's id.
+def load_model(model: str, **options: Any) -> tuple[Any, Any]:
+    """A causal language model, in float32 unless ``options`` say otherwise, and its tokenizer.
+
+    Args:
+        model: a folder, a hub's id, or a packaged model's name.
+        options: arguments of ``AutoModelForCausalLM.from_pretrained``.
 
     Raises:
-        ModelError: there is none, or it cannot be loaded.
+        ModelError: there is none, it is an adapter, or it cannot be loaded.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    if (Path(model) / "adapter_config.json").is_file():
+        raise ModelError("this is an adapter, not a model", where=model, fix="merge it: autovcoder finetune merge")
+    where = located(model)
     try:
-        return AutoModelForCausalLM.from_pretrained(model, dtype="float32"), AutoTokenizer.from_pretrained(model)
-    # transformers raises OSError for what it cannot find, ValueError for what it does not know.
-    except (OSError, ValueError) as error:
+        loaded = AutoModelForCausalLM.from_pretrained(where, **({"dtype": "float32"} | options))
+        return loaded, AutoTokenizer.from_pretrained(where)
+    # transformers raises OSError for what it cannot find, ValueError for what it does not know, ImportError for a
+    # kernel or a quantizer that is not installed.
+    except (OSError, ValueError, ImportError) as error:
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError("cannot load the model to train", where=model, fix=said[0]) from None
+
+
+def located(model: str) -> str:
+    """The folder of a packaged model; any other name as it is."""
+    return str(resolve(model)) if model in PACKAGED else model
 
 
 def in_bfloat16(model: Any) -> Any:

@@ -45,7 +45,12 @@ def _round(learning_rate: float) -> dict[str, Any]:
     return {
         "lora": {"r": 32, "lora_alpha": 64},
         "tokens_per_batch": 4096,
-        "sft": {"gradient_checkpointing": False, "learning_rate": learning_rate, "max_length": 2048},
+        "sft": {
+            "gradient_checkpointing": False,
+            "learning_rate": learning_rate,
+            "max_length": 2048,
+            "pad_to_multiple_of": 64,  # a CPU's kernels are made for each shape anew: few shapes
+        },
     }
 
 

@@ -105,9 +105,9 @@ def _measured(out: Path, stages: Mapping[str, Manifest]) -> str:
     rates = _slices(out)
     by_status = ", ".join(f"{status} {rate.count}" for status, rate in report.by_status.items())
     return f"""Greedy decoding, one answer a problem, decided by simulation ({report.simulator}). Where a problem gives
-a header, or a name only, the answer begins with it, as in every command. The problems are held out by construction: their
-RTL occurs in no training data under any names, and their sentences are framed as no training text is; for half of them
-the circuit is also named as no training text names it. Checked again on the finished pairs:
+a header, or a name only, the answer begins with it, as in every command. The problems are held out by construction:
+their RTL occurs in no training data under any names, and their sentences are framed as no training text is; for half of
+them the circuit is also named as no training text names it. Checked again on the finished pairs:
 {facts["held_out_texts_in_training"]} texts and {facts["held_out_designs_in_training"]} designs of the held-out set
 occur in them.
 

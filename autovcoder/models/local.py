@@ -11,11 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from autovcoder.errors import ContextTooLong, ModelError
 from autovcoder.models import Stop
 from autovcoder.records import Sampling
+
+if TYPE_CHECKING:
+    from autovcoder.models.transformers_engine import TransformersEngine
 
 PACKAGED = ("nano",)
 # How often a growing answer is put to `stop`, in tokens: often enough to waste little, seldom enough to cost little.
@@ -59,11 +62,27 @@ class LocalModel:
     """
 
     def __init__(self, name: str) -> None:
-        self.name = name
-        self.new_tokens = 0
         from autovcoder.models.transformers_engine import TransformersEngine
 
-        self._engine = TransformersEngine(resolve(name), name)
+        self._start(TransformersEngine.load(resolve(name), name), name)
+
+    @classmethod
+    def from_loaded(cls, model: Any, tokenizer: Any, name: str = "") -> Self:
+        """A model that is in memory already, with its tokenizer; ``name`` is what results are filed under.
+
+        It is neither converted, merged nor moved. A call of ``complete`` may come in the middle of a training: after it
+        the model is as it was before.
+        """
+        from autovcoder.models.transformers_engine import TransformersEngine
+
+        made = cls.__new__(cls)
+        made._start(TransformersEngine(model, tokenizer), name)
+        return made
+
+    def _start(self, engine: TransformersEngine, name: str) -> None:
+        self.name = name
+        self.new_tokens = 0
+        self._engine = engine
 
     def complete(
         self, prompts: Sequence[str], sampling: Sampling, *, starts: Sequence[str] = (), stop: Stop | None = None

@@ -10,51 +10,57 @@ import json
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from autovcoder import prompt
 from autovcoder.errors import AutoVCoderError, ModelError
 from autovcoder.models import folded
-from autovcoder.models.local import CHECK_EVERY, Finished, Row, resolve
+from autovcoder.models.local import Finished, Row, resolve
 from autovcoder.records import Sampling
 
 # On a CPU, 16-bit arithmetic is slower than 32-bit; above this many parameters the memory matters more.
 _FLOAT32_UP_TO = 2_000_000_000
+# Up to so many parameters, the cache of more rows fits beside the weights.
+_SMALL = 1_000_000_000
 
 
 class TransformersEngine:
     """One loaded model: text to tokens, tokens to more tokens, tokens to text.
 
     Args:
-        where: a folder, or a Hugging Face id. ``name`` is what messages call it.
+        model: any causal language model of transformers, wrapped by peft or not; it is left as it was.
+        tokenizer: its tokenizer.
 
     Attributes:
         context: how many tokens, prompt and answer together, the model can see; None when its config does not say.
         batch_size: how many rows it runs at once with profit.
         answers_with_code: its answers begin with code, because it was trained so, or because a model without a chat
             template goes on behind an opened fence.
-
-    Raises:
-        ModelError: it cannot be loaded.
     """
 
-    batch_size = 16
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        self._model, self._tokenizer = model, tokenizer
+        trained_so = self._tokenizer.init_kwargs.get(prompt.ANSWERS_WITH_CODE) is True
+        self.answers_with_code = trained_so or not self._tokenizer.chat_template
+        self.context = _context(self._model.config)
+        self.batch_size = 32 if model.num_parameters() <= _SMALL else 16
+        self._ends = _end_tokens(self._model, self._tokenizer)
 
-    def __init__(self, where: Path | str, name: str) -> None:
+    @classmethod
+    def load(cls, where: Path | str, name: str) -> Self:
+        """The model at ``where``, a folder or a Hugging Face id; ``name`` is what messages call it.
+
+        Raises:
+            ModelError: it cannot be loaded.
+        """
         with quiet():
             try:
-                self._model, self._tokenizer = _load(where)
+                return cls(*_load(where))
             except AutoVCoderError:
                 raise
             # Whatever the libraries raise while loading (there are dozens of kinds), the model cannot be loaded.
             except Exception as error:
                 raise _load_error(where, name, error) from None
-        trained_so = self._tokenizer.init_kwargs.get(prompt.ANSWERS_WITH_CODE) is True
-        self.answers_with_code = trained_so or not self._tokenizer.chat_template
-        self.context = _context(self._model.config)
-        self._ends = _end_tokens(self._model, self._tokenizer)
-        # The checkpoint's own defaults (penalties, top-k) would change what the caller asked for.
-        self._model.generation_config = type(self._model.generation_config)()
 
     def encode(self, user: str) -> list[int]:
         """The tokens of the whole prompt: the user's text within the model's chat template."""
@@ -90,39 +96,35 @@ class TransformersEngine:
     ) -> list[list[int]]:
         """The new tokens of each row, the token that ended it left out; ``finished`` is asked every CHECK_EVERY."""
         import torch
-        import transformers
-        from transformers import LogitsProcessorList, StoppingCriteriaList
 
-        make_config: Any = transformers.GenerationConfig
-        ends = self._ends
-        pad = self._tokenizer.pad_token_id
-        pad = pad if pad is not None else min(ends, default=0)
-        width = max(len(row.tokens) for row in rows)
-        device = self._model.device
-        ids = torch.tensor([[pad] * (width - len(r.tokens)) + list(r.tokens) for r in rows], device=device)
-        mask = torch.tensor([[0] * (width - len(r.tokens)) + [1] * len(r.tokens) for r in rows], device=device)
-        config = make_config(
-            max_new_tokens=max_new_tokens,
-            do_sample=False,
-            eos_token_id=sorted(ends) or None,
-            pad_token_id=pad,
-        )
-        stopper = _stopper(rows, width, ends, finished)
-        processors = LogitsProcessorList([_sampler(rows, sampling, device)] if sampling.temperature > 0 else [])
+        from autovcoder.models.decoding import can_decode, decode
+        from autovcoder.models.library_loop import generate
+
+        run = decode if can_decode(self._model) else generate
         try:
-            with quiet(), torch.inference_mode():
-                output = self._model.generate(
-                    ids,
-                    attention_mask=mask,
-                    generation_config=config,
-                    logits_processor=processors,
-                    stopping_criteria=StoppingCriteriaList([stopper]),
-                )
+            with quiet(), _generating(self._model), torch.no_grad():
+                return run(self._model, rows, max_new_tokens, sampling, self._ends, finished)
         except torch.OutOfMemoryError:
             raise ModelError("out of GPU memory while generating", fix="ask for fewer answers or tokens") from None
-        # A row that was stopped before the others is padded from there on.
-        answers = [row[width:][: stopper.length.get(i)] for i, row in enumerate(output.tolist())]
-        return [_until_end(answer, ends) for answer in answers]
+
+
+@contextlib.contextmanager
+def _generating(model: Any) -> Iterator[None]:
+    """The model ready to generate, and afterwards as it was: it may be in the middle of its training."""
+    owner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    modes = [(module, module.training) for module in model.modules()]
+    wrappers = {id(one): (one, one.generation_config) for one in (model, owner)}
+    model.eval()
+    # The checkpoint's own defaults (penalties, top-k) would change what the caller asked for.
+    for one, defaults in wrappers.values():
+        one.generation_config = type(defaults)()
+    try:
+        yield
+    finally:
+        for one, defaults in wrappers.values():
+            one.generation_config = defaults
+        for module, mode in modes:
+            module.training = mode
 
 
 @contextlib.contextmanager
@@ -202,57 +204,3 @@ def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
     declared = model.generation_config.eos_token_id
     several = declared if isinstance(declared, list) else [declared]
     return frozenset(token for token in [*several, tokenizer.eos_token_id] if token is not None)
-
-
-def _until_end(tokens: list[int], ends: frozenset[int]) -> list[int]:
-    return next((tokens[:i] for i, token in enumerate(tokens) if token in ends), tokens)
-
-
-def _stopper(rows: Sequence[Row], width: int, ends: frozenset[int], finished: Finished) -> Any:
-    """A stopping criterion with a verdict for each row; ``width`` is the padded prompts' length."""
-    import torch
-    from transformers import StoppingCriteria
-
-    class Stopper(StoppingCriteria):
-        """``length``: row to the number of its new tokens when it was found complete."""
-
-        def __init__(self) -> None:
-            self.length: dict[int, int] = {}
-
-        def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:  # noqa: ARG002
-            new = input_ids.shape[1] - width
-            if new % CHECK_EVERY == 0:
-                for i, tokens in enumerate(input_ids[:, width:].tolist()):
-                    # generate() itself knows a row that met its end token as done.
-                    if i not in self.length and ends.isdisjoint(tokens) and finished(rows[i], tokens):
-                        self.length[i] = new
-            return torch.tensor([i in self.length for i in range(len(input_ids))], device=input_ids.device)
-
-    return Stopper()
-
-
-def _sampler(rows: Sequence[Row], sampling: Sampling, device: Any) -> Any:
-    """A logits processor after which the largest score is a sample (temperature, then top-p, then Gumbel noise).
-
-    generate()'s own sampling draws a whole batch from one global stream; here each row has its own, so that an answer
-    does not depend on what is generated beside it. The largest of logits plus Gumbel noise is distributed as their
-    softmax (Gumbel 1954; Maddison et al., "A* Sampling", 2014).
-    """
-    import torch
-    from transformers import LogitsProcessor
-
-    streams = [torch.Generator(device=device).manual_seed(row.seed) for row in rows]
-
-    class Sampler(LogitsProcessor):
-        def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
-            scores = scores.float() / sampling.temperature
-            if sampling.top_p < 1:
-                ordered, order = scores.sort(dim=-1, descending=True)
-                share = ordered.softmax(dim=-1)
-                # A token stays while the tokens before it do not yet hold top_p of the probability.
-                dropped = share.cumsum(dim=-1) - share >= sampling.top_p
-                scores = scores.masked_fill(dropped.scatter(-1, order, dropped), float("-inf"))
-            uniform = torch.stack([torch.rand(scores.shape[-1], generator=s, device=device) for s in streams])
-            return scores - torch.log(-torch.log(uniform.clamp(1e-20, 1 - 1e-7)))
-
-    return Sampler()

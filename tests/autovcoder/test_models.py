@@ -252,6 +252,48 @@ def test_a_lora_adapter_folder_loads_and_changes_the_answers(learned_model: Path
     assert with_adapter != without
 
 
+def test_a_model_in_training_answers_as_its_saved_form_does_and_is_left_as_it_was(
+    learned_model: Path, tmp_path: Path
+) -> None:
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from autovcoder.models.transformers_engine import quiet
+
+    torch.manual_seed(0)
+    settings = LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False, lora_dropout=0.5)
+    tokenizer = AutoTokenizer.from_pretrained(learned_model)
+    with quiet():
+        base = AutoModelForCausalLM.from_pretrained(learned_model, dtype="float32")
+        base.generation_config.repetition_penalty = 5.0
+        model = get_peft_model(base, settings)
+        model.save_pretrained(tmp_path / "adapter")
+    model.train()
+    model.base_model.model.lm_head.eval()  # a part that is not trained
+    base.config.use_cache = False
+    batch = tokenizer("an adder", return_tensors="pt")
+
+    def state() -> tuple[Any, ...]:
+        modes = {name: module.training for name, module in model.named_modules()}
+        weights = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+        return modes, weights, base.generation_config.to_dict(), base.config.to_dict()
+
+    before = state()
+    running = LocalModel.from_loaded(model, tokenizer, "in training")
+    drawn = Sampling(n=2, temperature=1.0, seed=3, max_new_tokens=40)
+    answers = running.complete(["an adder", "x"], drawn)
+    after = state()
+    assert running.name == "in training"
+    assert before[0] == after[0]
+    assert all(torch.equal(weight, after[1][name]) for name, weight in before[1].items())
+    assert before[2:] == after[2:]
+    assert answers == LocalModel(str(tmp_path / "adapter")).complete(["an adder", "x"], drawn)
+    # Its training goes on.
+    model(**batch, labels=batch["input_ids"]).loss.backward()
+    assert any(weight.grad is not None for weight in model.parameters())
+
+
 def test_an_adapter_whose_base_is_gone_is_one_clear_line(tmp_path: Path) -> None:
     config = {"base_model_name_or_path": "./no-such-base", "peft_type": "LORA"}
     (tmp_path / "adapter_config.json").write_text(json.dumps(config))

@@ -23,9 +23,9 @@ from autovcoder.store import Stage, read_jsonl, read_manifest
 from data_pipeline.pairs import PairSettings, make_pairs
 from data_pipeline.texts import TextSettings, make_texts
 from finetune.merge import merge
-from finetune.pretrain import PretrainSettings, make_batches, pretrain
+from finetune.pretrain import PretrainSettings, make_batches, pretrain, tokenized
 from finetune.rounds import RoundSettings, encode_pair, round1, round2
-from finetune.tokenizer import ASSISTANT, END, USER, train_tokenizer
+from finetune.tokenizer import END, train_tokenizer
 from finetune.trainer import last_checkpoint
 from hdl_sim.icarus import Icarus
 
@@ -33,9 +33,7 @@ from hdl_sim.icarus import Icarus
 pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.* is deprecated:FutureWarning")
 
 AUTOVCODER = str(Path(sys.executable).with_name("autovcoder"))
-TINY = PretrainSettings(
-    vocabulary=512, width=32, layers=2, heads=2, feed_forward=64, context=512, block=128, batch_tokens=1024
-)
+TINY = PretrainSettings(vocabulary=512, width=32, layers=2, heads=2, feed_forward=64, context=512, batch_tokens=1024)
 # Families whose problems and answers fit into so few tokens.
 SHORT = ("gate", "mux", "adder", "dff", "register")
 LORA = RoundSettings(lora={"r": 4, "lora_alpha": 8}, sft={"per_device_train_batch_size": 8, "max_length": 512})
@@ -88,10 +86,9 @@ def test_lora_adapts_the_projections_and_never_the_tied_head(root: Path) -> None
     }  # fmt: skip
 
 
-def test_only_a_model_of_round_2_is_said_to_answer_with_code(root: Path) -> None:
-    stages = ("base", "round1", "merged1", "round2", "model")
-    said = {name: AutoTokenizer.from_pretrained(root / name).init_kwargs.get(ANSWERS_WITH_CODE) for name in stages}
-    assert said == {"base": None, "round1": None, "merged1": None, "round2": True, "model": True}
+def test_every_model_made_here_is_said_to_answer_with_code(root: Path) -> None:
+    for name in ("base", "round1", "merged1", "round2", "model"):
+        assert AutoTokenizer.from_pretrained(root / name).init_kwargs.get(ANSWERS_WITH_CODE) is True
 
 
 def test_merged_equals_base_plus_adapter(root: Path) -> None:
@@ -120,8 +117,7 @@ def test_the_answer_alone_is_learned(root: Path) -> None:
     prompt, whole = encode_pair(tokenizer, "an adder", "module adder;\nendmodule\n")
     assert whole[: len(prompt)] == prompt
     assert tokenizer.decode(whole[len(prompt) :]) == f"module adder;\nendmodule\n{END}"
-    assert str(tokenizer.decode(prompt)).endswith(f"{ASSISTANT}\n")
-    assert "expert" not in tokenizer.decode(prompt)
+    assert tokenizer.decode(prompt) == "/* an adder */\n"
 
 
 def test_the_loss_of_round_2_counts_the_answer_and_not_the_problem(root: Path, tmp_path: Path) -> None:
@@ -208,11 +204,7 @@ def test_an_input_that_is_no_finished_stage_is_refused(root: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"batch_tokens": 1000}, r"batch_tokens; batch_tokens \(1000\) must be a multiple of context \(2048\)"),
-        (
-            {"block": 600, "batch_tokens": 2048},
-            r"batch_tokens; batch_tokens \(2048\) must be a multiple of block \(600\)",
-        ),
+        ({"batch_tokens": 1000}, r"batch_tokens; batch_tokens \(1000\) must be at least context \(2048\)"),
         ({"width": 100, "heads": 8}, r"heads; width \(100\) must be a multiple of twice heads \(8\)"),
         ({"context": 0, "heads": 0}, "heads; .*greater than 0"),
         ({"long_share": 1.5}, "long_share; .*less than or equal to 1"),
@@ -235,29 +227,22 @@ def test_mistyped_or_impossible_pretraining_settings_do_not_lock_the_folder(root
 
 
 @pytest.mark.parametrize("long_share", [0.0, 0.3, 1.0])
-def test_no_training_sequence_holds_a_problem_and_an_answer(root: Path, long_share: float) -> None:
+def test_base_texts_are_whole_in_batches_of_few_shapes(root: Path, long_share: float) -> None:
     settings = TINY.model_copy(update={"long_share": long_share})
     tokenizer = AutoTokenizer.from_pretrained(root / "base")
     rows = list(read_jsonl(root / "texts" / "base.jsonl"))
-    batches = make_batches(rows, tokenizer, settings)
-    user, assistant = (tokenizer.convert_tokens_to_ids(token) for token in (USER, ASSISTANT))
-    kinds: set[int] = set()
-    mixed = tokens = 0
+    sequences, dropped = tokenized(rows, tokenizer, settings)
+    assert [text for ids in sequences for text in tokenizer.decode(ids).split(END)[:-1]]
+    assert sum(tokenizer.decode(ids).count(END) for ids in sequences) + len(dropped) == len(rows)
+    assert all(len(ids) <= settings.context for ids in sequences)
+    batches = make_batches(sequences, settings)
     for batch in batches:
-        ids, length = batch["ids"], batch["length"]
-        assert len(ids) == settings.batch_tokens
-        sequences = [ids[start : start + length] for start in range(0, len(ids), length)]
-        held = [{user, assistant}.intersection(sequence) for sequence in sequences]
-        assert all(len(found) < 2 for found in held)
-        mixed += len(set().union(*held)) == 2
-        kinds |= {length}
-        tokens += len(ids)
-    assert mixed > len(batches) / 4, "batches hold both kinds"
-    assert (settings.context in kinds) == (long_share > 0)
-    assert long_share == 1 or settings.block in kinds
-    everything = sum(len(tokenizer(row["text"])["input_ids"]) for row in rows)
-    assert tokens > everything - 4 * settings.batch_tokens
-    assert make_batches(rows, tokenizer, settings) == batches, "a resumed run must see the same batches"
+        assert all(len(ids) <= batch["length"] for ids in batch["rows"])
+        assert len(batch["rows"]) == settings.batch_tokens // batch["length"]
+    assert len({batch["length"] for batch in batches}) <= settings.context // 64
+    assert sum(len(batch["rows"]) for batch in batches) > len(sequences) / 2
+    assert tokenized(rows, tokenizer, settings) == (sequences, dropped)
+    assert make_batches(sequences, settings) == batches, "a resumed run must see the same batches"
 
 
 def test_training_goes_on_after_a_kill(root: Path, tmp_path: Path) -> None:

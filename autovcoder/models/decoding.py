@@ -1,0 +1,259 @@
+"""Writes many answers at once: each prompt is read once however many answers it gets, and a row leaves when it ends.
+
+Reads a loaded model and the tokens of prompts; gives back tokens. It is `generate()` of transformers without what that
+does beside the model at every step, and serves the models that need nothing more (`can_decode` says which).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from autovcoder.models.local import CHECK_EVERY, Finished, Row
+from autovcoder.records import Sampling
+
+if TYPE_CHECKING:
+    import torch
+
+# Keys and values are written into room for so many tokens more, instead of being copied at every token.
+_ROOM = 64
+# Removing rows copies what the others have cached, so it waits until a quarter of the batch has ended.
+_KEPT = 0.75
+# The likeliest tokens nearly always hold all that top-p keeps; only where they do not is a whole vocabulary sorted.
+_LIKELIEST = 256
+
+
+def can_decode(model: Any) -> bool:
+    """Whether the model can be run by `decode`: nothing but tokens, positions and a cache whose rows can be chosen.
+
+    That is so when its class leaves the preparation of each step to transformers' default, and every layer's cache is
+    of a kind known to keep all its state in tensors by row: attention, with a sliding window or without, convolutions
+    and linear attention, and both in one layer. An adapter must be plain LoRA, or merged.
+    """
+    from transformers import DynamicCache, GenerationMixin, cache_utils
+
+    if hasattr(model, "get_base_model"):
+        adapter = model.active_peft_config
+        if adapter.peft_type != "LORA" or getattr(adapter, "alora_invocation_tokens", None):
+            return False
+    base = _unwrapped(model)
+    by_default = getattr(type(base), "prepare_inputs_for_generation", None)
+    if by_default is not GenerationMixin.prepare_inputs_for_generation or base.config.is_encoder_decoder:
+        return False
+    if not {"attention_mask", "past_key_values", "use_cache"} <= inspect.signature(base.forward).parameters.keys():
+        return False
+    known = (
+        cache_utils.DynamicLayer,
+        cache_utils.DynamicSlidingWindowLayer,
+        cache_utils.LinearAttentionLayer,
+        cache_utils.LinearAttentionAndFullAttentionLayer,
+        cache_utils.LinearAttentionAndSlidingWindowAttentionLayer,
+    )
+    layers = DynamicCache(config=base.config.get_text_config(decoder=True)).layers
+    return bool(base._supports_default_dynamic_cache()) and all(type(layer) in known for layer in layers)
+
+
+def decode(
+    model: Any, rows: Sequence[Row], limit: int, sampling: Sampling, ends: frozenset[int], finished: Finished
+) -> list[list[int]]:
+    """Up to ``limit`` new tokens for each row, without the one of ``ends`` that ended it.
+
+    ``finished`` is asked every CHECK_EVERY tokens of a row. Rows of the same prompt share its reading.
+    """
+    import torch
+
+    answers: list[list[int]] = [[] for _ in rows]
+    over: set[int] = set()
+
+    def take(number: int, token: int) -> None:
+        """Add a token to an answer, and note when that ends it."""
+        answer = answers[number]
+        if token in ends:
+            over.add(number)
+            return
+        answer.append(token)
+        if len(answer) == limit or (len(answer) % CHECK_EVERY == 0 and finished(rows[number], answer)):
+            over.add(number)
+
+    batch = _Batch(model, [row.tokens for row in rows])
+    sampler = Sampler(rows, sampling, model.device) if sampling.temperature > 0 else None
+    inside = list(range(len(rows)))
+    while True:
+        tokens = batch.logits.argmax(-1) if sampler is None else sampler(batch.logits, inside)
+        for number, token in zip(inside, tokens.tolist(), strict=True):
+            if number not in over:
+                take(number, token)
+        kept = [place for place, number in enumerate(inside) if number not in over]
+        if not kept:
+            return answers
+        if len(kept) <= _KEPT * len(inside):
+            places = torch.tensor(kept, device=tokens.device)
+            batch.keep(places)
+            tokens = tokens[places]
+            inside = [inside[place] for place in kept]
+        batch.step(tokens)
+
+
+class _Batch:
+    """What a model has read of each row, and what it says comes next.
+
+    Attributes:
+        logits: rows x vocabulary, of the next token.
+    """
+
+    def __init__(self, model: Any, prompts: Sequence[tuple[int, ...]]) -> None:
+        import torch
+        from transformers import DynamicCache
+
+        self._model = model
+        self._device = model.device
+        base = _unwrapped(model)
+        self._accepted = inspect.signature(base.forward).parameters.keys()
+        places = {tokens: place for place, tokens in enumerate(dict.fromkeys(prompts))}
+        # One after the other: it takes no longer than all at once, needs no padding, and less memory.
+        caches, logits = [], []
+        for tokens in places:
+            self._cache: Any = DynamicCache(config=base.config.get_text_config(decoder=True))
+            self._mask: torch.Tensor | None = None
+            logits.append(self._run(torch.tensor([tokens], device=self._device), None))
+            caches.append(self._cache)
+        self.logits = torch.cat(logits)
+        self._lengths = torch.tensor([len(tokens) for tokens in places], device=self._device)
+        longest = max(map(len, places))
+        mask = torch.arange(longest, device=self._device) >= longest - self._lengths[:, None]
+        # Without padding a model needs no mask, and some attend faster.
+        self._mask = None if bool(mask.all()) else mask.long()
+        self._cache = _joined(caches)
+        self.keep(torch.tensor([places[tokens] for tokens in prompts], device=self._device))
+        _give_room(self._cache)
+
+    def keep(self, places: torch.Tensor) -> None:
+        """Go on with the rows at ``places``; one that is named several times is multiplied."""
+        self._cache.reorder_cache(places)
+        self.logits, self._lengths = self.logits[places], self._lengths[places]
+        self._mask = self._mask[places] if self._mask is not None else None
+
+    def step(self, tokens: torch.Tensor) -> None:
+        """Read one more token of each row."""
+        import torch
+
+        if self._mask is not None:
+            self._mask = torch.cat([self._mask, self._mask.new_ones(len(tokens), 1)], dim=-1)
+        self.logits = self._run(tokens[:, None], self._lengths[:, None])
+        self._lengths = self._lengths + 1
+
+    def _run(self, ids: torch.Tensor, positions: torch.Tensor | None) -> torch.Tensor:
+        """The next token's logits for each row of ``ids`` (rows x tokens)."""
+        inputs = {"attention_mask": self._mask, "position_ids": positions, "logits_to_keep": 1}
+        accepted = {name: value for name, value in inputs.items() if name in self._accepted and value is not None}
+        output = self._model(input_ids=ids, past_key_values=self._cache, use_cache=True, return_dict=True, **accepted)
+        logits: torch.Tensor = output.logits[:, -1]
+        return logits
+
+
+class Sampler:
+    """Draws one token a row by temperature and top-p, each row from a random stream of its own.
+
+    An answer so depends on its own seed alone, not on what is generated beside it. The largest of logits plus Gumbel
+    noise is distributed as their softmax (Gumbel 1954; Maddison et al., "A* Sampling", 2014).
+    """
+
+    def __init__(self, rows: Sequence[Row], sampling: Sampling, device: Any) -> None:
+        import torch
+
+        self._temperature, self._top_p = sampling.temperature, sampling.top_p
+        self._streams = [torch.Generator(device=device).manual_seed(row.seed) for row in rows]
+
+    def __call__(self, logits: torch.Tensor, numbers: Sequence[int]) -> torch.Tensor:
+        """A token for each row of ``logits`` (rows x vocabulary), whose streams are those of the rows ``numbers``."""
+        import torch
+
+        scores = logits.float() / self._temperature
+        streams = [self._streams[number] for number in numbers]
+        uniform = torch.stack([torch.rand(scores.shape[-1], generator=s, device=scores.device) for s in streams])
+        if self._top_p >= 1:
+            return _noisy(scores, uniform).argmax(-1)
+        scores, order = _nucleus(scores, self._top_p)
+        return order.gather(-1, _noisy(scores, uniform.gather(-1, order)).argmax(-1, keepdim=True))[:, 0]
+
+
+def _noisy(scores: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+    return scores - (-uniform.clamp(1e-20, 1 - 1e-7).log()).log()
+
+
+def _nucleus(scores: torch.Tensor, top_p: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """The likeliest tokens' scores, minus infinity outside the nucleus, and which tokens they are."""
+    shares = scores.softmax(-1)
+    few = min(_LIKELIEST, scores.shape[-1])
+    share, order = shares.topk(few)
+    if not bool((share.sum(-1) >= top_p).all()):
+        share, order = shares.sort(dim=-1, descending=True)
+    # A token stays while the tokens before it do not yet hold top_p of the probability.
+    dropped = share.cumsum(-1) - share >= top_p
+    return scores.gather(-1, order).masked_fill(dropped, float("-inf")), order
+
+
+def _unwrapped(model: Any) -> Any:
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def _joined(caches: list[Any]) -> Any:
+    """One cache with the rows of all; the shorter ones are padded on the left, where the mask hides it."""
+    import torch
+    from transformers.cache_utils import DynamicLayer, LinearAttentionLayer
+
+    for place, layer in enumerate(caches[0].layers):
+        layers = [cache.layers[place] for cache in caches]
+        if isinstance(layer, DynamicLayer) and layer.keys is not None:
+            longest = max(one.keys.shape[-2] for one in layers)
+            for name in ("keys", "values"):
+                states = [getattr(one, name) for one in layers]
+                padded = [torch.nn.functional.pad(one, (0, 0, longest - one.shape[-2], 0)) for one in states]
+                setattr(layer, name, torch.cat(padded))
+            if hasattr(layer, "cumulative_length"):  # of a sliding window, which may have slid
+                layer.cumulative_length = max(one.cumulative_length for one in layers)
+        if isinstance(layer, LinearAttentionLayer):
+            for name in ("conv_states", "recurrent_states"):
+                found = {key for key, state in getattr(layer, name).items() if state is not None}
+                joined = {key: torch.cat([getattr(one, name)[key] for one in layers]) for key in found}
+                getattr(layer, name).update(joined)
+    return caches[0]
+
+
+def _give_room(cache: Any) -> None:
+    """Let full attention's layers write keys and values in place: transformers' own copy all of them at every token."""
+    import torch
+    from transformers.cache_utils import DynamicLayer
+
+    class RoomyLayer(DynamicLayer):
+        """``keys`` and ``values`` are views of the part of the room that is filled."""
+
+        def __init__(self, keys: torch.Tensor, values: torch.Tensor) -> None:
+            super().__init__()  # type: ignore[no-untyped-call]
+            self.lazy_initialization(keys, values)
+            self._move_in(keys, values)
+
+        def _move_in(self, *states: torch.Tensor) -> None:
+            rooms = [torch.nn.functional.pad(one, (0, 0, 0, _ROOM)) for one in states]
+            self._rooms, self._filled = rooms, states[0].shape[-2]
+            self.keys, self.values = states
+
+        def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> Any:
+            start, self._filled = self._filled, self._filled + key_states.shape[-2]
+            for room, states in zip(self._rooms, (key_states, value_states), strict=True):
+                room[:, :, start : self._filled] = states
+            keys, values = (room[:, :, : self._filled] for room in self._rooms)
+            self.keys, self.values = keys, values
+            if self._filled == self._rooms[0].shape[-2]:
+                self._move_in(keys, values)
+            return keys, values
+
+        def reorder_cache(self, beam_idx: torch.Tensor) -> None:
+            # An index of another length than the batch adds or removes rows.
+            self._move_in(*(room[:, :, : self._filled].index_select(0, beam_idx) for room in self._rooms))
+
+    for place, layer in enumerate(cache.layers):
+        keys, values = getattr(layer, "keys", None), getattr(layer, "values", None)
+        if type(layer) is DynamicLayer and keys is not None and values is not None:
+            cache.layers[place] = RoomyLayer(keys, values)

@@ -1,0 +1,195 @@
+"""LoRA adapters: what they are put on, how one is stacked on another, and how they are saved.
+
+Reads adapter folders; writes ``adapter_config.json`` and ``adapter_model.safetensors``. An adapter that was trained on
+top of another is saved as one with it, so that every tool can use it with the base model alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+from autovcoder.errors import ConfigError, InputError
+from autovcoder.store import Manifest, hash_input, read_manifest
+
+_FREE = (
+    "r",
+    "lora_alpha",
+    "lora_dropout",
+    "use_rslora",
+    "target_modules",
+    "init_lora_weights",
+    "task_type",
+    "peft_type",
+    "inference_mode",
+    "base_model_name_or_path",
+    "revision",
+    "auto_mapping",
+    "peft_version",
+)
+"""What may differ between two adapters that become one; by all else, both must be plain: an update B A of a weight."""
+
+
+def is_adapter(model: str) -> bool:
+    return (Path(model) / "adapter_config.json").is_file()
+
+
+def base_of(adapter: str) -> str:
+    """The model that an adapter folder belongs to: a folder, taken from here or from the adapter's place, or an id.
+
+    Raises:
+        StoreError: the folder is not a finished stage. InputError: the base is not what the adapter was trained on.
+    """
+    base = str(
+        json.loads((Path(adapter) / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
+    )
+    beside = Path(adapter) / base
+    if not Path(base).is_dir() and beside.is_dir():
+        base = str(beside)
+    check_origin(base, hash_input(Path(base)) if Path(base).is_dir() else None, Path(adapter))
+    return base
+
+
+def check_origin(model: str, content: str | None, adapter: Path) -> None:
+    """Refuse another model than the adapter's: one of the same shape would take it without a word and answer noise.
+
+    Args:
+        content: the hash of ``model`` where it is a folder, None where it is a hub's id.
+
+    Raises:
+        StoreError: ``adapter`` is not a finished stage folder. InputError: it was trained on another model.
+    """
+    made = read_manifest(adapter)
+    name, expected = _origin(made)
+    same = expected == content if content else name == model
+    if not same:
+        raise InputError(
+            "the adapter was not trained on this model",
+            where=f"adapter {adapter}, model {model}",
+            fix=f"give the model {name}" if name else "give the model folder that its round started from",
+        )
+
+
+def _origin(made: Manifest) -> tuple[str | None, str | None]:
+    """(hub id, hash of the folder) of an adapter's base; one of them is None. A stacked one names its ``base``."""
+    if "base" in made.inputs or "base" in made.config:
+        return made.config.get("base"), made.inputs.get("base")
+    return made.config.get("model"), made.inputs.get("model")
+
+
+def without_tied_head(lora: Any, model: Any) -> str | None:
+    """Take the output layer from the target modules where it is the embedding too; returns its name, or None.
+
+    An update of a tied weight would change both uses in training, but only one of them when it is merged.
+    """
+    head = model.get_output_embeddings()
+    tied = head is not None and head.weight is model.get_input_embeddings().weight
+    if not tied or not isinstance(lora.target_modules, set):
+        return None
+    name: str = next(name for name, module in model.named_modules() if module is head).rpartition(".")[2]
+    if name not in lora.target_modules:
+        return None
+    lora.target_modules.discard(name)
+    return name
+
+
+def adapt(model: Any, lora: Any, seed: int) -> Any:
+    """The model with a fresh adapter.
+
+    Raises:
+        ConfigError: the settings do not fit the model (a module to adapt is not there).
+    """
+    from peft import get_peft_model
+    from transformers import set_seed
+    from transformers.integrations import is_deepspeed_zero3_enabled
+
+    set_seed(seed)
+    try:
+        # ZeRO-3 gathers parameters of one type only.
+        adapted: Any = get_peft_model(model, lora, autocast_adapter_dtype=not is_deepspeed_zero3_enabled())
+    except ValueError as error:
+        raise ConfigError("the model cannot be adapted so", where="lora", fix=str(error)) from None
+    # No embedding is resized here, so none has to be saved, also where the output layer is adapted.
+    adapted.save_pretrained = functools.partial(adapted.save_pretrained, save_embedding_layers=False)
+    return adapted
+
+
+def merge_into(model: Any, adapter: str) -> Any:
+    """The model with the adapter's update added to its weights."""
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(model, adapter).merge_and_unload()
+
+
+def check_stackable(adapter: str, lora: Any) -> None:
+    """Refuse what `join` cannot make one adapter of, before anything is trained.
+
+    Raises:
+        InputError, ConfigError: the adapter below, or the settings of the new one, are more than a plain LoRA.
+    """
+    from peft import LoraConfig, PeftConfig
+
+    fix = "merge it first: autovcoder finetune merge"
+    below = PeftConfig.from_pretrained(adapter)
+    if not isinstance(below, LoraConfig):
+        raise InputError("only a LoRA can be stacked on", where=adapter, fix=fix)
+    defaults = LoraConfig().to_dict()
+    for one, where, kind in ((below, adapter, InputError), (lora, "lora", ConfigError)):
+        for key, value in one.to_dict().items():
+            if key not in _FREE and value != defaults.get(key):
+                raise kind(f"an adapter with {key} cannot be stacked", where=where, fix=fix)
+        if isinstance(one.target_modules, str) and one.target_modules != "all-linear":
+            raise kind("an adapter whose target_modules are a pattern cannot be stacked", where=where, fix=fix)
+        if not isinstance(one.init_lora_weights, bool):
+            raise kind("an adapter with init_lora_weights of its own cannot be stacked", where=where, fix=fix)
+
+
+def join(below: Path, above: Path) -> None:
+    """Make the adapter in ``above`` the sum of both: B1 A1 + B2 A2 is [B1 B2] [A1; A2], of as many ranks as both have.
+
+    A module that one of them leaves alone gets zeros there. The scales are put into B.
+    """
+    import torch
+    from peft import LoraConfig
+    from safetensors.torch import load_file, save_file
+
+    file = "adapter_model.safetensors"
+    configs = [LoraConfig.from_pretrained(str(folder)) for folder in (below, above)]
+    states = [load_file(folder / file) for folder in (below, above)]
+    modules = sorted({key.rpartition(".lora_")[0] for state in states for key in state})
+    joined = {}
+    for module in modules:
+        downs, ups = [], []
+        known = next(state for state in states if f"{module}.lora_A.weight" in state)
+        for config, state in zip(configs, states, strict=True):
+            down, up = (known[f"{module}.lora_{part}.weight"] for part in "AB")
+            if state is known or f"{module}.lora_A.weight" in state:
+                down, up = state[f"{module}.lora_A.weight"], state[f"{module}.lora_B.weight"]
+            else:
+                down, up = down.new_zeros(config.r, down.shape[1]), up.new_zeros(up.shape[0], config.r)
+            downs.append(down.float())
+            ups.append(up.float() * _scale(config))
+        joined[f"{module}.lora_A.weight"] = torch.cat(downs)
+        joined[f"{module}.lora_B.weight"] = torch.cat(ups, dim=1)
+    whole = configs[1]
+    whole.target_modules = set(configs[0].target_modules) | set(configs[1].target_modules)
+    whole.r = whole.lora_alpha = sum(config.r for config in configs)
+    whole.use_rslora = False
+    partial = above / f".{file}.partial"
+    save_file(joined, partial, metadata={"format": "pt"})
+    partial.replace(above / file)
+    whole.save_pretrained(above)
+
+
+def _scale(config: Any) -> float:
+    return float(config.lora_alpha / (config.r**0.5 if config.use_rslora else config.r))
+
+
+def save_adapter(trainer: Any, out: Path, *, main: bool) -> None:
+    """Write the adapter into ``out``; called in every process, since the weights may be spread over them."""
+    sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
+    state = trainer.accelerator.get_state_dict(trainer.model_wrapped) if sharded else None
+    if main:
+        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(out, state_dict=state)

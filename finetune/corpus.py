@@ -1,0 +1,183 @@
+"""What a round trains on, as token ids: read row by row, encoded, and kept in an Arrow file that is mapped, not loaded.
+
+Reads ``rtl.jsonl`` or ``data/*.parquet`` (round 1) or ``pairs.jsonl`` (round 2) of a finished stage folder; writes the
+Arrow file, and what is too long into the stage's ``dropped.jsonl``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypedDict
+
+from autovcoder.errors import InputError, StoreError
+from autovcoder.models import folded
+from autovcoder.prompt import chat, plain, user_text
+from autovcoder.store import Stage, read_jsonl
+from finetune.context import ContextSettings, Solved, with_context
+
+_AT_ONCE = 256
+"""Texts that are encoded together: a tokenizer works on several of them at a time."""
+
+
+class Example(TypedDict):
+    """Token ids of one training example; the first ``unlearned`` of them are not learned."""
+
+    input_ids: list[int]
+    unlearned: int
+
+
+class Row(TypedDict):
+    """What an example is made of: a whole text, or a problem and its answer."""
+
+    id: str
+    problem: str | None
+    text: str
+
+
+def read_texts(corpus: Path) -> Iterator[Row]:
+    """The RTL of a folder of ``data texts`` (``rtl.jsonl``) or of a corpus stage (``data/*.parquet``).
+
+    Raises:
+        InputError: there is neither, or a file cannot be read.
+    """
+    shards = sorted((corpus / "data").glob("*.parquet"))
+    if (corpus / "rtl.jsonl").is_file():
+        for row in read_jsonl(corpus / "rtl.jsonl"):
+            yield {"id": row["id"], "problem": None, "text": row["text"]}
+    elif shards:
+        yield from _read_shards(shards)
+    else:
+        raise InputError(
+            "no RTL to train on: neither rtl.jsonl nor data/*.parquet",
+            where=corpus,
+            fix="give a folder of `data texts` or of a corpus stage",
+        )
+
+
+def _read_shards(shards: Iterable[Path]) -> Iterator[Row]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for shard in shards:
+        try:
+            with pq.ParquetFile(shard) as file:
+                for batch in file.iter_batches(batch_size=_AT_ONCE, columns=["id", "text"]):
+                    for row in batch.to_pylist():
+                        yield {"id": row["id"], "problem": None, "text": row["text"]}
+        # KeyError: the shard lacks a column.
+        except (OSError, KeyError, pa.ArrowException) as error:
+            raise InputError("cannot read the shard", where=shard, fix=str(error)) from None
+
+
+def read_pairs(pairs: Path, context: ContextSettings, seed: int) -> Iterator[Row]:
+    """The problems and answers of ``pairs.jsonl``; each problem as it is asked, with context before it or without."""
+    drafts = (row["draft"] for row in read_jsonl(pairs / "pairs.jsonl"))
+    if not context.share:
+        for draft in drafts:
+            yield {"id": draft["id"], "problem": user_text(draft["problem"]), "text": draft["code"]}
+        return
+    # References are drawn from all pairs.
+    solved = [Solved(draft["id"], draft["topic"], draft["problem"], draft["code"]) for draft in drafts]
+    for pair, asked in zip(solved, with_context(solved, context, seed), strict=True):
+        yield {"id": pair.id, "problem": asked, "text": pair.code}
+
+
+def encode(
+    rows: Iterable[Row], tokenizer: Any, *, prefix: str = "", most: int | None = None, stage: Stage
+) -> Iterator[Example]:
+    """Rows as token ids; one that is too long is dropped with its length, never cut.
+
+    Args:
+        prefix: put before each whole text. ``most``: tokens an example may have; None sets no limit.
+    """
+    already = {row["id"] for row in stage.rows("dropped.jsonl")}
+    rows = iter(rows)
+    while some := list(islice(rows, _AT_ONCE)):
+        for row, example in zip(some, _encode_some(some, tokenizer, prefix), strict=True):
+            length = len(example["input_ids"])
+            if most is None or length <= most:
+                yield example
+            elif row["id"] not in already:
+                stage.drop(row["id"], f"{length} tokens, the most is {most}")
+
+
+def _encode_some(rows: list[Row], tokenizer: Any, prefix: str) -> Iterator[Example]:
+    texts = [prefix + row["text"] for row in rows if row["problem"] is None]
+    encoded = iter(tokenizer(texts)["input_ids"] if texts else ())
+    end = tokenizer.eos_token_id
+    for row in rows:
+        if row["problem"] is not None:
+            prompt, ids = encode_pair(tokenizer, row["problem"], row["text"])
+            yield {"input_ids": ids, "unlearned": len(prompt)}
+            continue
+        ids = next(encoded)
+        # Some tokenizers put the end there themselves.
+        yield {"input_ids": ids if ids[-1:] == [end] else [*ids, end], "unlearned": 0}
+
+
+def encode_pair(tokenizer: Any, problem: str, code: str) -> tuple[list[int], list[int]]:
+    """(prompt ids, prompt and answer ids), in the very form in which ``autovcoder.models`` asks.
+
+    Raises:
+        InputError: the chat template does not put an answer after its generation prompt.
+    """
+    if tokenizer.chat_template:
+        prompt, whole = _in_template(tokenizer, problem, code)
+        if not whole.startswith(prompt):
+            raise InputError("the chat template puts an answer elsewhere than after the generation prompt")
+        answer = whole[len(prompt) :]
+    else:
+        prompt, answer = plain(problem), f"{code}```{tokenizer.eos_token}"
+    head = tokenizer(prompt, add_special_tokens=not tokenizer.chat_template)["input_ids"]
+    return head, head + tokenizer(answer, add_special_tokens=False)["input_ids"]
+
+
+def _in_template(tokenizer: Any, problem: str, code: str) -> tuple[str, str]:
+    """The text of the prompt, and of the whole conversation."""
+    from jinja2 import TemplateError
+
+    error: TemplateError | None = None
+    for messages in (chat(problem), folded(problem)):  # a template may refuse the system role
+        try:
+            prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+            answered = [*messages, {"role": "assistant", "content": code}]
+            return prompt, tokenizer.apply_chat_template(answered, tokenize=False)
+        except TemplateError as refused:
+            error = refused
+    raise InputError("the model's chat template does not work", fix=str(error))
+
+
+def write_examples(examples: Iterable[Example], path: Path) -> None:
+    """Write ``path`` in one step; `open_examples` reads it.
+
+    Raises:
+        StoreError: it cannot be written (a full disk).
+    """
+    import pyarrow as pa
+
+    ids = pa.field("input_ids", pa.list_(pa.int32()))
+    schema = pa.schema([ids, pa.field("unlearned", pa.int32()), pa.field("length", pa.int32())])
+    partial = path.with_suffix(".partial")
+    examples = iter(examples)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with pa.OSFile(str(partial), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
+            while some := list(islice(examples, _AT_ONCE)):
+                columns = {
+                    "input_ids": [example["input_ids"] for example in some],
+                    "unlearned": [example["unlearned"] for example in some],
+                    "length": [len(example["input_ids"]) for example in some],
+                }
+                writer.write_batch(pa.record_batch(columns, schema=schema))
+        partial.replace(path)
+    except OSError as error:
+        raise StoreError("cannot write", where=path, fix=error.strerror or str(error)) from None
+
+
+def open_examples(path: Path) -> Any:
+    """The examples as a ``datasets.Dataset`` (``input_ids``, ``unlearned``, ``length``) that stays on disk."""
+    from datasets import Dataset
+
+    return Dataset.from_file(str(path))

@@ -1,0 +1,193 @@
+"""The decoding loop: the same tokens as transformers' own, for every kind of cache, and a prompt is read once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autovcoder.models.decoding import Sampler, can_decode, decode
+from autovcoder.models.library_loop import generate
+from autovcoder.models.local import Row
+from autovcoder.records import Sampling
+
+VOCABULARY = 97
+SHAPE = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 256,
+    "initializer_range": 0.4,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": None,
+}
+ALTERNATING = ["sliding_attention", "full_attention"] * 2
+KINDS: dict[str, dict[str, Any]] = {
+    "llama": {},
+    "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 256},
+    "mistral": {"sliding_window": 8},
+    "gemma2": {"head_dim": 8, "sliding_window": 8, "query_pre_attn_scalar": 8, "layer_types": ALTERNATING},
+    "lfm2": {"layer_types": ["conv", "full_attention"] * 2, "conv_L_cache": 3},
+    "qwen3_next": {
+        "head_dim": 8,
+        "num_experts": 4,
+        "num_experts_per_tok": 2,
+        "moe_intermediate_size": 24,
+        "shared_expert_intermediate_size": 24,
+        "linear_num_value_heads": 4,
+        "linear_num_key_heads": 2,
+        "linear_key_head_dim": 8,
+        "linear_value_head_dim": 8,
+        "layer_types": ["linear_attention", "full_attention"] * 2,
+    },
+}
+GREEDY = Sampling(max_new_tokens=90)
+DRAWN = Sampling(temperature=1.0, top_p=0.9, max_new_tokens=90)
+
+
+def make(kind: str) -> Any:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    torch.manual_seed(0)
+    build: Any = AutoModelForCausalLM
+    return build.from_config(AutoConfig.for_model(kind, **{**SHAPE, **KINDS.get(kind, {})})).eval()
+
+
+@pytest.fixture(scope="module", params=list(KINDS))
+def model(request: pytest.FixtureRequest) -> Any:
+    """Attention, with absolute positions and with a sliding window, convolutions, linear attention; none is trained."""
+    return make(request.param)
+
+
+def rows_of(lengths: list[int], n: int) -> list[Row]:
+    import torch
+
+    stream = torch.Generator().manual_seed(1)
+    prompts = [tuple(torch.randint(3, VOCABULARY, (length,), generator=stream).tolist()) for length in lengths]
+    return [Row(i, k, tokens, 0, 10 * i + k) for i, tokens in enumerate(prompts) for k in range(n)]
+
+
+def staggered(row: Row, tokens: Any) -> bool:
+    """Ends the answers of a batch one after the other."""
+    return len(tokens) >= 12 + 12 * (row.prompt % 3) + 16 * row.index
+
+
+def run(
+    loop: Callable[..., list[list[int]]], model: Any, rows: list[Row], sampling: Sampling, ends: tuple[int, ...] = ()
+) -> list[list[int]]:
+    import torch
+
+    with torch.no_grad():
+        return loop(model, rows, sampling.max_new_tokens, sampling, frozenset(ends), staggered)
+
+
+@pytest.mark.parametrize("sampling", [GREEDY, DRAWN], ids=["greedy", "drawn"])
+def test_the_loop_writes_what_generate_writes_row_by_row(model: Any, sampling: Sampling) -> None:
+    assert can_decode(model)
+    rows = rows_of([5, 17, 17], n=3)
+    together = run(decode, model, rows, sampling)
+    assert together == [run(generate, model, [row], sampling)[0] for row in rows]
+    # Rows left at many moments, so that the batch was cut down again and again.
+    assert {len(answer) for answer in together} == {12, 24, 28, 36, 40, 44, 52, 56, 68}
+
+
+def test_an_end_token_ends_its_row_alone_and_is_no_part_of_the_answer() -> None:
+    model, rows = make("llama"), rows_of([5, 9], n=6)
+    whole = run(decode, model, rows, DRAWN)
+    ends = (whole[0][3], whole[7][6])
+    cut = run(decode, model, rows, DRAWN, ends)
+    assert cut == [answer[: min(map(answer.index, {*ends} & {*answer}), default=len(answer))] for answer in whole]
+    assert cut == run(generate, model, rows, DRAWN, ends)
+    assert len(cut[0]) <= 3
+    assert cut != whole
+
+
+def test_a_prompt_is_read_once_for_all_its_answers_and_a_row_that_ended_is_computed_no_more() -> None:
+    model = make("lfm2")
+    sizes: list[tuple[int, int]] = []
+    model.model.embed_tokens.register_forward_hook(lambda _, inputs, __: sizes.append(tuple(inputs[0].shape)))
+    rows = rows_of([20], n=8)
+    answers = run(decode, model, rows, DRAWN)
+    assert sizes[0] == (1, 20)
+    assert sizes[1] == (8, 1)
+    # Three answers go on to the limit.
+    assert sizes[-1] == (3, 1)
+    # No more than a quarter of what is computed is thrown away.
+    assert sum(batch for batch, _ in sizes[1:]) < sum(map(len, answers)) / 0.7
+
+
+def test_every_answer_ends_at_the_limit() -> None:
+    sampling = GREEDY.model_copy(update={"max_new_tokens": 7})
+    assert [len(answer) for answer in run(decode, make("llama"), rows_of([4, 9], n=1), sampling)] == [7, 7]
+
+
+def test_a_model_with_a_cache_of_its_own_is_left_to_generate() -> None:
+    from transformers import MambaConfig, MambaForCausalLM
+
+    shape: dict[str, Any] = {"vocab_size": VOCABULARY, "hidden_size": 32, "num_hidden_layers": 2, "state_size": 8}
+    model = MambaForCausalLM(MambaConfig(**shape, pad_token_id=0, bos_token_id=1, eos_token_id=None)).eval()
+    assert not can_decode(model)
+    rows = rows_of([6, 6], n=1)
+    together = run(generate, model, rows, DRAWN)
+    assert together == [run(generate, model, [row], DRAWN)[0] for row in rows]
+
+
+def test_an_adapter_other_than_lora_is_left_to_generate() -> None:
+    from peft import IA3Config, LoraConfig, get_peft_model
+
+    from autovcoder.models.transformers_engine import quiet
+
+    lora = LoraConfig(target_modules=["q_proj"], task_type="CAUSAL_LM")
+    other = IA3Config(target_modules=["q_proj"], feedforward_modules=[], task_type="CAUSAL_LM")
+    with quiet():
+        assert can_decode(get_peft_model(make("llama"), lora))
+        assert not can_decode(get_peft_model(make("llama"), other))
+
+
+def test_tokens_are_drawn_as_often_as_their_probabilities_say() -> None:
+    import torch
+
+    sampling = Sampling(temperature=0.5, top_p=0.9, max_new_tokens=1)
+    probabilities = torch.tensor([0.4, 0.3, 0.2, 0.06, 0.04])
+    sharpened = probabilities**2 / (probabilities**2).sum()  # temperature 0.5
+    assert sharpened[:2].sum() < 0.9 <= sharpened[:3].sum()
+    wanted = sharpened[:3] / sharpened[:3].sum()
+    [row] = rows_of([1], n=1)
+    sampler = Sampler([row], sampling, "cpu")
+    draws = torch.cat([sampler(probabilities.log()[None], [0]) for _ in range(4000)])
+    found = torch.bincount(draws, minlength=5) / len(draws)
+    assert found[3:].tolist() == [0, 0]
+    assert torch.allclose(found[:3], wanted, atol=0.03)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    size=st.integers(2, 700),
+    sharpness=st.sampled_from([0.0, 0.1, 3.0]),
+    top_p=st.floats(0.01, 0.999),
+    seed=st.integers(0, 99),
+)
+def test_the_nucleus_is_the_smallest_set_of_likeliest_tokens_with_that_share(
+    size: int, sharpness: float, top_p: float, seed: int
+) -> None:
+    import torch
+
+    from autovcoder.models.decoding import _nucleus
+
+    scores = torch.randn(3, size, generator=torch.Generator().manual_seed(seed)) * sharpness
+    kept, order = _nucleus(scores, top_p)
+    for row in range(3):
+        inside = order[row][kept[row] > float("-inf")]
+        share, least = scores[row].softmax(-1)[inside], scores[row][inside].min()
+        outside = torch.ones(size, dtype=torch.bool).index_fill(0, inside, False)
+        assert share.sum() >= top_p - 1e-5
+        assert share.sum() - share.min() < top_p + 1e-5
+        assert not outside.any() or scores[row][outside].max() <= least
