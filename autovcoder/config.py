@@ -33,19 +33,20 @@ def load_settings(kind: type[S], path: Path | None = None, flags: Mapping[str, A
         ConfigError: the file cannot be read, is not a mapping, or has an unknown key or a value of the wrong type.
     """
     values = _read_yaml(path) if path is not None else {}
-    values = _merge(values, {k: v for k, v in (flags or {}).items() if v is not None})
+    values = merged(values, {k: v for k, v in (flags or {}).items() if v is not None})
     try:
         return kind.model_validate(values)
     except ValidationError as error:
         raise _as_config_error(error, kind, path) from None
 
 
-def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with the values of ``over`` in it, section by section."""
+    both = dict(base)
     for key, value in over.items():
-        old = merged.get(key)
-        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
-    return merged
+        old = both.get(key)
+        both[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return both
 
 
 class _Loader(yaml.SafeLoader):

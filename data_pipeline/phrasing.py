@@ -64,6 +64,7 @@ FRAMES: dict[str, tuple[str, ...]] = {
     ),
 }
 _REGISTER_WEIGHTS = {"terse": 16, "request": 36, "exercise": 12, "textbook": 12, "datasheet": 12, "specification": 12}
+_DOCUMENTATION = {"terse": 50, "datasheet": 50}
 HELD_OUT_FRAMES = (
     "Give me the Verilog code of {a}{with}.{say}",
     "Can you write {a}{with}?{say}",
@@ -98,23 +99,26 @@ def word(
     *,
     held_out_frame: bool = False,
     held_out_headline: bool = False,
-    registers: Sequence[str] = tuple(_REGISTER_WEIGHTS),
+    documentation: bool = False,
 ) -> Wording:
     """Draw one wording.
 
     Args:
         held_out_frame: take a frame that training never sees; ``held_out_headline`` the same for the headline.
-        registers: those to choose from.
+        documentation: tell what the circuit is and ask for nothing, as a comment above a module does.
     """
     language: Language = "systemverilog" if rng.random() < 0.12 else "verilog-2001"
-    register: str = rng.choices(registers, [_REGISTER_WEIGHTS[name] for name in registers])[0]
+    registers = _DOCUMENTATION if documentation else _REGISTER_WEIGHTS
+    register: str = rng.choices(list(registers), list(registers.values()))[0]
     # A held-out problem states its whole interface, so that what is measured is not which names we like.
     weights = (0, 0, 55, 45) if held_out_frame else _FORM_WEIGHTS.get(register, _FORM_WEIGHTS_ELSE)
+    if documentation:
+        weights = (50, 0, 50, 0)
     form = rng.choices(("none", "name", "ports", "header"), weights)[0]
-    module = circuit.name if form == "none" else module_name(circuit, rng)
+    module = circuit.name if form == "none" and not documentation else module_name(circuit, rng)
     names = (
         port_names(circuit, module, rng)
-        if form in ("ports", "header")
+        if form in ("ports", "header") or documentation
         else {port.name: port.name for port in circuit.ports}
     )
     headline = circuit.headlines[-1] if held_out_headline else rng.choice(circuit.headlines[:-1])
@@ -128,12 +132,12 @@ def word(
     if form == "name":
         text = _join(text, rng.choice(_NAME_FORMS).format(module=module), rng, below=below)
     elif form == "ports":
-        listed = _LISTS_OF_PORTS.get(register, range(6))
+        listed = _LISTS_TOLD if documentation else _LISTS_OF_PORTS.get(register, range(6))
         ports = _ports_text(circuit, module, names, rng.choice(listed))
         text = _join(text, ports, rng, block=True, below=below)
     elif form == "header":
         given = _reshape(header(circuit, module, names, language), rng)
-    asked = language == "systemverilog" and form != "header"
+    asked = language == "systemverilog" and form != "header" and not documentation
     return Wording(text, module, names, given, language, asked, register, frame)
 
 
@@ -201,7 +205,8 @@ _NAME_FORMS = (
 )
 
 
-# Which lists of ports go with a register; all of them with the others.
+# Which lists of ports tell and do not ask; which go with a register, all of them with the others.
+_LISTS_TOLD: Sequence[int] = (0, 1, 2, 4, 5)
 _LISTS_OF_PORTS: dict[str, Sequence[int]] = {"datasheet": (4, 5), "specification": (3, 4)}
 
 
@@ -245,16 +250,11 @@ def _ports_text(circuit: Circuit, module: str, names: Names, form: int) -> str:
     )
 
 
-def documented(circuit: Circuit, rng: random.Random) -> Wording:
-    """A wording that tells what a circuit is and asks nobody for it, as a comment above a module does."""
-    return word(circuit, rng, registers=("terse", "datasheet"))
-
-
 def interface_text(circuit: Circuit, wording: Wording, rng: random.Random) -> str:
     """A statement of the module's name and ports, or its header once more."""
     if rng.random() < 0.4:
         return _reshape(header(circuit, wording.module, wording.names, wording.language), rng)
-    return _ports_text(circuit, wording.module, wording.names, rng.randrange(6))
+    return _ports_text(circuit, wording.module, wording.names, rng.choice(_LISTS_TOLD))
 
 
 def _join(text: str, more: str, rng: random.Random, *, block: bool = False, below: bool = False) -> str:

@@ -20,8 +20,8 @@ from autovcoder.records import content_id
 from autovcoder.store import DROPPED, Manifest, Stage
 from data_pipeline.contamination import ContaminationIndex, read_problems
 from data_pipeline.pair_contamination import removal
-from data_pipeline.parametric import Design, ParametricTeacher, answer, as_prompt
-from data_pipeline.phrasing import documented, interface_text
+from data_pipeline.parametric import Design, ParametricTeacher, answer
+from data_pipeline.phrasing import interface_text, word
 from data_pipeline.slips import slip
 from hdl_sim.slang import read_source
 
@@ -108,14 +108,15 @@ def _commented(design: Design, rng: random.Random, changed: Callable[[str], str]
     """A module; most stand under a comment, as RTL in repositories often does.
 
     The comment tells what the circuit is and how it behaves, or lists the generator's parameters and states the
-    interface, or one of the two. It is where a model learns that words and names above a module return in it. Nobody is
-    asked for anything in it: a request with its answer is for round 2 to show.
+    interface, or one of the two. It is where a model learns that words and names above a module return in it. What it
+    tells is what a problem of round 2 tells, in two of the six registers; but it asks for no module, name, header or
+    language, and shows no module that is to be used or mended.
     """
-    wording = documented(design.circuit, rng)
+    wording = word(design.circuit, rng, documentation=True)
     code = changed(answer(design.circuit, wording))
     draw = rng.random()
-    if draw < 0.7:
-        lines = as_prompt(wording) + "\n"
+    if draw < 0.7 and "endmodule" not in wording.text:
+        lines = wording.text + "\n"
     else:
         lines = _parameters(design) if draw < 0.85 else ""
         if 0.8 < draw < 0.9:

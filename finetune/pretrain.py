@@ -15,12 +15,22 @@ from pydantic import Field, PositiveFloat, PositiveInt, ValidationInfo, field_va
 from pydantic_core import PydanticCustomError
 
 from autovcoder.config import Settings
-from autovcoder.errors import InputError
+from autovcoder.errors import ConfigError, InputError
 from autovcoder.store import DROPPED, Manifest, Stage, read_jsonl, read_manifest, replace_folder
 from finetune.tokenizer import END, train_tokenizer
 from finetune.trainer import CHECKPOINTS, checked, common_arguments, drop_checkpoints, in_bfloat16, train, versions
 
 _LENGTH_STEP = 64
+_DECIDED = {
+    "learning_rate": "set learning_rate, beside trainer",
+    "weight_decay": "set weight_decay, beside trainer",
+    "optim": "the optimizer is Muon with AdamW",
+    "per_device_train_batch_size": "set batch_tokens, beside trainer",
+    "num_train_epochs": "set epochs, beside trainer",
+    "output_dir": "checkpoints are kept in the stage folder",
+    "remove_unused_columns": "batches are made here",
+}
+"""Keys of ``transformers.TrainingArguments`` that would change nothing here, or break it."""
 
 
 class PretrainSettings(Settings):
@@ -87,10 +97,12 @@ def pretrain(texts: Path, out: Path, settings: PretrainSettings) -> Manifest:
     ) as stage:  # fmt: skip
         if stage.manifest:
             return stage.manifest
-        from transformers import AutoTokenizer, Trainer, TrainingArguments
+        from transformers import AutoTokenizer, PrinterCallback, Trainer, TrainingArguments
 
         from finetune.muon import MuonWithAdamW
 
+        for key in _DECIDED.keys() & settings.trainer:
+            raise ConfigError("this is not for you to set", where=f"trainer.{key}", fix=_DECIDED[key])
         common = common_arguments(
             out, seed=settings.seed, epochs=settings.epochs, learning_rate=settings.learning_rate, batch=1
         )
@@ -124,6 +136,7 @@ def pretrain(texts: Path, out: Path, settings: PretrainSettings) -> Manifest:
             data_collator=lambda rows: collate(rows, tokenizer.pad_token_id),
             optimizers=(optimizer, None),
         )
+        trainer.remove_callback(PrinterCallback)  # it writes to stdout
         facts = train(trainer)
         in_bfloat16(model).save_pretrained(out)
         AutoTokenizer.from_pretrained(saved).save_pretrained(out)

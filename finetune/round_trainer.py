@@ -82,14 +82,14 @@ def trainer_class() -> Any:
 
             lengths = list(examples["length"])
             rows = best_fit_decreasing(lengths, self.args.max_length) if packed else [[i] for i in range(len(lengths))]
-            sizes = [sum(lengths[i] for i in row) for row in rows]
+            multiple = self.args.pad_to_multiple_of if isinstance(self.args.pad_to_multiple_of, int) else 1
+            sizes = [-(-sum(lengths[i] for i in row) // multiple) * multiple for row in rows]
             items = by_tokens(sizes, tokens_per_batch) if tokens_per_batch else [[i] for i in range(len(rows))]
             longest = [max(sizes[i] for i in item) for item in items]
             self.train_dataset = Dataset.from_dict(
                 {"rows": [[rows[i] for i in item] for item in items], "length": longest}
             )
-            multiple = self.args.pad_to_multiple_of
-            self.data_collator = Collator(examples, pad, packed, multiple if isinstance(multiple, int) else 1)
+            self.data_collator = Collator(examples, pad, packed, multiple)
             grouped = self.args.train_sampling_strategy == "group_by_length" and not tokens_per_batch
             each_step = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
             seed = self.args.seed if self.args.data_seed is None else self.args.data_seed

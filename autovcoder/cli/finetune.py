@@ -147,10 +147,8 @@ def nano(
     install: Annotated[bool, typer.Option(help="Put the finished model into the package, with its card.")] = False,
 ) -> None:
     """Make the packaged model and its ablation again, from data to pass rates: about two hours on two cores."""
-    from autovcoder.cli.nano import NanoSettings, install_nano, make_nano
-    from autovcoder.config import load_settings
+    from autovcoder.cli.nano import install_nano, make_nano, nano_settings
 
-    settings = load_settings(NanoSettings, config)
-    make_nano(out, settings, benchmark or ())
+    make_nano(out, nano_settings(config), benchmark or ())
     if install:
         install_nano(out)

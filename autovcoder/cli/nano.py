@@ -10,16 +10,16 @@ import shutil
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from autovcoder.cli.report_errors import say
-from autovcoder.config import Settings
+from autovcoder.config import Settings, load_settings, merged
+from autovcoder.errors import InputError
 from autovcoder.records import Sampling
 from autovcoder.store import write_atomic
 from data_pipeline.pairs import PairSettings, make_pairs
 from data_pipeline.texts import TextSettings, make_texts
-from finetune.context import ContextSettings
 from finetune.merge import merge
+from finetune.presets import load_preset
 from finetune.pretrain import PretrainSettings, pretrain
 from finetune.rounds import RoundSettings, round1, round2
 from hdl_sim.icarus_pool import IcarusPool
@@ -40,29 +40,31 @@ BENCHMARK = Sampling(n=10, temperature=0.8, top_p=0.95, max_new_tokens=768)
 """How the paper samples."""
 
 
-def _round(learning_rate: float) -> dict[str, Any]:
-    """A model this small fits into memory whole: recomputing activations, as trl does by default, only costs time."""
-    return {
-        "lora": {"r": 32, "lora_alpha": 64},
-        "tokens_per_batch": 4096,
-        "sft": {
-            "gradient_checkpointing": False,
-            "learning_rate": learning_rate,
-            "max_length": 2048,
-            "pad_to_multiple_of": 64,  # a CPU's kernels are made for each shape anew: few shapes
-        },
-    }
-
-
 class NanoSettings(Settings):
-    """The recipe. The defaults are those of the packaged model."""
+    """The sections of the recipe."""
 
     texts: TextSettings = TextSettings()
-    # The families' benches are measured by mutants where pairs are published; here that would only take time.
-    pairs: PairSettings = PairSettings(pairs=10_000, problems=696, mutants=0)
+    pairs: PairSettings = PairSettings()
     pretrain: PretrainSettings = PretrainSettings()
-    round1: RoundSettings = RoundSettings(**_round(1e-3))
-    round2: RoundSettings = RoundSettings(context=ContextSettings(share=0.5), **_round(2e-3))
+    round1: RoundSettings = RoundSettings()
+    round2: RoundSettings = RoundSettings()
+
+
+def nano_settings(config: Path | None = None) -> NanoSettings:
+    """The recipe of the packaged model, with what the YAML file ``config`` sets in it.
+
+    Raises:
+        ConfigError: the file cannot be read, or has an unknown key or a value of the wrong type.
+    """
+    preset = load_preset("nano")
+    recipe = {
+        # The families' benches are measured by mutants where pairs are published; here that would only take time.
+        "pairs": {"pairs": 10_000, "problems": 696, "mutants": 0},
+        "round1": preset.round1,
+        "round2": preset.round2,
+    }
+    given = load_settings(NanoSettings, config)
+    return NanoSettings.model_validate(merged(recipe, given.model_dump(exclude_unset=True)))
 
 
 def make_nano(out: Path, settings: NanoSettings, benchmarks: Sequence[Path] = ()) -> None:
@@ -75,6 +77,9 @@ def make_nano(out: Path, settings: NanoSettings, benchmarks: Sequence[Path] = ()
     from autovcoder.cli.nano_card import card
 
     simulator = IcarusPool()
+    names = [folder.resolve().name for folder in benchmarks]
+    if len({"pairs", *names}) <= len(names):
+        raise InputError("benchmarks need folders of different names, and none called pairs", where=", ".join(names))
     against = [folder / "problems.jsonl" for folder in benchmarks]
     make_texts(out / "texts", settings.texts, against)
     say("texts: done")
@@ -91,7 +96,7 @@ def make_nano(out: Path, settings: NanoSettings, benchmarks: Sequence[Path] = ()
     round2(str(out / "base"), out / "pairs", out / "round2-only", settings.round2)
     say("round 2 on the base: done")
     _measure(out, benchmarks, simulator)
-    write_atomic(out / "card.md", card(out, settings, [folder.name for folder in benchmarks]))
+    write_atomic(out / "card.md", card(out, settings, names))
     say(f"the model is in {out / 'model'}, its card in {out / 'card.md'}")
 
 
@@ -115,7 +120,9 @@ def _measure(out: Path, benchmarks: Sequence[Path], simulator: Simulator) -> Non
         for folder in ABLATION.values():
             # The adapter is measured, not what merging and rounding makes of it, except for the model that ships.
             model = out / ("model" if folder == "round2" else folder)
-            evaluate_model(problems, str(model), None, sampling, eval_folder(out, suite.name, folder), simulator)
+            evaluate_model(
+                problems, str(model), None, sampling, eval_folder(out, suite.resolve().name, folder), simulator
+            )
 
 
 def eval_folder(out: Path, suite: str, stage: str) -> Path:
