@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,16 @@ def base_of(adapter: str) -> str:
     """The model that an adapter folder belongs to: a folder, taken from here or from the adapter's place, or an id.
 
     Raises:
-        StoreError: the folder is not a finished stage. InputError: the base is not what the adapter was trained on.
+        StoreError: the folder is not a finished stage.
+        InputError: its settings are damaged, or the base is not what the adapter was trained on.
     """
-    base = str(
-        json.loads((Path(adapter) / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
-    )
+    path = Path(adapter) / "adapter_config.json"
+    try:
+        base = json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise InputError("the adapter's settings cannot be read", where=path, fix=str(error)) from None
+    if not isinstance(base, str) or not base:
+        raise InputError("the adapter's settings do not name its base", where=path)
     beside = Path(adapter) / base
     if not Path(base).is_dir() and beside.is_dir():
         base = str(beside)
@@ -99,28 +105,45 @@ def adapt(model: Any, lora: Any, seed: int) -> Any:
     """The model with a fresh adapter.
 
     Raises:
-        ConfigError: the settings do not fit the model (a module to adapt is not there).
+        ConfigError: the settings do not fit the model: a module to adapt is not there, or is a tied output layer or
+            embedding, whose update would change both uses in training but only one when it is merged.
     """
     from peft import get_peft_model
     from transformers import set_seed
     from transformers.integrations import is_deepspeed_zero3_enabled
 
+    head, embedding = model.get_output_embeddings(), model.get_input_embeddings()
+    tied = head is not None and head.weight is embedding.weight
     set_seed(seed)
     try:
         # ZeRO-3 gathers parameters of one type only.
         adapted: Any = get_peft_model(model, lora, autocast_adapter_dtype=not is_deepspeed_zero3_enabled())
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ConfigError("the model cannot be adapted so", where="lora", fix=str(error)) from None
+    if tied and (model.get_output_embeddings() is not head or model.get_input_embeddings() is not embedding):
+        raise ConfigError(
+            "the output layer is tied to the embedding, and neither can be adapted",
+            where="lora",
+            fix="take both from target_modules and modules_to_save",
+        )
     # No embedding is resized here, so none has to be saved, also where the output layer is adapted.
     adapted.save_pretrained = functools.partial(adapted.save_pretrained, save_embedding_layers=False)
     return adapted
 
 
 def merge_into(model: Any, adapter: str) -> Any:
-    """The model with the adapter's update added to its weights."""
-    from peft import PeftModel
+    """The model with the adapter's update added to its weights.
 
-    return PeftModel.from_pretrained(model, adapter).merge_and_unload()
+    Raises:
+        InputError: the adapter's files are damaged, or are not of this model.
+    """
+    from peft import PeftModel
+    from safetensors import SafetensorError
+
+    try:
+        return PeftModel.from_pretrained(model, adapter).merge_and_unload()
+    except (OSError, ValueError, TypeError, LookupError, RuntimeError, SafetensorError) as error:
+        raise InputError("the adapter cannot be merged", where=adapter, fix=str(error)) from None
 
 
 def check_stackable(adapter: str, lora: Any) -> None:
@@ -130,9 +153,15 @@ def check_stackable(adapter: str, lora: Any) -> None:
         InputError, ConfigError: the adapter below, or the settings of the new one, are more than a plain LoRA.
     """
     from peft import LoraConfig, PeftConfig
+    from transformers.integrations import is_deepspeed_zero3_enabled
 
     fix = "merge it first: autovcoder finetune merge"
-    below = PeftConfig.from_pretrained(adapter)
+    if os.environ.get("ACCELERATE_USE_FSDP") == "true" or is_deepspeed_zero3_enabled():
+        raise InputError("under FSDP or ZeRO-3 no process can merge an adapter into its model", where=adapter, fix=fix)
+    try:
+        below = PeftConfig.from_pretrained(adapter)
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        raise InputError("the adapter's settings cannot be read", where=adapter, fix=str(error)) from None
     if not isinstance(below, LoraConfig):
         raise InputError("only a LoRA can be stacked on", where=adapter, fix=fix)
     defaults = LoraConfig().to_dict()

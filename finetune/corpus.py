@@ -40,12 +40,12 @@ def read_texts(corpus: Path) -> Iterator[Row]:
     """The RTL of a folder of ``data texts`` (``rtl.jsonl``) or of a corpus stage (``data/*.parquet``).
 
     Raises:
-        InputError: there is neither, or a file cannot be read.
+        InputError: there is neither, a file cannot be read, or a row has no id or text.
     """
     shards = sorted((corpus / "data").glob("*.parquet"))
     if (corpus / "rtl.jsonl").is_file():
-        for row in read_jsonl(corpus / "rtl.jsonl"):
-            yield {"id": row["id"], "problem": None, "text": row["text"]}
+        for number, row in enumerate(read_jsonl(corpus / "rtl.jsonl"), start=1):
+            yield _as_text(row, f"{corpus / 'rtl.jsonl'}, row {number}")
     elif shards:
         yield from _read_shards(shards)
     else:
@@ -61,25 +61,45 @@ def _read_shards(shards: Iterable[Path]) -> Iterator[Row]:
     import pyarrow.parquet as pq
 
     for shard in shards:
+        number = 0
         try:
             with pq.ParquetFile(shard) as file:
                 for batch in file.iter_batches(batch_size=_AT_ONCE, columns=["id", "text"]):
                     for row in batch.to_pylist():
-                        yield {"id": row["id"], "problem": None, "text": row["text"]}
-        # KeyError: the shard lacks a column.
-        except (OSError, KeyError, pa.ArrowException) as error:
+                        number += 1
+                        yield _as_text(row, f"{shard}, row {number}")
+        except (OSError, pa.ArrowException) as error:
             raise InputError("cannot read the shard", where=shard, fix=str(error)) from None
 
 
+def _as_text(row: dict[str, Any], where: str) -> Row:
+    return {"id": _text(row, "id", where), "problem": None, "text": _text(row, "text", where)}
+
+
+def _text(row: Any, key: str, where: str) -> str:
+    value = row.get(key) if isinstance(row, dict) else None
+    if not isinstance(value, str):
+        raise InputError(f"the row has no text '{key}'", where=where)
+    return value
+
+
 def read_pairs(pairs: Path, context: ContextSettings, seed: int) -> Iterator[Row]:
-    """The problems and answers of ``pairs.jsonl``; each problem as it is asked, with context before it or without."""
-    drafts = (row["draft"] for row in read_jsonl(pairs / "pairs.jsonl"))
+    """The problems and answers of ``pairs.jsonl``; each problem as it is asked, with context before it or without.
+
+    Raises:
+        InputError: the file cannot be read, or a row lacks a part of its draft.
+    """
+    keys = ("id", *(["topic"] if context.share else []), "problem", "code")
+    drafts = (
+        [_text(row.get("draft"), key, f"{pairs / 'pairs.jsonl'}, row {number}, draft") for key in keys]
+        for number, row in enumerate(read_jsonl(pairs / "pairs.jsonl"), start=1)
+    )
     if not context.share:
-        for draft in drafts:
-            yield {"id": draft["id"], "problem": user_text(draft["problem"]), "text": draft["code"]}
+        for name, problem, code in drafts:
+            yield {"id": name, "problem": user_text(problem), "text": code}
         return
     # References are drawn from all pairs.
-    solved = [Solved(draft["id"], draft["topic"], draft["problem"], draft["code"]) for draft in drafts]
+    solved = [Solved(*draft) for draft in drafts]
     for pair, asked in zip(solved, with_context(solved, context, seed), strict=True):
         yield {"id": pair.id, "problem": asked, "text": pair.code}
 
@@ -120,6 +140,9 @@ def _encode_some(rows: list[Row], tokenizer: Any, prefix: str) -> Iterator[Examp
 def encode_pair(tokenizer: Any, problem: str, code: str) -> tuple[list[int], list[int]]:
     """(prompt ids, prompt and answer ids), in the very form in which ``autovcoder.models`` asks.
 
+    An answer ends with a token of its own: with the end token where the chat template puts none there, since a model
+    would never learn to stop.
+
     Raises:
         InputError: the chat template does not put an answer after its generation prompt.
     """
@@ -128,6 +151,9 @@ def encode_pair(tokenizer: Any, problem: str, code: str) -> tuple[list[int], lis
         if not whole.startswith(prompt):
             raise InputError("the chat template puts an answer elsewhere than after the generation prompt")
         answer = whole[len(prompt) :]
+        ends = (tokenizer.eos_token, *tokenizer.get_added_vocab())
+        if not any(answer.rstrip().endswith(end) and not code.rstrip().endswith(end) for end in ends):
+            answer += tokenizer.eos_token
     else:
         prompt, answer = plain(problem), f"{code}```{tokenizer.eos_token}"
     head = tokenizer(prompt, add_special_tokens=not tokenizer.chat_template)["input_ids"]

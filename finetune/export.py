@@ -9,20 +9,23 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from autovcoder.errors import InputError, ModelError, StoreError
 from autovcoder.models.local import resolve
 from autovcoder.models.transformers_engine import quiet
-from autovcoder.store import STARTED, Manifest, Stage, write_atomic
+from autovcoder.store import MANIFEST, STARTED, Manifest, Stage, hash_input, read_manifest, replace_folder, write_atomic
 from finetune.adapters import check_origin
 from finetune.gguf import OutType, convert, find_converter, modelfile
 from finetune.merge import merge
-from finetune.model_card import model_card
+from finetune.model_card import CARD, model_card
 from finetune.trainer import model_input
 
 Format = Literal["safetensors", "adapter", "gguf", "ollama"]
+_STAGE = "finetune.export"
 _WORK = ".export.partial"
 # A folder without these is no model to any program, so they are moved into place after all others.
 _LAST = ("adapter_config.json", "config.json", "Modelfile")
@@ -36,7 +39,8 @@ def export(
     adapter: Path | None = None,
     base: str | None = None,
     converter: Path | None = None,
-    outtype: OutType = "bf16",
+    outtype: OutType | None = None,
+    evaluation: Path | None = None,
 ) -> Manifest:
     """Write ``model`` to ``out`` in one form.
 
@@ -45,88 +49,104 @@ def export(
             form "adapter", to be handed on alone.
         base: in the form "adapter", the hub id or relative path by which others find ``model``, where it is a folder.
         converter: llama.cpp's ``convert_hf_to_gguf.py``; found by itself where it is on the PATH.
-        outtype: how the weights are stored in a GGUF.
+        outtype: how the weights are stored in a GGUF; bf16 where nothing else is said.
+        evaluation: a finished run of ``autovcoder eval run`` with ``adapter``, or else with ``model``, for the card.
 
     Raises:
         InputError: the arguments do not go together, or the adapter was trained on another model.
-        ModelError: the model cannot be loaded. StoreError: ``out`` holds another run's work.
+        ModelError: the model cannot be loaded. StoreError: ``out`` holds something else.
         ToolMissing: there is no converter. ToolFailed: it cannot convert this model.
     """
     where = resolve(model)
+    _check_options(form, adapter, base, converter or outtype)
+    _check_folders(where, out, adapter)
     config, inputs = model_input(str(where))
     config["format"] = form
-    if adapter is not None:
-        inputs["adapter"] = adapter
+    inputs |= {name: path for name, path in (("adapter", adapter), ("evaluation", evaluation)) if path is not None}
     if form == "adapter":
-        config["base"] = _base_elsewhere(where, adapter, base)
-    elif isinstance(where, Path) and not (where / "config.json").is_file():
-        raise InputError("this is an adapter", where=model, fix="give its base as --model and this as --adapter")
+        config["base"] = _base_elsewhere(where, base)
     if form in ("gguf", "ollama"):
+        config["outtype"] = outtype or "bf16"
+        if converter is None and (made := _finished(out, config, inputs)):
+            return made  # without a converter, which only the making of it needed
         inputs["converter"] = find_converter(converter)
-        config["outtype"] = outtype
-    with Stage(out, "finetune.export", config=config, inputs=inputs, versions=_versions()) as stage:
+    with Stage(out, _STAGE, config=config, inputs=inputs, versions=_versions()) as stage:
         if stage.manifest:
             return stage.manifest
         if adapter is not None:
             check_origin(str(where), stage.inputs.get("model"), adapter)
+        card = model_card(out.resolve().name, config, where, adapter, evaluation)
         loaded = _load(where) if adapter is None else None
-        card = model_card(out.resolve().name, form, where, adapter, config.get("base"))
         stage.start()
-        if adapter is not None and form == "adapter":
-            made = _new_folder(out / _WORK / "adapter", card)
-            facts = _write_adapter(adapter, made, config["base"])
-        else:
-            made = _new_folder(out / _WORK / "model", card)
-            facts = _write_model(loaded or _merged(where, adapter, out / _WORK / "merged"), made)
-        if "converter" in inputs:
-            made, facts = _write_gguf(made, card, inputs["converter"], outtype, form, facts)
-        _move_into_place(made, out)
-        return stage.finish(**facts)
+        return stage.finish(**_write(out, config, where, adapter, loaded, card, inputs.get("converter")))
 
 
-def push(out: Path, repository: str, *, public: bool = False) -> str:
-    """Upload a finished export to a repository of the Hugging Face hub, in one commit; returns its address.
-
-    The repository is made where there is none, and is private unless ``public``. The token comes from ``HF_TOKEN`` or
-    an earlier login.
-
-    Raises:
-        InputError: the repository is public already and ``public`` was not asked for.
-        ModelError: the hub cannot be reached or refuses.
-    """
-    from huggingface_hub import CommitOperationAdd, HfApi
-    from huggingface_hub.errors import HfHubHTTPError
-
-    # What the hub answers is also an error of its HTTP library, the name of which differs from version to version.
-    failures: Any = (HfHubHTTPError.__bases__[0], OSError, ValueError, RuntimeError)
-    api = HfApi()
-    files = sorted(path for path in out.rglob("*") if path.is_file() and not path.name.startswith("."))
-    operations = [CommitOperationAdd(path.relative_to(out).as_posix(), path) for path in files]
+def _write(
+    out: Path,
+    config: Mapping[str, Any],
+    where: Path | str,
+    adapter: Path | None,
+    loaded: tuple[Any, Any] | None,
+    card: str,
+    converter: Path | None,
+) -> dict[str, Any]:
+    """Make the export in a new hidden folder and move it into place; returns the facts."""
     try:
-        api.create_repo(repository, private=not public, exist_ok=True)
-        if not public and not api.repo_info(repository).private:
-            raise InputError(
-                "the repository is public", where=repository, fix="give --public, or push to another repository"
-            )
-        done = api.create_commit(repository, operations, commit_message="Export of AutoVCoder")
-    except failures as error:
-        raise _push_error(repository, error) from None
-    return str(done.repo_url)
+        shutil.rmtree(out / _WORK, ignore_errors=True)
+        (out / _WORK).mkdir(exist_ok=True)
+        # A new one each time: of a run that was killed, a converter may be alive and still write into the old one.
+        work = Path(tempfile.mkdtemp(dir=out / _WORK))
+        made = work / config["format"]
+        made.mkdir()
+    except OSError as error:
+        raise StoreError("cannot write", where=out, fix=error.strerror or str(error)) from None
+    if adapter is not None and config["format"] == "adapter":
+        facts = _write_adapter(adapter, made, config["base"])
+    elif converter is not None:
+        model = work / "model"
+        facts = _write_model(loaded or _merged(where, adapter, work / "merged"), model)
+        facts |= _write_gguf(model, made, converter, config, out.resolve().name)
+    else:
+        facts = _write_model(loaded or _merged(where, adapter, work / "merged"), made)
+    write_atomic(made / CARD, card)
+    _move_into_place(made, out)
+    return facts
 
 
-def _push_error(repository: str, error: Exception) -> ModelError:
-    said = str(error).strip().splitlines() or [type(error).__name__]
-    return ModelError(
-        f"cannot push to the hub ({said[0]})",
-        where=repository,
-        fix="check the name, the network and the token: set HF_TOKEN or run `hf auth login`",
-    )
-
-
-def _base_elsewhere(where: Path | str, adapter: Path | None, base: str | None) -> str:
-    """By what name others find the adapter's base: a path of this machine would mean nothing to them."""
-    if adapter is None:
+def _check_options(form: Format, adapter: Path | None, base: str | None, of_gguf: object) -> None:
+    if base is not None and form != "adapter":
+        raise InputError("--base is for --format adapter", where=base, fix="leave it out")
+    if of_gguf is not None and form not in ("gguf", "ollama"):
+        raise InputError("--converter and --gguf-type are for --format gguf or ollama", fix="leave them out")
+    if adapter is None and form == "adapter":
         raise InputError("no adapter to export", fix="give the finished round as --adapter")
+
+
+def _check_folders(where: Path | str, out: Path, adapter: Path | None) -> None:
+    """Refuse an adapter as the model, and to write among files that are not an export's."""
+    if isinstance(where, Path) and (where / "adapter_config.json").is_file():
+        raise InputError("this is an adapter", where=where, fix="give its base as --model and this as --adapter")
+    for source in (where, adapter):
+        if isinstance(source, Path) and out.resolve().is_relative_to(source.resolve()):
+            raise InputError("an export cannot be written into what it is made from", where=out, fix="choose another")
+    if not out.is_dir() or (out / STARTED).exists() or (out / MANIFEST).exists():
+        return
+    if any(not path.name.startswith(".") for path in out.iterdir()):
+        raise StoreError("the folder holds other files", where=out, fix="choose a new folder")
+
+
+def _finished(out: Path, config: Mapping[str, Any], inputs: Mapping[str, Path]) -> Manifest | None:
+    """The manifest of the same export, whatever converter made it; None where ``out`` is anything else."""
+    if not (out / MANIFEST).is_file():
+        return None
+    made = read_manifest(out)
+    read = {name: content for name, content in made.inputs.items() if name != "converter"}
+    same = made.stage == _STAGE and made.config == config
+    return made if same and read == {name: hash_input(path) for name, path in inputs.items()} else None
+
+
+def _base_elsewhere(where: Path | str, base: str | None) -> str:
+    """By what name others find the adapter's base: a path of this machine would mean nothing to them."""
     if base is None and not isinstance(where, Path):
         return where
     if base is None:
@@ -154,14 +174,29 @@ def _load(where: Path | str) -> tuple[Any, Any]:
     auto_model: Any = AutoModelForCausalLM
     try:
         with quiet():
-            model, report = auto_model.from_pretrained(where, dtype=torch.bfloat16, output_loading_info=True)
-            tokenizer = AutoTokenizer.from_pretrained(where)
-    except (OSError, ValueError) as error:
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        raise ModelError("cannot load the model", where=where, fix=said[0]) from None
+            # What lacks or does not fit would be filled with random numbers; it is refused below, by its name.
+            model, report = auto_model.from_pretrained(
+                where,
+                dtype=torch.bfloat16,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+                trust_remote_code=False,
+            )
+            tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False)
+    # Whatever the libraries raise while loading (there are dozens of kinds), the model cannot be loaded.
+    except Exception as error:
+        raise ModelError("cannot load the model", where=where, fix=_first_line(error)) from None
+    misfits = sorted(name for name, *_ in report["mismatched_keys"])
+    if misfits:
+        what = "the checkpoint has weights of other shapes than config.json says"
+        raise ModelError(what, where=where, fix=", ".join(misfits[:3]))
     if report["missing_keys"]:
         raise ModelError("the checkpoint lacks weights", where=where, fix=", ".join(sorted(report["missing_keys"])[:3]))
     return model, tokenizer
+
+
+def _first_line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _merged(where: Path | str, adapter: Path | None, folder: Path) -> tuple[Any, Any]:
@@ -170,7 +205,7 @@ def _merged(where: Path | str, adapter: Path | None, folder: Path) -> tuple[Any,
     return _load(folder)
 
 
-def _write_model(loaded: Any, folder: Path) -> dict[str, Any]:
+def _write_model(loaded: tuple[Any, Any], folder: Path) -> dict[str, Any]:
     """A Hugging Face model folder that any server can take as it is."""
     model, tokenizer = loaded
     generation = model.generation_config
@@ -185,7 +220,7 @@ def _write_model(loaded: Any, folder: Path) -> dict[str, Any]:
             model.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
     except ValueError as error:
-        raise ModelError("transformers refuses to save the model", fix=str(error).strip().splitlines()[0]) from None
+        raise ModelError("transformers refuses to save the model", fix=_first_line(error)) from None
     for name in ("config.json", "tokenizer_config.json"):
         _without_code(folder / name)
     return {"parameters": model.num_parameters()}
@@ -205,54 +240,46 @@ def _write_adapter(adapter: Path, folder: Path, base: str) -> dict[str, Any]:
 
     try:
         settings = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+        settings["base_model_name_or_path"] = base
         shutil.copyfile(adapter / "adapter_model.safetensors", folder / "adapter_model.safetensors")
-    except (OSError, ValueError) as error:
-        raise InputError("not a PEFT adapter", where=adapter, fix=str(error)) from None
-    settings["base_model_name_or_path"] = base
+        with safe_open(folder / "adapter_model.safetensors", "pt") as weights:
+            shapes = [weights.get_slice(name).get_shape() for name in weights.keys()]  # noqa: SIM118 (it is no mapping)
+        with quiet():
+            AutoTokenizer.from_pretrained(adapter, trust_remote_code=False).save_pretrained(folder)
+    # As in `_load`.
+    except Exception as error:
+        raise InputError("not a whole PEFT adapter", where=adapter, fix=_first_line(error)) from None
     write_atomic(folder / "adapter_config.json", json.dumps(settings, indent=2, sort_keys=True) + "\n")
-    with quiet():
-        AutoTokenizer.from_pretrained(adapter).save_pretrained(folder)
     _without_code(folder / "tokenizer_config.json")
-    with safe_open(folder / "adapter_model.safetensors", "pt") as weights:
-        shapes = [weights.get_slice(name).get_shape() for name in weights.keys()]  # noqa: SIM118 (it is no mapping)
     return {"parameters": sum(math.prod(shape) for shape in shapes)}
 
 
-def _write_gguf(
-    model: Path, card: str, converter: Path, outtype: OutType, form: Format, facts: dict[str, Any]
-) -> tuple[Path, dict[str, Any]]:
-    """The folder with the GGUF of ``model``, beside that, and the facts with its size."""
+def _write_gguf(model: Path, folder: Path, converter: Path, config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The GGUF of the model folder ``model``, and for Ollama its Modelfile; returns the file's size."""
     from transformers import AutoTokenizer, GenerationConfig
 
-    folder, name = _new_folder(model.with_name("gguf"), card), model.parents[1].resolve().name
-    if form == "ollama":
-        tokenizer = AutoTokenizer.from_pretrained(model)
+    if config["format"] == "ollama":
+        tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
         declared: Any = GenerationConfig.from_pretrained(model).eos_token_id
         ends = declared if isinstance(declared, list) else [declared]
         ids = dict.fromkeys(token for token in [*ends, tokenizer.eos_token_id] if token is not None)
         text = modelfile(tokenizer, [str(tokenizer.convert_ids_to_tokens(token)) for token in ids])
         write_atomic(folder / "Modelfile", text)
-    convert(model, folder / "model.gguf", converter, outtype, name)
-    return folder, facts | {"gguf_bytes": (folder / "model.gguf").stat().st_size}
-
-
-def _new_folder(folder: Path, card: str) -> Path:
-    """The folder with the model card, without what an interrupted run left there."""
-    try:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise StoreError("cannot write", where=folder, fix=error.strerror or str(error)) from None
-    write_atomic(folder / "README.md", card)
-    return folder
+    convert(model, folder / "model.gguf", converter, config["outtype"], name)
+    return {"gguf_bytes": (folder / "model.gguf").stat().st_size}
 
 
 def _move_into_place(made: Path, out: Path) -> None:
     try:
         for path in sorted(made.iterdir(), key=lambda path: (path.name in _LAST, path.name)):
             # Weights come from safetensors as private files; a server may run as somebody else.
-            shutil.copymode(out / STARTED, path)
-            path.replace(out / path.name)
+            for file in (path, *path.rglob("*")):
+                if file.is_file():
+                    shutil.copymode(out / STARTED, file)
+            if path.is_dir():
+                replace_folder(path, out / path.name)
+            else:
+                path.replace(out / path.name)
         shutil.rmtree(out / _WORK)
     except OSError as error:
         raise StoreError("cannot write", where=out, fix=error.strerror or str(error)) from None

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -64,8 +64,9 @@ def convert(model: Path, out: Path, converter: Path, outtype: OutType, name: str
     Raises:
         ToolFailed: the converter does not know such a model, or how its tokenizer cuts text, or broke.
     """
-    tokenizer = json.loads((model / "tokenizer.json").read_text(encoding="utf-8"))
-    command = [sys.executable, "-P", "-m", "finetune.gguf", str(converter), known_cut(tokenizer) or ""]
+    words = model / "tokenizer.json"  # which a tokenizer without a fast form has not
+    cut = known_cut(json.loads(words.read_text(encoding="utf-8"))) if words.is_file() else None
+    command = [sys.executable, "-P", "-m", "finetune.gguf", str(converter), cut or ""]
     done = subprocess.run(
         [*command, str(model.resolve()), f"--outfile={out.resolve()}", f"--outtype={outtype}", f"--model-name={name}"],
         stdin=subprocess.DEVNULL,
@@ -112,6 +113,7 @@ class ChatForm:
         system: (before, after) a system message; None where the template passes it over or refuses it.
         user: the same of the user's; ``answer``: of the model's.
         folds: the system's text goes before the first user's, because the template refuses the role.
+        trims: it strips the spaces around a message, which Ollama's templates cannot.
     """
 
     start: str
@@ -120,12 +122,17 @@ class ChatForm:
     answer: tuple[str, str]
     opening: str
     folds: bool = False
+    trims: bool = False
 
     def render(self, messages: Sequence[Message]) -> str:
         """The prompt for a conversation, as the chat template has it."""
         around = {"system": self.system, "user": self.user, "assistant": self.answer}
-        parts = (f"{form[0]}{message['content']}{form[1]}" for message in messages if (form := around[message["role"]]))
-        return self.start + "".join(parts) + self.opening
+        text = self.start
+        for message in messages:
+            before, after = around[message["role"]] or (None, None)
+            content = message["content"].strip() if self.trims else message["content"]
+            text += f"{before}{content}{after}" if before is not None else ""
+        return text + self.opening
 
     def to_go(self) -> str:
         """The same as a template of Ollama (Go's text/template over ``.Messages``)."""
@@ -147,7 +154,6 @@ def chat_form(tokenizer: Any) -> ChatForm:
     Raises:
         InputError: the template does more than to put fixed texts around messages.
     """
-    from jinja2 import TemplateError
 
     def render(messages: Sequence[Message], *, opening: bool = False) -> str:
         text = tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=opening)
@@ -156,11 +162,12 @@ def chat_form(tokenizer: Any) -> ChatForm:
 
     try:
         form = _find_form(render)
-        for turns in (1, 2, 3):
-            talk = _conversation(turns, system=not form.folds)
-            if form.render(talk) != render(talk, opening=True):
+        if not _is_whole(form, render):
+            form = replace(form, trims=True)
+            if not _is_whole(form, render):
                 raise ValueError
-    except (TemplateError, ValueError, IndexError):
+    # A template is somebody else's program, which may raise anything.
+    except Exception:
         raise InputError(
             "the model's chat template cannot be written for Ollama",
             where=tokenizer.name_or_path,
@@ -178,15 +185,18 @@ def modelfile(tokenizer: Any, ends: Sequence[str]) -> str:
     Raises:
         InputError: the chat template is of no form that can be written for Ollama.
     """
+    note = ""
     if tokenizer.chat_template:
-        template = chat_form(tokenizer).to_go()
+        form = chat_form(tokenizer)
+        template = form.to_go()
+        note = "# The model's own template strips the spaces around a message; this one cannot.\n" if form.trims else ""
     else:
         before, after = plain("\0").replace(SYSTEM, "\0").split("\0")[1:]
         template, ends = "{{ .System }}" + _go(before) + "{{ .Prompt }}" + _go(after), [*ends, "```"]
     stops = "".join(f"PARAMETER stop {_quoted(end)}\n" for end in ends)
     # Ollama's own defaults sample, and punish a word for having occurred before, which RTL cannot do without.
     return (
-        f'FROM ./model.gguf\nTEMPLATE """{template}"""\nSYSTEM """{SYSTEM}"""\n'
+        f'{note}FROM ./model.gguf\nTEMPLATE """{template}"""\nSYSTEM """{SYSTEM}"""\n'
         f"PARAMETER temperature 0\nPARAMETER repeat_penalty 1\n{stops}"
     )
 
@@ -216,18 +226,27 @@ def _find_form(render: Callable[..., str]) -> ChatForm:
     return ChatForm(start, system, (user_start, user_end), (before_answer, answer_end), opening, folds)
 
 
+def _is_whole(form: ChatForm, render: Callable[..., str]) -> bool:
+    """Whether a form is all that the template does, by conversations with what templates are known to look for."""
+    for turns in (1, 2, 3):
+        for edge in ("", " \n"):
+            talk = _conversation(turns, edge, system=not form.folds)
+            if form.render(talk) != render(talk, opening=True):
+                return False
+    return True
+
+
 def _say(role: str, content: str) -> Message:
     return {"role": role, "content": content}
 
 
-def _conversation(turns: int, *, system: bool) -> list[Message]:
-    talk = [_say("system", SYSTEM)] if system else []
+def _conversation(turns: int, edge: str, *, system: bool) -> list[Message]:
+    """Questions and answers; ``edge`` is put around each text."""
+    talk = [_say("system", edge + SYSTEM + edge)] if system else []
     for turn in range(turns):
-        question = f"an adder of {turn} bits\nwith `carry`"
-        talk += [
-            _say("user", question),
-            _say("assistant", f"module a{turn};\nendmodule"),
-        ]
+        question = f"{edge}an adder of {turn} bits\nwith `carry`\n\n<think> not{edge}"
+        answer = f"{edge}<think>\nshort\n</think>\n\nmodule a{turn};\n\nendmodule{edge}"
+        talk += [_say("user", question), _say("assistant", answer)]
     first = talk[0] if system else folded(talk[0]["content"])[0]
     return [first, *talk[1:-1]]
 

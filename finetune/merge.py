@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from autovcoder.store import Manifest, Stage
-from finetune.adapters import check_origin
+from finetune.adapters import check_origin, merge_into
 from finetune.model_card import write_card
 from finetune.trainer import in_bfloat16, load_model, model_input, versions
 
@@ -21,7 +21,7 @@ def merge(model: str, adapter: Path, out: Path) -> Manifest:
 
     Raises:
         StoreError: ``adapter`` is not a finished stage folder, or ``out`` holds another run's work.
-        InputError: the adapter was trained on another model.
+        InputError: the adapter was trained on another model, or is damaged.
     """
     config, inputs = model_input(model)
     inputs["adapter"] = adapter
@@ -29,11 +29,10 @@ def merge(model: str, adapter: Path, out: Path) -> Manifest:
         if stage.manifest:
             return stage.manifest
         check_origin(model, stage.inputs.get("model"), adapter)
-        from peft import PeftModel
         from transformers import AutoTokenizer
 
         base, _ = load_model(model)
-        merged = PeftModel.from_pretrained(base, adapter).merge_and_unload()
+        merged = merge_into(base, str(adapter))
         stage.start()
         in_bfloat16(merged).save_pretrained(out)
         AutoTokenizer.from_pretrained(adapter).save_pretrained(out)

@@ -23,7 +23,7 @@ from autovcoder.models.local import LocalModel
 from autovcoder.overlap import ShingleIndex, shingles, word_ngrams, words
 from autovcoder.prompt import user_text
 from autovcoder.records import Problem, Sampling
-from autovcoder.store import read_records
+from autovcoder.store import read_jsonl, read_records, write_jsonl
 from hdl_sim.extract import answer_complete, extract_code
 from hdl_sim.simulator import Simulator, simulate_many
 from hdl_sim.statement import stated_interface
@@ -71,10 +71,10 @@ class Measured:
 class PassRate:
     """The problems of a validation, and their measurement.
 
-    Problems whose own reference does not pass here are left out: no answer to them says anything.
+    Problems whose own reference does not pass here are left out with a warning: no answer to them says anything.
 
     Attributes:
-        problems: those that are asked.
+        problems: those that are asked. ``left_out``: the ids of the others that were drawn.
 
     Raises:
         InputError: the file cannot be read, or no problem of it can be used.
@@ -92,13 +92,39 @@ class PassRate:
             raise InputError("no problems to validate with", where=settings.problems, fix="give a problems.jsonl")
         # Now, and not a hundred steps later, it shows that there is no simulator or that a testbench is broken.
         checks = simulate_many(simulator, [(problem.reference, problem.bench) for problem in drawn])
-        self.problems = tuple(
-            problem
+        self._drawn = drawn
+        self._ask(
+            problem.id
             for problem, verdict in zip(drawn, checks, strict=True)
             if verdict.passed or problem.reference is None
         )
         if not self.problems:
             raise InputError("none of the problems to validate with can be passed", where=settings.problems)
+        if self.left_out:
+            warnings.warn(
+                f"{len(self.left_out)} of {len(drawn)} validation problems are left out, since their own references do "
+                f"not pass here: {_some(self.left_out)}",
+                stacklevel=2,
+            )
+
+    def _ask(self, ids: Iterable[str]) -> None:
+        asked = set(ids)
+        self.problems = tuple(problem for problem in self._drawn if problem.id in asked)
+        self.left_out = tuple(problem.id for problem in self._drawn if problem.id not in asked)
+        self._too_long: set[int] = set()
+
+    def keep(self, file: Path) -> None:
+        """Ask the problems named in ``file``, or write there which are asked: rates of one training are of one set.
+
+        Another simulator, or a time-out on a busy machine, might have a resumed training ask others.
+
+        Raises:
+            StoreError: it cannot be written. InputError: it cannot be read.
+        """
+        if file.exists():
+            self._ask(row["id"] for row in read_jsonl(file))
+        else:
+            write_jsonl(file, [{"id": problem.id} for problem in self.problems])
 
     def copies(self, texts: Iterable[str]) -> tuple[str, ...]:
         """The ids of the problems whose words stand in ``texts``, the training data, with a warning if there are any.
@@ -120,7 +146,7 @@ class PassRate:
         if ids:
             warnings.warn(
                 f"{len(ids)} of {len(self.problems)} validation problems are in the training data, so their pass rate "
-                f"says nothing about new problems: {', '.join(ids[:3])}{', ...' if len(ids) > 3 else ''}",
+                f"says nothing about new problems: {_some(ids)}",
                 stacklevel=2,
             )
         return ids
@@ -134,7 +160,7 @@ class PassRate:
         start = time.monotonic()
         with same_random_streams():
             asked = LocalModel.from_loaded(model, self._tokenizer, "the model in training")
-            answers = _ask(asked, self.problems, Sampling(max_new_tokens=self.settings.max_new_tokens))
+            answers = self._answers(asked)
         jobs = [
             (extract_code(raw, header=problem.interface), problem.bench)
             for problem, raw in zip(self.problems, answers, strict=True)
@@ -147,6 +173,24 @@ class PassRate:
             seconds=round(time.monotonic() - start, 1),
         )
 
+    def _answers(self, model: LocalModel) -> list[str]:
+        """One answer to each problem; to one that is longer than the model's context, an empty one."""
+        sampling = Sampling(max_new_tokens=self.settings.max_new_tokens)
+        fitting = [number for number in range(len(self.problems)) if number not in self._too_long]
+        answers = [""] * len(self.problems)
+        try:
+            found = _complete(model, [self.problems[number] for number in fitting], sampling)
+            for number, answer in zip(fitting, found, strict=True):
+                answers[number] = answer
+        except ContextTooLong:
+            # Asked one by one this once: from now on it is known which do not fit.
+            for number in fitting:
+                try:
+                    [answers[number]] = _complete(model, [self.problems[number]], sampling)
+                except ContextTooLong:
+                    self._too_long.add(number)
+        return answers
+
 
 def _draw(problems: list[Problem], settings: ValidationSettings) -> list[Problem]:
     """At most ``limit`` of the problems, in the file's order."""
@@ -156,20 +200,20 @@ def _draw(problems: list[Problem], settings: ValidationSettings) -> list[Problem
     return [problems[number] for number in sorted(chosen)]
 
 
-def _ask(model: LocalModel, problems: Sequence[Problem], sampling: Sampling) -> list[str]:
-    """One answer to each problem; to one that is longer than the model's context, an empty one."""
+def _some(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:3]) + (", ..." if len(ids) > 3 else "")
+
+
+def _complete(model: LocalModel, problems: Sequence[Problem], sampling: Sampling) -> list[str]:
+    if not problems:
+        return []
     stated = [stated_interface(problem.spec, problem.interface) for problem in problems]
-    try:
-        answers = model.complete(
-            [user_text(problem.spec, problem.interface) for problem in problems],
-            sampling,
-            starts=[one.start for one in stated],
-            stop=lambda number, text: answer_complete(text, stated[number].name),
-        )
-    except ContextTooLong:
-        if len(problems) == 1:
-            return [""]
-        return [answer for problem in problems for answer in _ask(model, [problem], sampling)]
+    answers = model.complete(
+        [user_text(problem.spec, problem.interface) for problem in problems],
+        sampling,
+        starts=[one.start for one in stated],
+        stop=lambda number, text: answer_complete(text, stated[number].name),
+    )
     return [answer for [answer] in answers]
 
 

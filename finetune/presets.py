@@ -14,9 +14,11 @@ from typing import Any
 
 from pydantic import Field
 
-from autovcoder.config import Settings, load_settings
+from autovcoder.config import Settings, load_settings, merged
 from autovcoder.errors import ConfigError
 from finetune.round_settings import RoundSettings
+
+_ROWS = "per_device_train_batch_size"
 
 
 class Preset(Settings):
@@ -73,12 +75,11 @@ def round_settings(
         ConfigError: the file cannot be read, or has an unknown key or a value of the wrong type.
     """
     given = load_settings(RoundSettings, config, flags)
-    return RoundSettings.model_validate(_over(section, given.model_dump(exclude_unset=True)))
-
-
-def _over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        old = merged.get(key)
-        merged[key] = _over(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return merged
+    own = given.model_dump(exclude_unset=True)
+    base = dict(section)
+    # A batch is of so many rows or of so many tokens: whoever sets one means not the preset's other.
+    if own.get("tokens_per_batch"):
+        base["sft"] = {key: value for key, value in base.get("sft", {}).items() if key != _ROWS}
+    elif _ROWS in own.get("sft", {}):
+        base.pop("tokens_per_batch", None)
+    return RoundSettings.model_validate(merged(base, own))

@@ -18,7 +18,16 @@ from autovcoder.config import Settings
 from autovcoder.errors import ConfigError, InputError
 from autovcoder.store import DROPPED, Manifest, Stage, read_jsonl, read_manifest, replace_folder
 from finetune.tokenizer import END, train_tokenizer
-from finetune.trainer import CHECKPOINTS, checked, common_arguments, drop_checkpoints, in_bfloat16, train, versions
+from finetune.trainer import (
+    CHECKPOINTS,
+    checked,
+    common_arguments,
+    finish,
+    in_bfloat16,
+    take_back_checkpoints,
+    train,
+    versions,
+)
 
 _LENGTH_STEP = 64
 _DECIDED = {
@@ -50,8 +59,8 @@ class PretrainSettings(Settings):
     seed: int = 0
     vocabulary: PositiveInt = 2048
     width: PositiveInt = 256
-    layers: int = Field(default=8, ge=2)
-    heads: PositiveInt = 8
+    layers: int = Field(default=6, ge=2)
+    heads: PositiveInt = 4
     feed_forward: PositiveInt = 688
     context: PositiveInt = 2048
     long_share: float = Field(default=0.05, ge=0, le=1)
@@ -95,18 +104,12 @@ def pretrain(texts: Path, out: Path, settings: PretrainSettings) -> Manifest:
         out, "finetune.pretrain", config=settings.model_dump(), inputs={"texts": texts}, seed=settings.seed,
         versions=versions(),
     ) as stage:  # fmt: skip
+        take_back_checkpoints(stage)
         if stage.manifest:
             return stage.manifest
-        from transformers import AutoTokenizer, PrinterCallback, Trainer, TrainingArguments
+        from transformers import AutoTokenizer
 
-        from finetune.muon import MuonWithAdamW
-
-        for key in _DECIDED.keys() & settings.trainer:
-            raise ConfigError("this is not for you to set", where=f"trainer.{key}", fix=_DECIDED[key])
-        common = common_arguments(
-            out, seed=settings.seed, epochs=settings.epochs, learning_rate=settings.learning_rate, batch=1
-        )
-        arguments = checked(TrainingArguments, "trainer", common | settings.trainer)
+        arguments = _arguments(out, settings)
         saved = out / CHECKPOINTS / "tokenizer"
         tokenizer = AutoTokenizer.from_pretrained(saved) if saved.is_dir() else _new_tokenizer(texts, settings)
         sequences, long = tokenized(read_jsonl(texts / "base.jsonl"), tokenizer, settings)
@@ -123,26 +126,44 @@ def pretrain(texts: Path, out: Path, settings: PretrainSettings) -> Manifest:
             tokenizer.save_pretrained(saved.with_suffix(".partial"))
             replace_folder(saved.with_suffix(".partial"), saved)
         model = _new_model(tokenizer, settings)
-        optimizer = MuonWithAdamW(
-            model,
-            learning_rate=settings.learning_rate,
-            adam_learning_rate=settings.adam_learning_rate,
-            weight_decay=settings.weight_decay,
-        )
-        trainer = Trainer(
-            model=model,
-            args=arguments,
-            train_dataset=batches,
-            data_collator=lambda rows: collate(rows, tokenizer.pad_token_id),
-            optimizers=(optimizer, None),
-        )
-        trainer.remove_callback(PrinterCallback)  # it writes to stdout
-        facts = train(trainer)
+        facts = train(_trainer(model, arguments, batches, tokenizer.pad_token_id, settings))
         in_bfloat16(model).save_pretrained(out)
         AutoTokenizer.from_pretrained(saved).save_pretrained(out)
-        drop_checkpoints(out)
         tokens = sum(len(row) for batch in batches for row in batch["rows"])
-        return stage.finish(parameters=model.num_parameters(), tokens=tokens, **facts)
+        return finish(stage, parameters=model.num_parameters(), tokens=tokens, **facts)
+
+
+def _arguments(out: Path, settings: PretrainSettings) -> Any:
+    from transformers import TrainingArguments
+
+    for key in _DECIDED.keys() & settings.trainer:
+        raise ConfigError("this is not for you to set", where=f"trainer.{key}", fix=_DECIDED[key])
+    common = common_arguments(
+        out, seed=settings.seed, epochs=settings.epochs, learning_rate=settings.learning_rate, batch=1
+    )
+    return checked(TrainingArguments, "trainer", common | settings.trainer)
+
+
+def _trainer(model: Any, arguments: Any, batches: list[dict[str, Any]], pad: int, settings: PretrainSettings) -> Any:
+    from transformers import PrinterCallback, Trainer
+
+    from finetune.muon import MuonWithAdamW
+
+    optimizer = MuonWithAdamW(
+        model,
+        learning_rate=settings.learning_rate,
+        adam_learning_rate=settings.adam_learning_rate,
+        weight_decay=settings.weight_decay,
+    )
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=batches,
+        data_collator=lambda rows: collate(rows, pad),
+        optimizers=(optimizer, None),
+    )
+    trainer.remove_callback(PrinterCallback)  # it writes to stdout
+    return trainer
 
 
 def tokenized(

@@ -7,7 +7,10 @@ ends with an error, the launcher ends those that wait for it.
 from __future__ import annotations
 
 import os
-from typing import TypeVar
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from autovcoder.errors import ConfigError
 
 T = TypeVar("T")
 
@@ -17,14 +20,34 @@ def is_main() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
+def join_group(timeout: Any = None, backend: Any = None) -> None:
+    """Make the process group, where there are several processes. It stays: what the trainer sets later has no effect.
+
+    Args:
+        timeout: how long the processes wait for the first one, in seconds; what is no number is the trainer's own
+            default, half an hour. ``backend``: None takes what suits the devices.
+
+    Raises:
+        ConfigError: the backend is not there.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return
+    import torch
+    from accelerate import PartialState  # type: ignore[import-untyped]
+
+    wait = timedelta(seconds=timeout if isinstance(timeout, int) else 1800)
+    try:
+        PartialState(cpu=not torch.cuda.is_available(), timeout=wait, backend=backend)
+    except ValueError as error:
+        raise ConfigError("the processes cannot join", where="sft.ddp_backend", fix=str(error)) from None
+
+
 def from_main(value: T) -> T:
     """The first process's ``value``, in every process, which all wait for it here. It is pickled on its way."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return value
-    import torch
-    from accelerate import PartialState  # type: ignore[import-untyped]
     from accelerate.utils import broadcast_object_list  # type: ignore[import-untyped]
 
-    PartialState(cpu=not torch.cuda.is_available())  # the process group, as the trainer will make it
+    join_group()
     shared: list[T] = broadcast_object_list([value])
     return shared[0]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from autovcoder.errors import InputError
-from autovcoder.store import hash_input
+from autovcoder.store import hash_input, read_manifest, sha256_file
 
 _Z = 1.959964  # of the normal distribution, for 95 %
 
@@ -46,36 +46,43 @@ def wilson(passed: int, count: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def evaluation_table(folder: Path, evaluation: Path) -> list[str]:
-    """The pass rates of a run of ``autovcoder eval run`` with the model in ``folder``, as Markdown.
+def evaluation_table(model: Path | str, evaluation: Path) -> list[str]:
+    """The pass rates of a finished run of ``autovcoder eval run`` with ``model``, as Markdown.
+
+    Args:
+        model: the folder whose weights answered, which the run knows by their hash; or a hub's id.
 
     Raises:
-        InputError: there is no whole report in ``evaluation``, or it is of other weights.
+        StoreError: the run is not finished. InputError: its report was changed, or is of another model.
     """
-    path = Path(evaluation) / "report.json"
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-        source = report["source"]
-        if "weights" in source and source["weights"] != hash_input(folder):
-            raise InputError("the report is of another model", where=path, fix=f"evaluate {folder}")
-        table = [
-            f"| {which} | {report[key]['overall']['problems']} | {kind} pass@{plain(k)} | {rate['value']:.3f} "
-            f"| {rate['low']:.3f} to {rate['high']:.3f} |"
-            for key, which in (("raw", "all"), ("passable", "those that can be passed"))
-            for kind in ("function", "syntax")
-            for k, rate in report[key]["overall"][kind].items()
-        ]
-        asked = f"{plain(report['suite'])} (sha256 `{plain(report['suite_hash'])}`)"
-        how = listed({key: value for key, value in source.items() if key not in ("model", "weights")})
-        by = plain(report["simulator"])
-    except OSError as error:
-        raise InputError("cannot read the report", where=path, fix=error.strerror or str(error)) from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError("not a report of `autovcoder eval run`", where=path, fix=f"{error!r}") from None
+    made, path = read_manifest(evaluation), Path(evaluation) / "report.json"
+    if made.stage != "eval.run" or made.sha256.get(path.name) != sha256_file(path):
+        raise InputError("not the report that `autovcoder eval run` wrote", where=path, fix="evaluate the model anew")
+    report = json.loads(path.read_text(encoding="utf-8"))
+    source = report["source"]
+    if isinstance(model, Path):
+        is_this = source.get("weights") == hash_input(model)
+    else:
+        is_this = source.get("model") == model and not {"weights", "endpoint"} & set(source)
+    if not is_this:
+        raise InputError("the evaluation is of another model", where=path, fix=f"evaluate {model} on this machine")
+    if report["waiting"] is not None:
+        raise InputError("the evaluation is not finished", where=path, fix="run it again")
+    table = [
+        f"| {which} | {report[key]['overall']['problems']} | {kind} pass@{plain(k)} | {rate['value']:.3f} "
+        f"| {rate['low']:.3f} to {rate['high']:.3f} |"
+        for key, which in (("raw", "all"), ("passable", "those that can be passed"))
+        for kind in ("function", "syntax")
+        for k, rate in report[key]["overall"][kind].items()
+    ]
+    suite = f"{plain(report['suite'])} (sha256 `{plain(report['suite_hash'])}`)"
+    how = listed({key: value for key, value in source.items() if key not in ("model", "weights")})
+    rule = "each problem's own rule" if report["rule"] == "ours" else f"the {plain(report['rule'])} rule"
     return [
         "## Measured",
         "",
-        f"{asked}, decided by simulation with {by}; {how}. Intervals are bootstrapped over the problems.",
+        f"{suite}, decided by simulation with {plain(report['simulator'])} and {rule}; {how}. Intervals are "
+        "bootstrapped over the problems.",
         "",
         "| problems | count | score | value | 95 % interval |",
         "|---|---|---|---|---|",
@@ -100,5 +107,8 @@ def _value(value: Any) -> str:
 
 
 def plain(text: Any) -> str:
-    """One line that neither ends a table's cell nor opens a link, a tag or code."""
+    """One line that neither ends a table's cell nor opens a tag, code or a link with a text of its own.
+
+    Its looks may change (``_so_``), and a bare address becomes a link, as anywhere on the hub.
+    """
     return re.sub(r"([|\[\]<>`*\\])", r"\\\1", " ".join(str(text).split()))

@@ -46,7 +46,8 @@ class Task:
         stated: what the prompt states of the interface; its ``start`` opens the answer of a model that answers with
             code.
         module: the name of the module that the bench instantiates; ``ports``: those of the reference.
-        baseline: the largest share of samples, below 1, in which outputs that are undriven, always 0 or always 1
+        samples: how many samples a whole run of the bench takes; None where it counts none.
+        baseline: the largest share of ``samples``, below 1, in which outputs that are undriven, always 0 or always 1
             match; None where that could not be measured, and then matching samples earn nothing.
     """
 
@@ -56,6 +57,7 @@ class Task:
     module: str
     ports: tuple[Port, ...]
     bench: Bench
+    samples: int | None
     baseline: float | None
 
     def code_of(self, answer: str) -> str | None:
@@ -81,7 +83,8 @@ def reward(task: Task, code: str | None, verdict: Verdict) -> Reward:
     - ``pass``: it passed.
     - ``ports``: it ran on the bench and has the ports of the reference, in name, direction and width. Matching samples
       add up to ``MATCHING``: see `matching`.
-    - ``elaborates``: the front end finds no error in it, but its ports are others.
+    - ``elaborates``: the front end finds no error in it, but its ports are others, or the bench cannot run it: its
+      module has another name, or the simulator does not know something in it.
     - ``parses``: its meaning has an error, such as an undeclared name or a missing module.
     - ``code``: its form has an error.
     - ``nothing``: no code, or code that is refused, does not come to an end or breaks while it runs.
@@ -105,14 +108,22 @@ def reward(task: Task, code: str | None, verdict: Verdict) -> Reward:
 def matching(task: Task, verdict: Verdict) -> float:
     """The square of the share of samples that match, from the task's baseline (0) to all of them (1).
 
-    Below the baseline it is 0, so a constant output earns nothing by it, and near it almost nothing. Samples that the
-    bench should have taken and did not count as mismatches.
+    Below the baseline it is 0, so a constant output earns nothing by it, and near it almost nothing.
     """
-    if task.baseline is None or verdict.status != "mismatch" or verdict.mismatches is None or not verdict.samples:
+    share = matched(verdict, task.samples)
+    if share is None or task.baseline is None or not task.baseline < share < 1:
         return 0.0
-    of = max(verdict.samples, task.bench.pass_rule.expected_samples or 0)
-    share = (verdict.samples - verdict.mismatches) / of
-    return max(0.0, (share - task.baseline) / (1 - task.baseline)) ** 2 if share < 1 else 0.0
+    return ((share - task.baseline) / (1 - task.baseline)) ** 2
+
+
+def matched(verdict: Verdict, samples: int | None) -> float | None:
+    """The share of ``samples`` that match, from 0 to 1; None where the bench counted none.
+
+    Samples that the bench should have taken and did not count as mismatches, for a constant as for any other design.
+    """
+    if verdict.status != "mismatch" or verdict.mismatches is None or not verdict.samples or not samples:
+        return None
+    return max(0, verdict.samples - verdict.mismatches) / max(verdict.samples, samples)
 
 
 class SimulatedReward:

@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from autovcoder.errors import InputError
-from autovcoder.records import Bench, Verdict, VerifiedPair
+from autovcoder.records import Bench, VerifiedPair
 from autovcoder.store import read_records
-from finetune.rewards import LIMITS, Task
+from finetune.rewards import LIMITS, Task, matched
 from hdl_sim.connections import connections
 from hdl_sim.simulator import Simulator, in_parallel
-from hdl_sim.slang import Module, read_source
+from hdl_sim.slang import Module, module_nodes, parse, read_source
 from hdl_sim.statement import stated_interface
+from hdl_sim.tokens import plain_lines
 
 Drop = Callable[[str, str], None]
 """Told the id of a pair that is left out, and the reason."""
+_DECLARING = ("PortDeclaration", "DataDeclaration", "NetDeclaration")
+_KEPT = ("FunctionDeclaration", "ParameterDeclarationStatement", "TypedefDeclaration", "PackageImportDeclaration")
+"""What of a module's body belongs to its interface, or may: kinds of syntax."""
 
 
 def read_tasks(path: Path, seed: int, limit: int, simulator: Simulator, drop: Drop) -> list[Task]:
@@ -51,22 +56,50 @@ def read_tasks(path: Path, seed: int, limit: int, simulator: Simulator, drop: Dr
     return tasks
 
 
-def constant_designs(module: Module) -> list[str]:
-    """Designs with the interface of ``module``, parameters included: outputs undriven, always 0, and always 1.
+def constant_designs(code: str, name: str) -> list[str]:
+    """``code`` with the module ``name`` emptied: its outputs undriven, always 0, and always 1.
 
-    They need not compile: a header may be of a form that this does not know.
+    What its interface is made of (header, declarations, functions that widths may call) stays as it is written; what
+    drives anything goes, initial values included. They need not compile. There is none where there is no such module,
+    or macros hold what has to go.
     """
+    code = plain_lines(code)
+    module = read_source(code).module(name)
+    if module is None:
+        return []
+    tree = parse(code)  # its nodes are good only as long as it is there
+    node = next(one for one in module_nodes(tree) if one.header.name.valueText == name)
+    end = node.endmodule.location
+    cuts = [(one.sourceRange.start, one.sourceRange.end) for one in _driving(node)]
+    if any(place.buffer != node.header.moduleKeyword.location.buffer for cut in (*cuts, (end,)) for place in cut):
+        return []
+    outputs = [port.name for port in module.ports if port.direction == "output"]
     # An escaped name ends with a space.
-    names = {port.name: port.name if re.fullmatch(r"\w+", port.name) else f"\\{port.name} " for port in module.ports}
-    outputs = [names[port.name] for port in module.ports if port.direction == "output"]
-    if re.search(r"\b(?:input|output)\b", module.header):
-        header = re.sub(r"\breg\b", "", module.header)
-    else:  # the ports are declared behind the header
-        widths = ((port, f"[{(port.width or 1) - 1}:0]") for port in module.ports)
-        listed = ", ".join(f"{port.direction} {width} {names[port.name]}" for port, width in widths)
-        header = f"module {module.name} ({listed});"
-    bodies = ["", *("".join(f"assign {name} = {value};\n" for name in outputs) for value in ("0", "-1"))]
-    return [f"{header}\n{body}endmodule\n" for body in bodies]
+    names = [one if re.fullmatch(r"\w+", one) else f"\\{one} " for one in outputs]
+    bodies = ["", *("".join(f"assign {one} = {value};\n" for one in names) for value in ("0", "-1"))]
+    return [_edited(code, [(start.offset, stop.offset) for start, stop in cuts], end.offset, body) for body in bodies]
+
+
+def _driving(module: Any) -> Iterator[Any]:
+    """The parts of a module's syntax that give a value to anything."""
+    declaring = [port for port in getattr(module.header.ports, "ports", ()) if hasattr(port, "declarator")]
+    for member in module.members:
+        if member.kind.name in _DECLARING:
+            declaring.append(member)
+        elif member.kind.name not in _KEPT:
+            yield member
+    for one in declaring:
+        for declarator in [one.declarator] if hasattr(one, "declarator") else one.declarators:
+            if getattr(declarator, "initializer", None) is not None:
+                yield declarator.initializer
+
+
+def _edited(code: str, cuts: Sequence[tuple[int, int]], at: int, added: str) -> str:
+    """``code`` without the ``cuts``, and with ``added`` at ``at``, all in bytes of UTF-8."""
+    text = code.encode()
+    for start, stop, new in sorted([*((*cut, b"") for cut in cuts), (at, at, added.encode())], reverse=True):
+        text = text[:start] + new + text[stop:]
+    return text.decode()
 
 
 def _task(pair: VerifiedPair, simulator: Simulator) -> Task | str:
@@ -76,12 +109,19 @@ def _task(pair: VerifiedPair, simulator: Simulator) -> Task | str:
     if module is None:
         return "its testbench instantiates no module of its design"
     try:
-        verdicts = [simulator.run(design, draft.testbench, LIMITS) for design in constant_designs(module)]
+        constants = constant_designs(draft.code, module.name)
+        verdicts = [simulator.run(design, draft.testbench, LIMITS) for design in constants]
+        samples = draft.testbench.pass_rule.expected_samples
+        if samples is None:
+            samples = simulator.run(draft.code, draft.testbench, LIMITS).samples
     except InputError as error:
         return f"its testbench cannot be used: {error.what}"
     if any(verdict.passed for verdict in verdicts):
         # A comparison by != never fails on x: a module with nothing in it would earn the top.
         return "a design whose outputs are undriven or constant passes its testbench"
+    if not verdicts or any(verdict.stage != "simulate" for verdict in verdicts):
+        return "its testbench could not be tried with outputs that are undriven or constant"
+    shares = [share for verdict in verdicts if (share := matched(verdict, samples)) is not None]
     return Task(
         id=draft.id,
         prompt=draft.problem,
@@ -89,7 +129,8 @@ def _task(pair: VerifiedPair, simulator: Simulator) -> Task | str:
         module=module.name,
         ports=module.ports,
         bench=draft.testbench,
-        baseline=max((share for verdict in verdicts if (share := _share(verdict)) is not None), default=None),
+        samples=samples,
+        baseline=max(shares, default=None),
     )
 
 
@@ -98,10 +139,3 @@ def _top(code: str, bench: Bench) -> Module | None:
     source = read_source(code)
     wanted = [bench.top] if bench.kind == "cocotb" else [one.module for one in connections(bench.sources.values())]
     return next((module for name in wanted if (module := source.module(name)) and module.ports), None)
-
-
-def _share(verdict: Verdict) -> float | None:
-    """Of the samples that match; None where the bench counts none."""
-    if verdict.status != "mismatch" or verdict.mismatches is None or not verdict.samples:
-        return None
-    return (verdict.samples - verdict.mismatches) / verdict.samples

@@ -10,13 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autovcoder.models.local import Row, row_seed
+from autovcoder.models.local import CHECK_EVERY, Row, row_seed
 from autovcoder.models.transformers_engine import TransformersEngine
 from autovcoder.records import Sampling
 from finetune.rewards import Task
-
-TOGETHER = 64
-"""Answers generated at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +22,7 @@ class Answer:
 
     Attributes:
         prompt: token ids of the prompt and of what the answer was made to start with: nothing of it is learned.
-        tokens: those that the model chose, at least one; the last one is an end token where it chose to end.
+        tokens: those that the model chose, at least one; the last one is the end token by which it ended, if it did.
         logprobs: of ``tokens``, where whoever sampled them told.
         text: the whole answer, its start included.
     """
@@ -36,7 +33,7 @@ class Answer:
     logprobs: tuple[float | None, ...] | None = None
 
 
-class Sampler:
+class AnswerSampler:
     """Asks a model that is in memory for answers to tasks.
 
     Args:
@@ -46,7 +43,6 @@ class Sampler:
 
     def __init__(self, model: Any, tokenizer: Any, sampling: Sampling) -> None:
         self._engine = TransformersEngine(model, tokenizer)
-        self._end = int(tokenizer.eos_token_id)
         self._sampling = sampling
 
     def fits(self, task: Task) -> bool:
@@ -60,17 +56,20 @@ class Sampler:
         The same model, seed and task give the same answers, whatever else is asked beside it.
         """
         rows = self._rows(tasks, seed)
-        most = self._sampling.max_new_tokens
         # Rows of like length together, so that little is padded.
         order = sorted(rows, key=lambda row: len(row.tokens))
         made: dict[int, list[int]] = {}
-        for at in range(0, len(order), TOGETHER):
-            batch = order[at : at + TOGETHER]
+        for at in range(0, len(order), self._engine.batch_size):
+            batch = order[at : at + self._engine.batch_size]
             chosen = self._engine.generate(
-                batch, most, self._sampling, lambda row, tokens: self._complete(tasks[row.prompt], row, tokens)
+                batch,
+                self._sampling.max_new_tokens,
+                self._sampling,
+                lambda row, tokens: self._complete(tasks[row.prompt], row, tokens),
+                keep_end=True,
             )
             made.update({row.prompt: tokens for row, tokens in zip(batch, chosen, strict=True)})
-        return [self._answer(tasks[row.prompt], row, self._with_end(tasks[row.prompt], row, made)) for row in rows]
+        return [self._answer(tasks[row.prompt], row, made[row.prompt]) for row in rows]
 
     def sample_by_vllm(self, tasks: Sequence[Task], seed: int, vllm: Any, repeated: int) -> list[Answer]:
         """As `sample`, by trl's ``VLLMGeneration``, which has seeds of its own; each task comes ``repeated`` times."""
@@ -78,10 +77,14 @@ class Sampler:
         _, chosen, logprobs, _ = vllm.generate(
             prompts=[list(row.tokens) for row in rows], images=None, num_generations=repeated
         )
-        return [
-            self._answer(tasks[row.prompt], row, list(tokens), [token[0] for token in told])
-            for row, tokens, told in zip(rows, chosen, logprobs, strict=True)
-        ]
+        answers = []
+        for row, tokens, told in zip(rows, chosen, logprobs, strict=True):
+            task = tasks[row.prompt]
+            # vLLM goes on behind a complete answer, so that the whole need not be complete any more.
+            asked = range(CHECK_EVERY, len(tokens), CHECK_EVERY)
+            stop = next((at for at in asked if self._complete(task, row, tokens[:at])), len(tokens))
+            answers.append(self._answer(task, row, tokens[:stop], [token[0] for token in told[:stop]]))
+        return answers
 
     def _rows(self, tasks: Sequence[Task], seed: int) -> list[Row]:
         """One row a task; its ``prompt`` is the place in ``tasks``, its ``index`` counts the times that it came."""
@@ -100,20 +103,12 @@ class Sampler:
     def _start(self, task: Task) -> str:
         return task.stated.start if self._engine.answers_with_code else ""
 
-    def _with_end(self, task: Task, row: Row, made: Mapping[int, list[int]]) -> list[int]:
-        """The tokens with the end token, which the engine leaves out although the model chose it."""
-        tokens = made[row.prompt]
-        ended = len(tokens) < self._sampling.max_new_tokens and not self._complete(task, row, tokens)
-        return [*tokens, self._end] if ended else tokens
-
     def _answer(
         self, task: Task, row: Row, tokens: Sequence[int], logprobs: Sequence[float | None] | None = None
     ) -> Answer:
-        """The answer up to the first token that completes it."""
-        end = len(tokens)
-        if self._complete(task, row, tokens):
-            while end > 1 and self._complete(task, row, tokens[: end - 1]):
-                end -= 1
+        """The answer up to the first token that completes it; earlier ones were looked at on the way."""
+        last = range(max(1, len(tokens) - CHECK_EVERY), len(tokens))
+        end = next((at for at in last if self._complete(task, row, tokens[:at])), len(tokens))
         told = None if logprobs is None else tuple(logprobs[:end])
         return Answer(row.tokens, tuple(tokens[:end]), self._text(task, row, tokens[:end]), told)
 
@@ -122,6 +117,8 @@ class Sampler:
 
     def _text(self, task: Task, row: Row, tokens: Sequence[int]) -> str:
         begun = row.tokens[len(row.tokens) - row.begun :]
+        if tokens and tokens[-1] in self._engine.ends:
+            tokens = tokens[:-1]  # not every tokenizer knows it as a special one
         # The start as it was given: a tokenizer need not give back what it read.
         return self._start(task) + self._engine.decode([*begun, *tokens])[len(self._engine.decode(begun)) :]
 
@@ -142,7 +139,7 @@ class Rollouts:
     def __call__(self, prompts: Sequence[str], trainer: Any) -> dict[str, Any]:
         """Token ids of prompts and completions, and the whole answers' texts as the column ``answer``."""
         tasks = [self._tasks[prompt] for prompt in prompts]
-        sampler = Sampler(trainer.accelerator.unwrap_model(trainer.model), self._tokenizer, self._sampling)
+        sampler = AnswerSampler(trainer.accelerator.unwrap_model(trainer.model), self._tokenizer, self._sampling)
         if trainer.use_vllm:
             answers = sampler.sample_by_vllm(tasks, 0, trainer.vllm_generation, trainer.num_generations)
         else:

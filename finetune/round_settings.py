@@ -6,6 +6,7 @@ transformers, key by key: what these do not know is an error, and so is what wou
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from autovcoder.config import Settings
 from autovcoder.errors import ConfigError
 from finetune.context import ContextSettings
 from finetune.pass_rate import ValidationSettings
-from finetune.trainer import checked, sft_defaults
+from finetune.trainer import checked, quantization, sft_defaults
 from finetune.validation import validation_arguments
 
 LORA_DEFAULTS: dict[str, Any] = {
@@ -32,6 +33,14 @@ DECIDED = {
     "remove_unused_columns": "rows are made here",
     "dataset_kwargs": "rows are made here",
     "dataset_text_field": "rows are made here",
+    "dataset_num_proc": "rows are made here",
+    "length_column_name": "rows are made here",
+    "label_names": "rows are made here",
+    "eos_token": "the tokenizer's own is used",
+    "pad_token": "the tokenizer's own is used",
+    "resume_from_checkpoint": "a training goes on from its own last checkpoint",
+    "auto_find_batch_size": "a resumed training would not know the batch size that was found",
+    "push_to_hub": "nothing is published by a training; see autovcoder finetune export",
     "shuffle_dataset": "rows are shuffled anew each epoch",
     "packing": "set packing, beside sft: auto, on or off",
     "packing_strategy": "set packing, beside sft: auto, on or off",
@@ -65,7 +74,7 @@ class RoundSettings(Settings):
 
     seed: int = 0
     prefix: str = ""
-    limit: int | None = None
+    limit: PositiveInt | None = None
     packing: Literal["auto", "on", "off"] = "auto"
     tokens_per_batch: PositiveInt | None = None
     lora: dict[str, Any] = Field(default_factory=dict)
@@ -112,3 +121,32 @@ def sft_config(settings: RoundSettings, out: Path) -> Any:
     if settings.packing == "on" and values["max_length"] is None:
         raise ConfigError("packing needs a length to fill", where="sft.max_length", fix="set it, or packing: off")
     return checked(SFTConfig, "sft", values)
+
+
+def loading_options(settings: RoundSettings, sft: Any, below: str | None) -> Mapping[str, Any]:
+    """How the model is loaded: ``sft.model_init_kwargs``, and the quantization.
+
+    Args:
+        sft: of `sft_config`. ``below``: the adapter that is merged into the model, or None.
+
+    Raises:
+        ConfigError: something of it cannot be. ToolMissing: quantization cannot be done here.
+    """
+    options = {} if sft.model_init_kwargs is None else sft.model_init_kwargs
+    if not isinstance(options, dict):
+        raise ConfigError("expected a mapping of names to values", where="sft.model_init_kwargs", fix="{dtype: ...}")
+    if options.get("trust_remote_code"):
+        raise ConfigError(
+            "this is not for you to set",
+            where="sft.model_init_kwargs.trust_remote_code",
+            fix=DECIDED["trust_remote_code"],
+        )
+    bits = quantization(settings.quantization)
+    if bits is None:
+        return options
+    if below:
+        fix = "merge it first: autovcoder finetune merge"
+        raise ConfigError("an adapter cannot be merged into a quantized model", where="quantization", fix=fix)
+    from accelerate import PartialState  # type: ignore[import-untyped]
+
+    return {**options, "quantization_config": bits, "device_map": {"": PartialState().local_process_index}}

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -22,17 +22,17 @@ from finetune import adapters
 from finetune.corpus import Row, encode, encode_pair, open_examples, read_pairs, read_texts, write_examples
 from finetune.model_card import describe_data, describe_recipe, write_card
 from finetune.packing import mixes_packed
-from finetune.pass_rate import PassRate
-from finetune.processes import from_main, is_main
-from finetune.round_settings import DECIDED, LORA_DEFAULTS, RoundSettings, sft_config
+from finetune.pass_rate import PassRate, ValidationSettings
+from finetune.processes import from_main, is_main, join_group
+from finetune.round_settings import LORA_DEFAULTS, RoundSettings, loading_options, sft_config
 from finetune.round_trainer import trainer_class, training_facts, training_log
 from finetune.trainer import (
     CHECKPOINTS,
     checked,
-    drop_checkpoints,
+    finish,
     load_model,
     model_input,
-    quantization,
+    take_back_checkpoints,
     train,
     versions,
 )
@@ -108,10 +108,13 @@ def _train_adapter(
     if settings.validation.problems:
         inputs["validation"] = settings.validation.problems
     plan = _Plan(name, config, inputs, base, below, out, settings, lambda: islice(read(), settings.limit))
-    with _stage(plan) if is_main() else nullcontext() as stage:
+    join_group(settings.sft.get("ddp_timeout"), settings.sft.get("ddp_backend"))
+    with _stage(plan) if is_main() else nullcontext() as stage, ExitStack() as used:
+        if stage:
+            take_back_checkpoints(stage)
         if from_main(stage is not None and stage.done):
             return read_manifest(out)
-        return _train(plan, stage)
+        return _train(plan, stage, used)
 
 
 def _stage(plan: _Plan) -> Stage:
@@ -120,15 +123,15 @@ def _stage(plan: _Plan) -> Stage:
     )
 
 
-def _train(plan: _Plan, stage: Stage | None) -> Manifest:
-    """``stage``: None in the processes that only take part in the training."""
-    trainer, tokenizer, packed = _make_trainer(plan)
+def _train(plan: _Plan, stage: Stage | None, used: ExitStack) -> Manifest:
+    """``stage``: None in the processes that only take part in the training. ``used``: what is closed at the end."""
+    trainer, tokenizer, packed, most = _make_trainer(plan, used)
     file = plan.out / CHECKPOINTS / "examples.arrow"
     if stage:
         # The trainer has made its folder; without anything in it, it must not outlive an error.
         with suppress(OSError):
             file.parent.rmdir()
-        _encode_data(plan, tokenizer, trainer.args.max_length, stage, file)
+        _encode_data(plan, tokenizer, most, stage, file)
     from_main(None)
     examples = open_examples(file)
     pad = next((t for t in (tokenizer.pad_token_id, tokenizer.eos_token_id) if t is not None), 0)
@@ -143,8 +146,10 @@ def _train(plan: _Plan, stage: Stage | None) -> Manifest:
 
 def _finish(plan: _Plan, stage: Stage, trainer: Any, tokenizer: Any, facts: dict[str, Any]) -> None:
     """What belongs to the adapter, once that is saved."""
+    from transformers.trainer_pt_utils import get_model_param_count
+
     out = plan.out
-    facts["trainable_parameters"] = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
+    facts["trainable_parameters"] = get_model_param_count(trainer.model, trainable_only=True)  # sharded ones too
     if plan.below:
         adapters.join(Path(plan.below), out)
         facts["stacked_on"] = plan.below
@@ -162,19 +167,22 @@ def _finish(plan: _Plan, stage: Stage, trainer: Any, tokenizer: Any, facts: dict
         versions=versions(),
         facts=facts,
     )
-    drop_checkpoints(out)
-    stage.finish(**facts)
+    finish(stage, **facts)
 
 
-def _make_trainer(plan: _Plan) -> tuple[Any, Any, bool]:
-    """The trainer without its data, the tokenizer, and whether rows are packed; nothing is written on the way."""
+def _make_trainer(plan: _Plan, used: ExitStack) -> tuple[Any, Any, bool, int | None]:
+    """The trainer without its data, the tokenizer, whether rows are packed, and the most tokens of an example.
+
+    Nothing is written on the way.
+    """
     from peft import LoraConfig
 
     settings = plan.settings
     sft, lora = sft_config(settings, plan.out), checked(LoraConfig, "lora", LORA_DEFAULTS | settings.lora)
     if plan.below:
         adapters.check_stackable(plan.below, lora)
-    base, tokenizer = load_model(plan.model, **_loading(settings, sft, plan.below))
+    base, tokenizer = load_model(plan.model, **loading_options(settings, sft, plan.below))
+    sft.model_init_kwargs = None  # used up; trl warns that it does not use them
     if plan.below:
         base = adapters.merge_into(base, plan.below)
     packed = _packs(base, settings, sft)
@@ -183,38 +191,34 @@ def _make_trainer(plan: _Plan) -> tuple[Any, Any, bool]:
     adapted = adapters.adapt(base, lora, settings.seed)
     kind: Any = trainer_class()
     if settings.validation.problems:
-        from hdl_sim.icarus_pool import IcarusPool
-
-        pass_rate = PassRate(settings.validation, tokenizer, IcarusPool())
-        pass_rate.copies(row["problem"] or row["text"] for row in plan.read())
-        kind = validated(kind, pass_rate, plan.out)
+        kind = validated(kind, _pass_rate(plan, tokenizer, used), plan.out)
     try:
-        return kind(model=adapted, args=sft, processing_class=tokenizer), tokenizer, packed
+        trainer = kind(model=adapted, args=sft, processing_class=tokenizer)
+        trainer.get_optimizer_cls_and_kwargs(sft, trainer.model)  # raises now, not when the training begins
     # What SFTConfig takes, but not together, not for this model, or not without a package.
-    except (ValueError, RuntimeError, ImportError) as error:
+    except (TypeError, ValueError, RuntimeError, ImportError) as error:
         raise ConfigError("the trainer refuses the settings", where="sft", fix=str(error)) from None
+    context = getattr(base.config.get_text_config(), "max_position_embeddings", None)
+    most = min((length for length in (sft.max_length, context) if length), default=None)
+    return trainer, tokenizer, packed, most
 
 
-def _loading(settings: RoundSettings, sft: Any, below: str | None) -> Mapping[str, Any]:
-    """How the model is loaded: ``sft.model_init_kwargs``, and the quantization."""
-    options = dict(sft.model_init_kwargs or {})
-    if options.get("trust_remote_code"):
-        raise ConfigError(
-            "this is not for you to set",
-            where="sft.model_init_kwargs.trust_remote_code",
-            fix=DECIDED["trust_remote_code"],
-        )
-    if bits := quantization(settings.quantization):
-        if below:
-            raise ConfigError(
-                "an adapter cannot be merged into a quantized model",
-                where="quantization",
-                fix="merge it first: autovcoder finetune merge",
-            )
-        from accelerate import PartialState  # type: ignore[import-untyped]
+@dataclass(frozen=True)
+class _Waiting:
+    """What the processes that only wait for a validation know of it."""
 
-        options |= {"quantization_config": bits, "device_map": {"": PartialState().local_process_index}}
-    return options
+    settings: ValidationSettings
+
+
+def _pass_rate(plan: _Plan, tokenizer: Any, used: ExitStack) -> Any:
+    """The validation's problems, in the first process, which alone asks and simulates them."""
+    if not is_main():
+        return _Waiting(plan.settings.validation)
+    from hdl_sim.icarus_pool import IcarusPool
+
+    pass_rate = PassRate(plan.settings.validation, tokenizer, used.enter_context(closing(IcarusPool())))
+    pass_rate.copies(row["problem"] or row["text"] for row in plan.read())
+    return pass_rate
 
 
 def _packs(model: Any, settings: RoundSettings, sft: Any) -> bool:

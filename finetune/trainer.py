@@ -1,6 +1,7 @@
 """What all trainings share: arguments for this machine, resume from the last checkpoint, facts for the manifest.
 
-Reads and writes checkpoints below ``<out>/checkpoints``; a stage drops them when its model is saved.
+Reads and writes checkpoints below ``<out>/checkpoints``, which go when the stage is finished, and what is logged to
+TensorBoard below ``<out>/runs``.
 """
 
 from __future__ import annotations
@@ -10,16 +11,23 @@ import inspect
 import json
 import shutil
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from autovcoder.errors import ConfigError, ModelError, StoreError, ToolMissing
 from autovcoder.models.local import PACKAGED, resolve
+from autovcoder.store import Manifest, Stage
+from finetune.clock import clock_class, validation_seconds
 from finetune.processes import from_main, is_main
+from finetune.setting_checks import problem_of, try_schedule
 
-CHECKPOINTS = "checkpoints"
+CHECKPOINTS, RUNS = "checkpoints", "runs"
+_ASIDE = f".{CHECKPOINTS}.partial"
+"""Where the checkpoints are while a stage finishes: under a name that no manifest counts."""
+_OURS = {"lr_scheduler_type": "cosine_with_min_lr", "lr_scheduler_kwargs": {"min_lr_rate": 0.05}}
+_WEIGHTS = ("model", "adapter_model", "pytorch_model", "global_step")
+"""How a checkpoint's weights are called: of a model or an adapter, under FSDP or DeepSpeed."""
 
 
 def versions() -> dict[str, str]:
@@ -46,8 +54,7 @@ def common_arguments(out: Path, *, seed: int, epochs: float, learning_rate: floa
         "num_train_epochs": epochs,
         "learning_rate": learning_rate,
         "per_device_train_batch_size": batch,
-        "lr_scheduler_type": "cosine_with_min_lr",
-        "lr_scheduler_kwargs": {"min_lr_rate": 0.05},
+        **_OURS,
         "warmup_steps": 0.03,
         "adam_beta2": 0.98,
         "max_grad_norm": 1.0,
@@ -78,54 +85,77 @@ def sft_defaults(out: Path, seed: int) -> dict[str, Any]:
 
 
 def quantization(settings: Mapping[str, Any]) -> Any:
-    """The ``transformers.BitsAndBytesConfig`` of QLoRA (Dettmers et al. 2023, arXiv 2305.14314); None without settings.
+    """The ``transformers.BitsAndBytesConfig`` of QLoRA (Dettmers et al. 2023, arXiv 2305.14314).
+
+    None without settings, and where they turn it off: ``{load_in_4bit: false}``.
 
     Raises:
         ToolMissing: bitsandbytes or a GPU is. ConfigError: as `checked`.
     """
-    if not (settings.get("load_in_4bit", True) or settings.get("load_in_8bit")) or not settings:
+    if not settings:
+        return None
+    if not {"load_in_4bit", "load_in_8bit"} & set(settings):
+        raise ConfigError("of how many bits?", where="quantization", fix="set load_in_4bit or load_in_8bit to true")
+    if not (settings.get("load_in_4bit") or settings.get("load_in_8bit")):
         return None
     from importlib.util import find_spec
 
     import torch
     from transformers import BitsAndBytesConfig
 
+    config = checked(BitsAndBytesConfig, "quantization", settings)
     if find_spec("bitsandbytes") is None:
         raise ToolMissing(
             "quantization needs bitsandbytes", where="quantization", fix="pip install 'autovcoder[qlora]'"
         )
     if not torch.cuda.is_available():
         raise ToolMissing("quantization needs a GPU", where="quantization", fix="leave the section out")
-    return checked(BitsAndBytesConfig, "quantization", settings)
+    return config
 
 
 def checked(kind: Any, section: str, values: Mapping[str, Any]) -> Any:
     """``kind(**values)`` for a settings class of a library.
 
     Raises:
-        ConfigError: a key is unknown, with the nearest known one, or the library refuses a value.
+        ConfigError: a key is unknown, with the nearest known one, or a value is of the wrong type, too small, or
+            refused by the library.
     """
     known = [name for name in inspect.signature(kind).parameters if name != "kwargs"]
-    for key in values:
+    hints = get_type_hints(kind)
+    for key, value in values.items():
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
             raise ConfigError(
                 f"unknown setting of {kind.__name__}", where=f"{section}.{key}", fix=f"did you mean '{near}'?"
             )
+        if problem := problem_of(key, value, hints.get(key)):
+            raise ConfigError(f"bad setting of {kind.__name__}", where=f"{section}.{key}", fix=problem)
+    values = dict(values)
+    ours = values.get("lr_scheduler_type") == _OURS["lr_scheduler_type"]
+    if values.get("lr_scheduler_kwargs") is _OURS["lr_scheduler_kwargs"] and not ours:
+        del values["lr_scheduler_kwargs"]  # no other schedule knows it
     try:
-        return kind(**values)
-    except (TypeError, ValueError) as error:
+        made = kind(**values)
+        if hasattr(made, "lr_scheduler_type"):
+            try_schedule(made)
+        return made
+    except (TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f"{kind.__name__} refuses the settings", where=section, fix=str(error)) from None
 
 
 def train(trainer: Any) -> dict[str, Any]:
     """Run a ``transformers.Trainer`` from its last whole checkpoint, or from the start; returns loss and time.
 
-    The checkpoints stay until the caller has saved the model: a kill before that costs nothing.
+    The checkpoints stay until the caller has finished its stage (`finish`): a kill before that costs nothing. The
+    time is that of all runs, less what was spent on validation.
     """
     folder = Path(trainer.args.output_dir)
     last = from_main(last_checkpoint(folder) if is_main() else None)
-    start = time.monotonic()
+    clock = getattr(trainer, "progress", None)
+    if clock is None:
+        clock = clock_class()()
+        trainer.add_callback(clock)
+    _log_beside_the_checkpoints(trainer, folder.parent / RUNS)
     trainer.train(resume_from_checkpoint=last and str(last))
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     return {
@@ -133,8 +163,17 @@ def train(trainer: Any) -> dict[str, Any]:
         "first_loss": losses[0] if losses else None,
         "last_loss": losses[-1] if losses else None,
         "resumed": last is not None,
-        "seconds": round(time.monotonic() - start, 1),
+        "seconds": round(clock.seconds - validation_seconds(trainer), 1),
     }
+
+
+def _log_beside_the_checkpoints(trainer: Any, folder: Path) -> None:
+    """TensorBoard's files would go with the checkpoints; ``TENSORBOARD_LOGGING_DIR`` still wins."""
+    from transformers.integrations import TensorBoardCallback
+
+    for callback in trainer.callback_handler.callbacks:
+        if isinstance(callback, TensorBoardCallback) and callback.logging_dir is None:
+            callback.logging_dir = str(folder)
 
 
 def last_checkpoint(folder: Path) -> Path | None:
@@ -145,21 +184,64 @@ def last_checkpoint(folder: Path) -> Path | None:
         try:
             # The trainer writes this file last.
             json.loads((Path(last) / "trainer_state.json").read_text(encoding="utf-8"))
+            # But a removal that was cut short may have left it.
+            if any(path.name.startswith(_WEIGHTS) for path in Path(last).iterdir()):
+                return Path(last)
         except (OSError, ValueError):
-            _remove(Path(last))
-        else:
-            return Path(last)
+            pass
+        _remove(Path(last))
     return None
 
 
+def take_back_checkpoints(stage: Stage) -> None:
+    """Make good a kill in `finish`: the checkpoints are back in their place, or removed where the stage is done.
+
+    Raises:
+        StoreError: they cannot be moved or removed.
+    """
+    place, aside = stage.folder / CHECKPOINTS, stage.folder / _ASIDE
+    if aside.exists() and not stage.done and not place.exists():
+        _move(aside, place)
+    elif aside.exists():
+        _remove(aside)
+
+
+def finish(stage: Stage, **facts: Any) -> Manifest:
+    """Finish a stage whose model is saved, and then remove what its training kept for its resumption.
+
+    Raises:
+        StoreError: the checkpoints cannot be moved, and would become part of the model's folder.
+    """
+    _set_aside(stage.folder)
+    made = stage.finish(**facts)
+    if (stage.folder / _ASIDE).exists():
+        _remove(stage.folder / _ASIDE)
+    return made
+
+
 def drop_checkpoints(out: Path) -> None:
-    """Remove what a training kept for its resumption; called when the model is saved.
+    """Remove what a training kept for its resumption; none of it is there by halves when that is cut short.
 
     Raises:
         StoreError: it cannot be removed, and would become part of the model's folder.
     """
+    _set_aside(out)
+    if (out / _ASIDE).exists():
+        _remove(out / _ASIDE)
+
+
+def _set_aside(out: Path) -> None:
     if (out / CHECKPOINTS).exists():
-        _remove(out / CHECKPOINTS)
+        if (out / _ASIDE).exists():
+            _remove(out / _ASIDE)
+        _move(out / CHECKPOINTS, out / _ASIDE)
+
+
+def _move(folder: Path, to: Path) -> None:
+    try:
+        folder.rename(to)
+    except OSError as error:
+        raise StoreError("cannot move the folder", where=folder, fix=error.strerror or str(error)) from None
 
 
 def _remove(folder: Path) -> None:
@@ -184,12 +266,13 @@ def load_model(model: str, **options: Any) -> tuple[Any, Any]:
     if (Path(model) / "adapter_config.json").is_file():
         raise ModelError("this is an adapter, not a model", where=model, fix="merge it: autovcoder finetune merge")
     where = located(model)
+    revision = {"revision": options["revision"]} if options.get("revision") else {}
     try:
         loaded = AutoModelForCausalLM.from_pretrained(where, **({"dtype": "float32"} | options))
-        return loaded, AutoTokenizer.from_pretrained(where)
+        return loaded, AutoTokenizer.from_pretrained(where, **revision)
     # transformers raises OSError for what it cannot find, ValueError for what it does not know, ImportError for a
-    # kernel or a quantizer that is not installed.
-    except (OSError, ValueError, ImportError) as error:
+    # kernel or a quantizer that is not installed, and the others for options that no model knows.
+    except (OSError, ValueError, ImportError, TypeError, AttributeError) as error:
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError("cannot load the model to train", where=model, fix=said[0]) from None
 

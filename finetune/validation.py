@@ -16,6 +16,8 @@ from autovcoder.store import write_jsonl
 from finetune.pass_rate import Measured, PassRate, ValidationSettings, same_random_streams
 
 FILE = "validation.jsonl"
+PROBLEMS = "validation_problems.jsonl"
+"""Beside the checkpoints: the ids of the problems that a training is judged by."""
 MERIT = "merit"
 _COUNTS = ("passed", "compiled", "count", "pass_rate", "syntax_rate", "seconds")
 
@@ -60,17 +62,7 @@ def validated(trainer_class: Any, pass_rate: PassRate, out: Path) -> Any:
         out: where ``validation.jsonl`` goes.
     """
     from accelerate.utils import broadcast_object_list  # type: ignore[import-untyped]
-    from transformers import TrainerCallback
     from transformers.integrations import is_deepspeed_zero3_enabled
-
-    patience = pass_rate.settings.patience
-
-    class Resume(TrainerCallback):
-        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            # The folder may have been moved, or be named from elsewhere, since the state was saved.
-            if state.best_model_checkpoint:
-                state.best_model_checkpoint = str(Path(args.output_dir) / Path(state.best_model_checkpoint).name)
-            control.should_training_stop = _is_stale(state.log_history, patience)
 
     class Validated(trainer_class):  # type: ignore[misc]
         control: Any
@@ -84,7 +76,8 @@ def validated(trainer_class: Any, pass_rate: PassRate, out: Path) -> Any:
                     where="validation.problems",
                     fix="train without FSDP and ZeRO-3, or without validation",
                 )
-            self.add_callback(Resume())
+            self.add_callback(_resume_class()(pass_rate))
+            self.pass_rate = pass_rate
 
         def evaluate(
             self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
@@ -94,21 +87,41 @@ def validated(trainer_class: Any, pass_rate: PassRate, out: Path) -> Any:
                 metrics: dict[str, float] = super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
             if eval_dataset is not None:
                 return metrics
-            shared = [pass_rate.measure(self.model) if self.is_world_process_zero() else None]
-            measured: Any = broadcast_object_list(shared)[0]
+            is_first = self.is_world_process_zero()
+            measured: Any = broadcast_object_list([pass_rate.measure(self.model) if is_first else None])[0]
             metrics |= _as_metrics(measured, self.state.global_step / self.state.max_steps)
             training = self.model.training
             self.model.eval()  # trl logs what it gathered in training otherwise
             self.log({key: metrics[key] for key in _as_metrics(measured, 0)})
             self.model.train(training)
             self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-            history = self.state.log_history
-            self.control.should_training_stop |= _is_stale(history, patience)
-            if self.is_world_process_zero():
-                write_jsonl(out / FILE, validations(history))
+            self.control.should_training_stop |= _is_stale(self.state.log_history, pass_rate.settings.patience)
+            if is_first:
+                write_jsonl(out / FILE, validations(self.state.log_history))
             return metrics
 
     return Validated
+
+
+def _resume_class() -> Any:
+    """The callback by which a resumed training knows its best checkpoint, its patience, and which problems it asks."""
+    from transformers import TrainerCallback
+
+    class Resume(TrainerCallback):
+        def __init__(self, pass_rate: PassRate) -> None:
+            self._pass_rate = pass_rate
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            folder = Path(args.output_dir)
+            # The folder may have been moved, or be named from elsewhere, since the state was saved.
+            if state.best_model_checkpoint:
+                state.best_model_checkpoint = str(folder / Path(state.best_model_checkpoint).name)
+            if state.is_world_process_zero:  # which alone asks
+                folder.mkdir(parents=True, exist_ok=True)
+                self._pass_rate.keep(folder / PROBLEMS)
+            control.should_training_stop |= _is_stale(state.log_history, self._pass_rate.settings.patience)
+
+    return Resume
 
 
 def validations(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -124,14 +137,15 @@ def validations(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def validation_facts(trainer: Any) -> dict[str, Any]:
-    """What a stage says of its validations: the step whose weights it holds, and what they solved."""
+    """What a stage says of its validations: the step whose weights it holds, what they solved and left out."""
     history = trainer.state.log_history
     rows = validations(history)
     best = next((row for row in rows if row["step"] == trainer.state.best_global_step), None)
     if best is None:
         return {}
     stopped = trainer.state.global_step < trainer.state.max_steps
-    return {"validation": {**best, "validations": len(rows), "stopped_early": stopped}}
+    more = {"validations": len(rows), "stopped_early": stopped, "left_out": list(trainer.pass_rate.left_out)}
+    return {"validation": best | more}
 
 
 def merit(measured: Measured, progress: float) -> float:

@@ -9,6 +9,7 @@ import typer
 
 from autovcoder.cli.report_errors import busy, say
 from autovcoder.cli.stage_options import Out, say_rows
+from autovcoder.errors import InputError
 
 
 def export_model(
@@ -26,8 +27,11 @@ def export_model(
         Path | None, typer.Option(help="llama.cpp's convert_hf_to_gguf.py; else AUTOVCODER_GGUF_CONVERTER or the PATH.")
     ] = None,
     gguf_type: Annotated[
-        Literal["bf16", "f16", "f32", "q8_0"], typer.Option(help="How a GGUF stores the weights.")
-    ] = "bf16",
+        Literal["bf16", "f16", "f32", "q8_0"] | None, typer.Option(help="How a GGUF stores the weights; else bf16.")
+    ] = None,
+    evaluation: Annotated[
+        Path | None, typer.Option(help="A finished `autovcoder eval run` of ADAPTER, or else of MODEL, for the card.")
+    ] = None,
     push: Annotated[
         str | None, typer.Option(help="OWNER/NAME on the Hugging Face hub to upload to; private, by your HF token.")
     ] = None,
@@ -35,12 +39,20 @@ def export_model(
 ) -> None:
     """Write a trained model as other programs load it: transformers, vLLM, PEFT, llama.cpp, Ollama."""
     from finetune.export import export
-    from finetune.export import push as upload
+    from finetune.hub import check_repository
+    from finetune.hub import push as upload
 
+    if push is not None:
+        check_repository(push)
+    elif public:
+        raise InputError("--public is for --push", fix="leave it out, or give --push OWNER/NAME")
     with busy("exporting"):
-        manifest = export(model, out, format, adapter=adapter, base=base, converter=converter, outtype=gguf_type)
+        manifest = export(
+            model, out, format, adapter=adapter, base=base, converter=converter, outtype=gguf_type,
+            evaluation=evaluation,
+        )  # fmt: skip
     say_rows(manifest, out)
-    if push:
+    if push is not None:
         with busy("uploading"):
             address = upload(out, push, public=public)
         say(f"pushed: {address}")

@@ -106,12 +106,11 @@ def _round(
 
 
 def _say_once(manifest: Manifest, out: Path) -> None:
-    """Say what the stage holds, in the first of several processes only, without what its card says better."""
+    """Say what the stage holds, in the first of several processes only."""
     from finetune.processes import is_main
 
     if is_main():
-        short = {key: value for key, value in manifest.facts.items() if not isinstance(value, dict)}
-        say_rows(manifest.model_copy(update={"facts": short}), out)
+        say_rows(manifest, out)
 
 
 @app.command("launch-config")

@@ -25,7 +25,8 @@ Against = Annotated[
 
 
 def say_rows(manifest: Manifest, out: Path) -> None:
-    """Say what a finished stage holds."""
+    """Say what a finished stage holds; tables of facts are for its card and its manifest to show."""
     rows = ", ".join(f"{count:,} rows in {name}" for name, count in manifest.rows.items())
-    facts = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in manifest.facts.items())
+    told = {key: value for key, value in manifest.facts.items() if not isinstance(value, dict)}
+    facts = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in told.items())
     say(f"{out}: " + "; ".join(part for part in (rows, facts) if part))

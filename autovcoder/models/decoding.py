@@ -55,9 +55,16 @@ def can_decode(model: Any) -> bool:
 
 
 def decode(
-    model: Any, rows: Sequence[Row], limit: int, sampling: Sampling, ends: frozenset[int], finished: Finished
+    model: Any,
+    rows: Sequence[Row],
+    limit: int,
+    sampling: Sampling,
+    ends: frozenset[int],
+    finished: Finished,
+    *,
+    keep_end: bool = False,
 ) -> list[list[int]]:
-    """Up to ``limit`` new tokens for each row, without the one of ``ends`` that ended it.
+    """Up to ``limit`` new tokens for each row; the one of ``ends`` that ended it is left out, or kept.
 
     ``finished`` is asked every CHECK_EVERY tokens of a row. Rows of the same prompt share its reading.
     """
@@ -71,6 +78,8 @@ def decode(
         answer = answers[number]
         if token in ends:
             over.add(number)
+            if keep_end:
+                answer.append(token)
             return
         answer.append(token)
         if len(answer) == limit or (len(answer) % CHECK_EVERY == 0 and finished(rows[number], answer)):

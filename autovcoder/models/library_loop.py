@@ -15,9 +15,16 @@ from autovcoder.records import Sampling
 
 
 def generate(
-    model: Any, rows: Sequence[Row], limit: int, sampling: Sampling, ends: frozenset[int], finished: Finished
+    model: Any,
+    rows: Sequence[Row],
+    limit: int,
+    sampling: Sampling,
+    ends: frozenset[int],
+    finished: Finished,
+    *,
+    keep_end: bool = False,
 ) -> list[list[int]]:
-    """As `decoding.decode`: up to ``limit`` new tokens for each row, without the one of ``ends`` that ended it."""
+    """As `decoding.decode`: up to ``limit`` new tokens for each row; the one of ``ends`` is left out, or kept."""
     import torch
     import transformers
     from transformers import LogitsProcessorList, StoppingCriteriaList
@@ -39,11 +46,11 @@ def generate(
     )
     # A row that was stopped before the others is padded from there on.
     answers = [row[width:][: stopper.length.get(i)] for i, row in enumerate(output.tolist())]
-    return [_until_end(answer, ends) for answer in answers]
+    return [_until_end(answer, ends, keep_end) for answer in answers]
 
 
-def _until_end(tokens: list[int], ends: frozenset[int]) -> list[int]:
-    return next((tokens[:i] for i, token in enumerate(tokens) if token in ends), tokens)
+def _until_end(tokens: list[int], ends: frozenset[int], keep_end: bool) -> list[int]:
+    return next((tokens[: i + keep_end] for i, token in enumerate(tokens) if token in ends), tokens)
 
 
 def _stopper(rows: Sequence[Row], width: int, ends: frozenset[int], finished: Finished) -> Any:

@@ -36,6 +36,7 @@ class TransformersEngine:
         batch_size: how many rows it runs at once with profit.
         answers_with_code: its answers begin with code, because it was trained so, or because a model without a chat
             template goes on behind an opened fence.
+        ends: the tokens that end an answer.
     """
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
@@ -44,7 +45,7 @@ class TransformersEngine:
         self.answers_with_code = trained_so or not self._tokenizer.chat_template
         self.context = _context(self._model.config)
         self.batch_size = 32 if model.num_parameters() <= _SMALL else 16
-        self._ends = _end_tokens(self._model, self._tokenizer)
+        self.ends = _end_tokens(self._model, self._tokenizer)
 
     @classmethod
     def load(cls, where: Path | str, name: str) -> Self:
@@ -92,9 +93,18 @@ class TransformersEngine:
         return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
     def generate(
-        self, rows: Sequence[Row], max_new_tokens: int, sampling: Sampling, finished: Finished
+        self,
+        rows: Sequence[Row],
+        max_new_tokens: int,
+        sampling: Sampling,
+        finished: Finished,
+        *,
+        keep_end: bool = False,
     ) -> list[list[int]]:
-        """The new tokens of each row, the token that ended it left out; ``finished`` is asked every CHECK_EVERY."""
+        """The new tokens of each row; ``finished`` is asked every CHECK_EVERY of them.
+
+        Of ``ends``, the one that ended a row is left out, unless ``keep_end``: who learns from the answer learns it.
+        """
         import torch
 
         from autovcoder.models.decoding import can_decode, decode
@@ -103,7 +113,7 @@ class TransformersEngine:
         run = decode if can_decode(self._model) else generate
         try:
             with quiet(), _generating(self._model), torch.no_grad():
-                return run(self._model, rows, max_new_tokens, sampling, self._ends, finished)
+                return run(self._model, rows, max_new_tokens, sampling, self.ends, finished, keep_end=keep_end)
         except torch.OutOfMemoryError:
             raise ModelError("out of GPU memory while generating", fix="ask for fewer answers or tokens") from None
 

@@ -154,7 +154,7 @@ def test_packed_logits_are_those_of_each_example_alone(name: str) -> None:
                 start += len(ids)
 
 
-@pytest.mark.parametrize("name", ["llama", "qwen2", "qwen3"])
+@pytest.mark.parametrize("name", APART)
 def test_the_loss_of_packed_rows_is_that_of_the_examples_weighted_by_their_tokens(name: str) -> None:
     model = made(APART[name])
     given_examples = examples(count=9, seed=3)

@@ -98,6 +98,21 @@ def test_the_file_wins_over_the_preset_and_a_flag_over_both(tmp_path: Path) -> N
     assert round_settings(section).lora["r"] == 32
 
 
+def test_a_batch_of_the_users_own_kind_drops_the_presets(tmp_path: Path) -> None:
+    config = tmp_path / "mine.yaml"
+    config.write_text("tokens_per_batch: 8192\n")
+    settings = round_settings(load_preset("qwen2.5-coder-7b").round2, config)
+    assert settings.tokens_per_batch == 8192
+    assert sft_config(settings, tmp_path).per_device_train_batch_size == 1
+    config.write_text("sft: {per_device_train_batch_size: 3}\n")
+    settings = round_settings(load_preset("nano").round2, config)
+    assert settings.tokens_per_batch is None
+    assert sft_config(settings, tmp_path).per_device_train_batch_size == 3
+    config.write_text("tokens_per_batch: 8192\nsft: {per_device_train_batch_size: 3}\n")
+    with pytest.raises(ConfigError, match="leave one out"):
+        sft_config(round_settings({}, config), tmp_path)
+
+
 def test_a_mistyped_name_is_told_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"no such preset: qwen2\.5-coder-7; did you mean 'qwen2\.5-coder-7b'"):
         load_preset("qwen2.5-coder-7")

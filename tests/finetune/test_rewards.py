@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from autovcoder.errors import ToolMissing
 from autovcoder.records import Bench, PassRule, Port, Verdict
 from autovcoder.store import read_jsonl, write_jsonl
 from data_pipeline.pairs import PairSettings, make_pairs
-from finetune.rewards import MATCHING, VALUES, Reward, SimulatedReward, Task, matching, reward
+from finetune.rewards import MATCHING, VALUES, Reward, SimulatedReward, Task, matched, matching, reward
 from finetune.rl_tasks import constant_designs, read_tasks
 from hdl_sim.icarus_pool import IcarusPool
 from hdl_sim.limits import Limits
@@ -34,13 +34,11 @@ PROMPT = f"q is the bitwise and of a and b, registered.\n\nUse this module heade
 
 
 def task_on(bench: Bench) -> Task:
-    module = read_source(HONEST).modules[0]
-    share = max(
-        (verdict.samples - (verdict.mismatches or 0)) / verdict.samples
-        for verdict in simulate_many(IcarusPool(), [(design, bench) for design in constant_designs(module)])
-        if verdict.samples
-    )
-    return Task("id", PROMPT, stated_interface(PROMPT), "top_module", module.ports, bench, share)
+    designs = [HONEST, *constant_designs(HONEST, "top_module")]
+    whole, *verdicts = simulate_many(IcarusPool(), [(design, bench) for design in designs])
+    shares = [share for verdict in verdicts if (share := matched(verdict, whole.samples)) is not None]
+    ports = read_source(HONEST).modules[0].ports
+    return Task("id", PROMPT, stated_interface(PROMPT), "top_module", ports, bench, whole.samples, max(shares))
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +132,7 @@ def test_the_reference_of_every_pair_earns_1_and_constants_what_the_ports_are_wo
     for one in tasks:
         assert one.baseline is not None
         assert 0 <= one.baseline < 1
-        constants = constant_designs(read_source(codes[one.id]).modules[0])
+        constants = constant_designs(codes[one.id], one.module)
         got = judge(one, codes[one.id], *constants)
         assert [reward.value for reward in got] == [1.0, *[VALUES["ports"]] * 3]
 
@@ -168,11 +166,92 @@ def test_constants_have_the_parameters_that_the_testbench_sets() -> None:
     rule = PassRule(kind="mismatch_count", expected_samples=256)
     jobs = [
         (design, Bench(kind="verilog", sources={"tb.v": bench}, top="tb", pass_rule=rule))
-        for design in constant_designs(read_source(code).modules[0])
+        for design in constant_designs(code, "wide")
     ]
     assert [verdict.mismatches for verdict in simulate_many(IcarusPool(), jobs)] == [256, 255, 255]
-    old = read_source("module m(a, y);\ninput [1:0] a;\noutput y;\nassign y = ^a;\nendmodule\n").modules[0]
-    assert all(not read_source(design).errors for design in constant_designs(old))
+
+
+INTERFACES = {
+    "old": """module m(a, y); parameter W = 4; input [W-1:0] a; output [W-1:0] y;
+        reg [W-1:0] y = 3; always @* y = a; endmodule""",
+    "comment": "module m(a, // input\n y);\ninput a; output y; assign y = a;\nendmodule\n",
+    "initial value": "module m(input a, output reg [3:0] y = 2);\nalways @* y = a;\nendmodule : m\n",
+    "integer": "module m(input a, output integer y);\nalways @* y = a;\nendmodule\n",
+    "escaped": "module m(input a, output \\y[0] );\nassign \\y[0] = a;\nendmodule\n",
+    "function": """`timescale 1ns/1ps // \u00e9
+        module m(a, y); function integer half(input integer n); half = n / 2; endfunction
+        localparam W = half(9); input [W-1:0] a; output [W-1:0] y; wire [3:0] k = a; sub it(k, y); endmodule
+        module sub(input [3:0] a, output [3:0] y); assign y = a; endmodule""",
+}
+
+
+@pytest.mark.parametrize("name", INTERFACES)
+def test_constants_have_the_interface_as_it_is_written_and_no_other_value(name: str) -> None:
+    code = INTERFACES[name]
+    port = "\\y[0] " if name == "escaped" else "y"
+    bench = f"""module tb; wire [31:0] w; m u(.a(1'b1), .{port}(w)); initial #1 $display("%b", w[0]); endmodule"""
+    shown = ("^[xz]$", "^0$", "^1$")
+    for design, pattern in zip(constant_designs(code, "m"), shown, strict=True):
+        rule = PassRule(kind="pass_line", pattern=pattern, needs_finish=False)
+        assert (
+            IcarusPool().run(design, Bench(kind="verilog", sources={"tb.sv": bench}, top="tb", pass_rule=rule)).passed
+        )
+        assert read_source(design).modules[0].ports == read_source(code).modules[0].ports
+
+
+BLIND_INVERTER = """module tb; reg [7:0] a; wire [7:0] y; inv #(.W(8)) dut(.a(a), .y(y)); integer i, bad;
+    initial begin bad = 0; for (i = 0; i < 256; i = i + 1) begin a = i; #1 if (y != ~a) bad = bad + 1; end
+    $display("Mismatches: %0d in 256 samples", bad); $finish; end endmodule"""
+OLD_INVERTER = "module inv(a, y);\nparameter W = 4;\ninput [W-1:0] a;\noutput [W-1:0] y;\nassign y = ~a;\nendmodule\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (OLD_INVERTER, "undriven or constant passes"),
+        ("`define BODY assign y = ~a;\n" + OLD_INVERTER.replace("assign y = ~a;", "`BODY"), "could not be tried"),
+        (
+            OLD_INVERTER.replace("inv(a, y)", "inv(a, .y(z))").replace("] y;\nassign y", "] z;\nassign z"),
+            "not be tried",
+        ),
+    ],
+)
+def test_no_task_is_made_where_the_testbench_is_blind_or_that_cannot_be_told(
+    pairs: Path, tmp_path: Path, code: str, reason: str
+) -> None:
+    row = next(read_jsonl(pairs / "pairs.jsonl"))
+    bench = Bench(
+        kind="verilog", sources={"tb.sv": BLIND_INVERTER}, top="tb", pass_rule=PassRule(kind="mismatch_count")
+    )
+    draft = row["draft"] | {"code": code, "problem": "Invert a.", "testbench": bench.model_dump()}
+    write_jsonl(tmp_path / "pairs.jsonl", [row | {"draft": draft}])
+    dropped: list[str] = []
+    assert read_tasks(tmp_path / "pairs.jsonl", 0, 9, IcarusPool(), lambda _, why: dropped.append(why)) == []
+    assert len(dropped) == 1
+    assert reason in dropped[0]
+
+
+@pytest.mark.parametrize("told", [256, None])
+def test_a_bench_that_stops_at_the_first_mismatch_pays_by_what_the_whole_would_be(
+    pairs: Path, tmp_path: Path, told: int | None
+) -> None:
+    source = """module tb; reg [7:0] a; wire [7:0] y; inv dut(.a(a), .y(y)); integer i;
+        initial begin for (i = 0; i < 256; i = i + 1) begin a = i; #1
+        if (y !== ~a) begin $display("Mismatches: 1 in %0d samples", i + 1); $finish; end end
+        $display("Mismatches: 0 in 256 samples"); $finish; end endmodule"""
+    code = "module inv(input [7:0] a, output [7:0] y);\nassign y = ~a;\nendmodule\n"
+    rule = PassRule(kind="mismatch_count", expected_samples=told)
+    bench = Bench(kind="verilog", sources={"tb.sv": source}, top="tb", pass_rule=rule)
+    row = next(read_jsonl(pairs / "pairs.jsonl"))
+    draft = row["draft"] | {"code": code, "problem": "Invert a.", "testbench": bench.model_dump()}
+    write_jsonl(tmp_path / "pairs.jsonl", [row | {"draft": draft}])
+    [one] = read_tasks(tmp_path / "pairs.jsonl", 0, 9, IcarusPool(), pytest.fail)
+    assert (one.samples, one.baseline) == (256, 1 / 256)
+    wrong = [code.replace("~a", text) for text in ("(a == 0 ? 0 : ~a)", "(a == 2 ? 0 : ~a)", "(a == 200 ? 0 : ~a)")]
+    values = [reward.value for reward in judge(one, *wrong)]
+    assert values[0] == VALUES["ports"]
+    assert values[1] < VALUES["ports"] + 0.001
+    assert values[2] == pytest.approx(VALUES["ports"] + MATCHING * (199 / 255) ** 2)
 
 
 class Counting:
@@ -226,11 +305,14 @@ A_TASK = Task(
     "top_module",
     read_source(HONEST).modules[0].ports,
     Bench(kind="verilog", sources={}, top="tb", pass_rule=PassRule(kind="mismatch_count", expected_samples=200)),
+    200,
     0.4,
 )
 
 
 @given(verdict=verdicts, baseline=st.none() | st.floats(0, 1))
+@example(verdict=Verdict(status="mismatch", stage="simulate", samples=200, mismatches=1), baseline=1.0)
+@example(verdict=Verdict(status="mismatch", stage="simulate", samples=200, mismatches=300), baseline=0.0)
 def test_a_reward_is_1_for_a_pass_and_below_the_top_for_all_else(verdict: Verdict, baseline: float | None) -> None:
     got = reward(replace(A_TASK, baseline=baseline), WRONG, verdict)
     assert 0 <= got.value <= 1
@@ -246,7 +328,7 @@ def test_more_matching_samples_never_earn_less(wrong: Sequence[int], baseline: f
 
     few, many = sorted(wrong)
     assert earned(few) >= earned(many)
-    assert earned(200 - int(baseline * 200)) == 0 or int(baseline * 200) > baseline * 200
+    assert earned(200 - int(baseline * 200)) == pytest.approx(0, abs=1e-9)
     # One that ends the test early is judged as if all that was left out were wrong.
     assert earned(1, 2) <= earned(199)
 

@@ -7,6 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +18,22 @@ import torch
 
 from autovcoder.errors import ConfigError, InputError, ModelError, StoreError
 from autovcoder.models.local import LocalModel
+from autovcoder.models.transformers_engine import quiet
 from autovcoder.prompt import ANSWERS_WITH_CODE
-from autovcoder.records import Sampling, VerifiedPair
+from autovcoder.records import Sampling, Verdict, VerifiedPair
 from autovcoder.store import Stage, read_jsonl, read_manifest, read_records
 from data_pipeline.pairs import PairSettings, make_pairs
 from finetune.merge import merge
 from finetune.rewards import SimulatedReward, Task
-from finetune.rl import RlSettings, rl
+from finetune.rl import RlSettings, data_set, rl
+from finetune.rl_settings import grpo_config
 from finetune.rl_tasks import read_tasks
-from finetune.rollouts import Sampler
+from finetune.rollouts import AnswerSampler
 from finetune.rounds import encode_pair
 from finetune.tokenizer import END, train_tokenizer
 from hdl_sim.cache import CachedSimulator
 from hdl_sim.icarus_pool import IcarusPool
 from hdl_sim.mutants import mutants
-
-# trl and peft use what transformers calls by a new name; nothing here can help that.
-pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.* is deprecated:FutureWarning")
 
 STEPS = 12
 GRPO: dict[str, Any] = {
@@ -138,13 +140,17 @@ def test_the_manifest_says_what_the_model_made_of_each_prompt(root: Path) -> Non
 
 
 def test_only_mixed_prompts_are_trained_on_where_that_is_asked(root: Path, tmp_path: Path) -> None:
-    settings = SETTINGS.model_copy(update={"keep": "mixed", "grpo": GRPO | {"max_steps": 1}})
+    settings = SETTINGS.model_copy(
+        update={"keep": "mixed", "grpo": GRPO | {"max_steps": 1, "gradient_checkpointing": True}}
+    )
     facts = rl(str(root / "model"), root / "pairs", tmp_path / "out", settings, simulator(root)).facts
     assert facts["prompts"] == facts["mixed"]
     # The same model, seed and prompts: the first pass draws the same answers.
     assert (tmp_path / "out" / "prompts.jsonl").read_text() == (root / "out" / "prompts.jsonl").read_text()
 
 
+# peft uses what transformers calls by a new name.
+@pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.* is deprecated:FutureWarning")
 def test_the_adapter_merges_as_those_of_the_rounds_do(root: Path, tmp_path: Path) -> None:
     merge(str(root / "model"), root / "out", tmp_path / "merged")
     assert abs(pass_share(tmp_path / "merged", root) - pass_share(root / "out", root)) < 0.2
@@ -158,10 +164,10 @@ def test_what_the_model_did_not_choose_is_prompt_and_what_follows_the_answer_is_
     model, tokenizer = load_model(str(root / "model"))
     model.train()
     tasks = tasks_of(root)
-    sampler = Sampler(model, tokenizer, Sampling(temperature=1.0, max_new_tokens=60))
+    sampler = AnswerSampler(model, tokenizer, Sampling(temperature=1.0, max_new_tokens=60))
     answers = sampler.sample([task for task in tasks for _ in range(4)], 1)
     assert model.training
-    assert {answer.text for answer in answers} > set()
+    assert len({answer.text for answer in answers}) > len(tasks)
     for number, answer in enumerate(answers):
         task = tasks[number // 4]
         prompt, _ = encode_pair(tokenizer, task.prompt, "")
@@ -181,18 +187,9 @@ def test_what_the_model_did_not_choose_is_prompt_and_what_follows_the_answer_is_
 def start_training(root: Path, out: Path) -> subprocess.Popen[bytes]:
     config = out.with_suffix(".yaml")
     config.write_text(SETTINGS.model_dump_json())  # JSON is YAML
-    script = "import typer; from autovcoder.cli.rl import rl; typer.run(rl)"
-    command = [
-        "--model",
-        str(root / "model"),
-        "--data",
-        str(root / "pairs"),
-        "--out",
-        str(out),
-        "--config",
-        str(config),
-    ]
-    return subprocess.Popen([sys.executable, "-c", script, *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "autovcoder", "finetune", "rl", "--model", str(root / "model")]
+    command += ["--data", str(root / "pairs"), "--out", str(out), "--config", str(config)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def test_training_goes_on_after_a_kill_as_if_nothing_had_been(root: Path, tmp_path: Path) -> None:
@@ -203,7 +200,9 @@ def test_training_goes_on_after_a_kill_as_if_nothing_had_been(root: Path, tmp_pa
         assert time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
-    assert process.communicate()[0] == b"", "stdout is not for progress"
+    said, told = process.communicate()
+    assert said == b"", "stdout is not for progress"
+    assert all(line.startswith("step ") for line in told.decode().splitlines()), told.decode()
     killed_at = len(list(read_jsonl(tmp_path / "out" / "rl_log.jsonl")))
     assert killed_at < STEPS
     facts = rl(str(root / "model"), root / "pairs", tmp_path / "out", SETTINGS, simulator(root)).facts
@@ -213,15 +212,41 @@ def test_training_goes_on_after_a_kill_as_if_nothing_had_been(root: Path, tmp_pa
     assert [row["reward"] for row in logs[0]] == pytest.approx([row["reward"] for row in logs[1]], abs=1e-4)
 
 
+class Silent:
+    """A simulator that must not be asked."""
+
+    name = "silent"
+
+    def run(self, *_: Any) -> Verdict:
+        raise AssertionError("something was simulated, and so was paid for")
+
+    compile_only = run
+
+
 @pytest.mark.parametrize(
     ("section", "values", "message"),
     [
         ("lora", {"lora_alpa": 1}, r"lora\.lora_alpa; did you mean 'lora_alpha'"),
         ("grpo", {"max_step": 1}, r"grpo\.max_step; did you mean 'max_steps'"),
         ("grpo", {"num_generations": 5}, "refuses the settings: grpo"),
-        ("grpo", {"top_k": 5}, r"no use here: grpo\.top_k"),
-        ("grpo", {"mask_truncated_completions": True}, r"no use here: grpo\.mask_truncated"),
-        ("grpo", {"num_iterations": 2, "save_steps": 3}, r"one generation: grpo\.save_steps"),
+        ("grpo", {"top_k": 5}, r"with use_vllm only: grpo\.top_k"),
+        ("grpo", {"mask_truncated_completions": True}, r"not for you to set: grpo\.mask_truncated"),
+        ("grpo", {"output_dir": "elsewhere"}, r"not for you to set: grpo\.output_dir"),
+        ("grpo", {"eval_strategy": "steps"}, r"not for you to set: grpo\.eval_strategy"),
+        ("grpo", {"num_iterations": 2, "save_steps": 3}, r"grpo\.save_steps \(3\); make it 2 or a multiple"),
+        ("grpo", {"loss_type": "nope"}, r"grpo\.loss_type; one of: grpo"),
+        ("grpo", {"temperature": 0}, r"grpo\.temperature; .* more than 0"),
+        ("grpo", {"top_p": 0}, r"grpo\.top_p; .* greater than 0"),
+        ("grpo", {"max_completion_length": None}, r"grpo\.max_completion_length"),
+        pytest.param(
+            "grpo",
+            {"use_vllm": True},
+            "the trainer refuses the settings: .*vLLM",
+            marks=pytest.mark.skipif(find_spec("vllm") is not None, reason="vLLM is here"),
+        ),
+        ("grpo", {"report_to": "nobody"}, "the trainer refuses the settings: .*nobody"),
+        ("lora", {"target_modules": ["foo"]}, "cannot be adapted so: lora; .*foo"),
+        ("lora", {"target_modules": ["q_proj", "embed_tokens"]}, "tied to the embedding"),
     ],
 )
 def test_mistyped_or_useless_settings_are_one_line_and_lock_no_folder(
@@ -229,7 +254,7 @@ def test_mistyped_or_useless_settings_are_one_line_and_lock_no_folder(
 ) -> None:
     bad = SETTINGS.model_copy(update={section: getattr(SETTINGS, section) | values})
     with pytest.raises(ConfigError, match=message):
-        rl(str(root / "model"), root / "pairs", tmp_path / "out", bad, simulator(root))
+        rl(str(root / "model"), root / "pairs", tmp_path / "out", bad, Silent())
     assert not (tmp_path / "out").exists()
 
 
@@ -245,3 +270,83 @@ def test_inputs_that_cannot_be_used_are_refused(root: Path, tmp_path: Path) -> N
         rl(str(root / "model"), root / "pairs", tmp_path / "out", long, simulator(root))
     reasons = [json.loads(line)["reason"] for line in (tmp_path / "out" / "dropped.jsonl").read_text().splitlines()]
     assert reasons == ["the context has no room for the prompt and the longest answer"] * 4
+
+
+@pytest.mark.parametrize("own_loop", [True, False])
+def test_the_end_token_that_the_model_chose_is_learned_and_is_no_text(
+    root: Path, monkeypatch: pytest.MonkeyPatch, own_loop: bool
+) -> None:
+    from finetune.trainer import load_model
+
+    monkeypatch.setattr("autovcoder.models.decoding.can_decode", lambda _: own_loop)
+    model, tokenizer = load_model(str(root / "model"))
+    other = next(one for one in range(300, 400) if tokenizer.decode([one]).strip())
+    model.generation_config.eos_token_id = [tokenizer.eos_token_id, other]
+    with torch.no_grad():  # it says nothing but the other one
+        model.get_output_embeddings().weight.zero_()
+        model.get_input_embeddings().weight.zero_()
+        model.model.embed_tokens.weight[other] = 50
+        model.model.norm.register_forward_hook(lambda _, __, output: torch.ones_like(output))
+    task = tasks_of(root)[0]
+    [answer] = AnswerSampler(model, tokenizer, Sampling(temperature=1.0, max_new_tokens=8)).sample([task], 0)
+    assert answer.tokens == (other,)
+    assert answer.text == task.stated.start
+
+
+class Talkative:
+    """What trl has of vLLM, which goes on behind a complete answer."""
+
+    def __init__(self, tokens: list[int]) -> None:
+        self.tokens = tokens
+
+    def generate(self, prompts: list[list[int]], **_: Any) -> Any:
+        return None, [self.tokens] * len(prompts), [[[-float(i)] for i in range(len(self.tokens))]] * len(prompts), None
+
+
+def test_what_vllm_writes_behind_the_answer_is_cut(root: Path) -> None:
+    from finetune.trainer import load_model
+
+    model, tokenizer = load_model(str(root / "model"))
+    sampler = AnswerSampler(model, tokenizer, Sampling(temperature=1.0, max_new_tokens=200))
+    pair = next(read_records(root / "pairs" / "pairs.jsonl", VerifiedPair))
+    [task] = [task for task in tasks_of(root) if task.id == pair.draft.id]
+    answer = pair.draft.code[pair.draft.code.index(task.stated.start) + len(task.stated.start) :].rstrip()
+    tokens = tokenizer(answer, add_special_tokens=False)["input_ids"]
+    behind = tokenizer("\n\nmodule tb; initial begin", add_special_tokens=False)["input_ids"]
+    [got] = sampler.sample_by_vllm([task], 0, Talkative([*tokens, *behind]), 1)
+    assert task.is_complete(got.text)
+    assert not task.is_complete(task.stated.start + tokenizer.decode([*tokens, *behind]))
+    assert len(got.tokens) <= len(tokens)
+    assert got.logprobs == tuple(-float(i) for i in range(len(got.tokens)))
+
+
+@pytest.mark.parametrize(
+    ("values", "steps", "rows"),
+    [
+        ({"max_steps": 3}, 3, 12),
+        ({"num_train_epochs": 2}, 7, 28),  # 26 prompts, 4 at once
+        ({"num_train_epochs": 0.1}, 1, 4),
+        ({"num_train_epochs": 1, "num_iterations": 2}, 8, 16),
+        ({"max_steps": -1, "gradient_accumulation_steps": 2, "steps_per_generation": 1}, 4, 16),
+    ],
+)
+def test_every_prompt_comes_as_often_as_the_epochs_say(
+    root: Path, tmp_path: Path, values: dict[str, Any], steps: int, rows: int
+) -> None:
+    given = {"per_device_train_batch_size": 8 if "steps_per_generation" in values else 16, "num_generations": 4}
+    fixed = {"gradient_accumulation_steps": 1, "bf16": False} | given
+    with quiet():
+        grpo = grpo_config(RlSettings(grpo=fixed | values), tmp_path)
+    tasks = [replace(tasks_of(root)[0], prompt=str(number)) for number in range(13)]
+    data = data_set(tasks, grpo, 0)["prompt"]
+    assert (grpo.max_steps, len(data)) == (steps, rows)
+    whole = len(data) // 13
+    assert Counter(data[: whole * 13]) == {str(number): whole for number in range(13)} or not whole
+
+
+def test_epochs_say_how_long_the_training_is_and_the_card_says_so_too(root: Path, tmp_path: Path) -> None:
+    grpo = {key: value for key, value in GRPO.items() if key != "max_steps"} | {"num_train_epochs": 2}
+    settings = SETTINGS.model_copy(update={"probes": 0, "grpo": grpo})
+    facts = rl(str(root / "model"), root / "pairs", tmp_path / "out", settings, simulator(root)).facts
+    assert facts["steps"] == facts["recipe"]["max_steps"] == 2
+    assert "by reinforcement learning, rewarded by simulation" in (tmp_path / "out" / "README.md").read_text()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,14 @@ from autovcoder.errors import ConfigError, InputError, ModelError, ToolMissing
 from autovcoder.models.local import LocalModel
 from autovcoder.records import Provenance, RtlModule, Sampling
 from autovcoder.store import Stage, read_jsonl, read_manifest
+from finetune.adapters import check_stackable
 from finetune.corpus import encode_pair, read_texts
 from finetune.merge import merge
 from finetune.packing import packed_batch, padded_batch
 from finetune.round_trainer import trainer_class
 from finetune.rounds import RoundSettings, round1, round2
-from finetune.tokenizer import train_tokenizer
-from finetune.trainer import load_model
+from finetune.tokenizer import END, train_tokenizer
+from finetune.trainer import last_checkpoint, load_model
 
 # trl and peft use what transformers calls by a new name; nothing here can help that.
 pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.* is deprecated:FutureWarning")
@@ -173,8 +175,10 @@ def test_a_model_with_short_convolutions_is_not_packed(
     assert not (tmp_path / "on").exists()
 
 
+@pytest.mark.filterwarnings("ignore:.*label_smoothing_factor.* is deprecated:FutureWarning")
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
 @pytest.mark.parametrize("packed", [True, False])
-def test_our_loss_is_the_one_of_trl(root: Path, tmp_path: Path, packed: bool) -> None:
+def test_our_loss_is_the_one_of_trl(root: Path, tmp_path: Path, packed: bool, smoothing: float) -> None:
     from peft import LoraConfig, get_peft_model
     from trl import SFTConfig
 
@@ -187,7 +191,7 @@ def test_our_loss_is_the_one_of_trl(root: Path, tmp_path: Path, packed: bool) ->
         adapted = get_peft_model(model, LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False))
         args = SFTConfig(
             output_dir=str(tmp_path), use_cpu=True, bf16=False, report_to=[], gradient_checkpointing=False,
-            dataset_kwargs={"skip_prepare_dataset": True},
+            dataset_kwargs={"skip_prepare_dataset": True}, label_smoothing_factor=smoothing,
         )  # fmt: skip
         trainer = trainer_class()(
             model=adapted, args=args, processing_class=AutoTokenizer.from_pretrained(root / "llama")
@@ -282,6 +286,53 @@ def test_a_tied_output_layer_is_left_out_and_named(
     assert json.loads((tmp_path / "out" / "adapter_config.json").read_text())["target_modules"] == ["q_proj"]
 
 
+@pytest.mark.filterwarnings("ignore:Model has .tie_word_embeddings=True.")  # peft's own word for it
+@pytest.mark.parametrize(
+    "lora",
+    [
+        {"target_modules": ".*(q_proj|lm_head)"},
+        {"target_modules": ["q_proj", "embed_tokens"]},
+        {"target_modules": ["q_proj"], "modules_to_save": ["lm_head"]},
+    ],
+)
+def test_a_tied_layer_that_a_merge_would_adapt_once_is_refused(
+    root: Path, tmp_path: Path, lora: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigError, match="tied to the embedding, and neither can be adapted"):
+        round2(str(root / "tied"), root / "pairs", tmp_path / "out", SETTINGS.model_copy(update={"lora": LORA | lora}))
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_longer_than_the_models_own_context_is_dropped(root: Path, tmp_path: Path) -> None:
+    with Stage(tmp_path / "texts", "data.texts", config={}) as stage:
+        for lines in (1, 100):
+            stage.append("rtl.jsonl", {"id": f"t{lines}", "text": module(1, lines)})
+        stage.finish()
+    made = round1(str(root / "llama"), tmp_path / "texts", tmp_path / "out", with_sft(max_length=2048, max_steps=1))
+    assert made.facts["examples"] == 1
+    [dropped] = read_jsonl(tmp_path / "out" / "dropped.jsonl")
+    assert dropped["reason"].endswith("tokens, the most is 512")
+
+
+def test_what_is_logged_to_tensorboard_outlives_the_checkpoints(
+    root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    settings = with_sft(
+        max_steps=3, report_to="tensorboard", lr_scheduler_type="linear", model_init_kwargs={"dtype": "float32"}
+    )
+    round2(str(root / "llama"), root / "pairs", tmp_path / "out", settings)
+    assert "model_init_kwargs" not in caplog.text
+    assert not (tmp_path / "out" / "checkpoints").exists()
+    logged = EventAccumulator(str(tmp_path / "out" / "runs"))
+    logged.Reload()
+    losses = [row["loss"] for row in log(tmp_path / "out")]
+    assert [event.value for event in logged.Scalars("train/loss")] == pytest.approx(losses)
+    assert [row["learning_rate"] for row in log(tmp_path / "out")] == [0.0, 5e-2, 2.5e-2]
+
+
 def test_a_module_that_is_not_there_is_one_clear_line(root: Path, tmp_path: Path) -> None:
     lora = {**LORA, "target_modules": ["qq_proj"]}
     with pytest.raises(ConfigError, match="the model cannot be adapted so: lora; Target modules"):
@@ -332,9 +383,48 @@ def test_what_cannot_be_stacked_is_refused_before_any_training(root: Path, one: 
     assert not (tmp_path / "out").exists()
 
 
-def test_a_base_that_changed_under_its_adapter_is_found_out(root: Path, one: Path, tmp_path: Path) -> None:
-    import shutil
+def test_nothing_is_stacked_where_no_process_has_the_whole_model(one: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from peft import LoraConfig
 
+    check_stackable(str(one), LoraConfig())
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(InputError, match=r"under FSDP or ZeRO-3 no process can merge an adapter.*; merge it first"):
+        check_stackable(str(one), LoraConfig())
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", "{}", '{"base_model_name_or_path": null}'])
+def test_an_adapter_with_damaged_settings_is_one_clear_line(root: Path, one: Path, tmp_path: Path, damage: str) -> None:
+    shutil.copytree(one, tmp_path / "one")
+    (tmp_path / "one" / "adapter_config.json").write_text(damage)
+    with pytest.raises(InputError, match=r"the adapter's settings .*: .*adapter_config\.json"):
+        round2(str(tmp_path / "one"), root / "pairs", tmp_path / "out", SETTINGS)
+    with pytest.raises(InputError, match=r"the adapter cannot be merged: .*one"):
+        merge(str(root / "llama"), tmp_path / "one", tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("which", "row", "message"),
+    [
+        (round1, {"id": "a", "text": None}, r"the row has no text 'text': .*rtl\.jsonl, row 2"),
+        (round1, {"text": "module a; endmodule"}, r"the row has no text 'id': .*rtl\.jsonl, row 2"),
+        (round2, {"x": 1}, r"the row has no text 'id': .*pairs\.jsonl, row 2, draft"),
+        (round2, {"draft": {"id": "a", "problem": "p"}}, r"the row has no text 'code': .*pairs\.jsonl, row 2, draft"),
+    ],
+)
+def test_a_row_that_lacks_something_is_named(
+    root: Path, tmp_path: Path, which: Any, row: dict[str, Any], message: str
+) -> None:
+    file, good = ("rtl.jsonl", {"id": "t", "text": module(1, 2)}) if which is round1 else ("pairs.jsonl", pair(1))
+    with Stage(tmp_path / "data", "data.some", config={}) as stage:
+        stage.append(file, good)
+        stage.append(file, row)
+        stage.finish()
+    with pytest.raises(InputError, match=message):
+        which(str(root / "llama"), tmp_path / "data", tmp_path / "out", SETTINGS)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_base_that_changed_under_its_adapter_is_found_out(root: Path, one: Path, tmp_path: Path) -> None:
     shutil.copytree(one, tmp_path / "one")
     config = json.loads((tmp_path / "one" / "adapter_config.json").read_text())
     config["base_model_name_or_path"] = str(root / "tied")
@@ -353,12 +443,24 @@ def test_a_base_that_changed_under_its_adapter_is_found_out(root: Path, one: Pat
         (with_sft(eval_strategy="steps"), "the trainer refuses the settings: sft; .*eval"),
         (with_sft(max_length=None).model_copy(update={"packing": "on"}), r"sft\.max_length; set it, or packing: off"),
         (SETTINGS.model_copy(update={"quantization": {"load_in_4bit": True}}), "quantization"),
+        (SETTINGS.model_copy(update={"quantization": {"bnb_4bit_quant_type": "nf4"}}), "of how many bits"),
+        (SETTINGS.model_copy(update={"lora": {**LORA, "r": "8"}}), r"lora\.r; expected int, not '8'"),
+        (SETTINGS.model_copy(update={"lora": {**LORA, "r": 0}}), "lora; .*positive integer"),
+        (with_sft(max_length="256"), r"sft\.max_length; expected int or null, not '256'"),
+        (with_sft(learning_rate="abc"), r"sft\.learning_rate; expected float, not 'abc'"),
+        (with_sft(gradient_accumulation_steps=0), r"sft\.gradient_accumulation_steps; expected 1 or more, not 0"),
+        (with_sft(per_device_train_batch_size=0), r"sft\.per_device_train_batch_size; expected 1 or more, not 0"),
+        (with_sft(model_init_kwargs="x"), r"expected a mapping of names to values: sft\.model_init_kwargs"),
+        (with_sft(model_init_kwargs={"dtype": "float33"}), "cannot load the model to train: .*float33"),
+        (with_sft(model_init_kwargs={"nonsense": 1}), "cannot load the model to train: .*nonsense"),
+        (with_sft(lr_scheduler_type="cosine", lr_scheduler_kwargs={"nonsense": 1}), "sft; .*nonsense"),
+        (with_sft(optim="adamw_nonsense"), "sft; .*adamw_nonsense"),
     ],
 )
 def test_a_setting_that_cannot_be_is_one_clear_line_and_costs_no_folder(
     root: Path, tmp_path: Path, settings: RoundSettings, message: str
 ) -> None:
-    with pytest.raises((ConfigError, ToolMissing), match=message) as caught:
+    with pytest.raises((ConfigError, ToolMissing, ModelError), match=message) as caught:
         round2(str(root / "llama"), root / "pairs", tmp_path / "out", settings)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()
@@ -377,7 +479,11 @@ def test_a_template_that_refuses_the_system_role_is_asked_as_in_generation(root:
     )
     prompt, whole = encode_pair(tokenizer, "a gate", "module g; endmodule")
     assert str(tokenizer.decode(prompt)).startswith("<|user|>You are an expert")
-    assert tokenizer.decode(whole[len(prompt) :]) == "module g; endmodule"
+    # This template ends no answer, so the end token does: a model must learn to stop.
+    assert tokenizer.decode(whole[len(prompt) :]) == f"module g; endmodule{END}"
+    tokenizer.chat_template = tokenizer.chat_template.replace("{% endfor", f"{END}\n{{% endfor")
+    prompt, whole = encode_pair(tokenizer, "a gate", "module g; endmodule")
+    assert tokenizer.decode(whole[len(prompt) :]) == f"module g; endmodule{END}\n"
     tokenizer.chat_template = "{{ raise_exception('never') }}"
     with pytest.raises(InputError, match="chat template does not work; never"):
         encode_pair(tokenizer, "a gate", "module g; endmodule")
@@ -393,7 +499,7 @@ def start(arguments: list[str], launcher: list[str] | None = None) -> subprocess
         "finetune",
         *arguments,
     ]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
 @pytest.mark.parametrize("packing", ["on", "off"])
@@ -402,24 +508,27 @@ def test_after_a_kill_the_curve_goes_on_as_if_nothing_had_been(root: Path, tmp_p
     settings = with_sft(num_train_epochs=4, per_device_train_batch_size=4 if packing == "on" else 8, save_steps=5)
     settings = settings.model_copy(update={"packing": packing, "lora": {**LORA, "lora_dropout": 0.1}})
     whole = round2(str(root / "llama"), root / "pairs", tmp_path / "whole", settings)
-    config = tmp_path / "round2.yaml"
-    config.write_text(settings.model_dump_json(exclude_defaults=True))
-    data = ["--model", str(root / "llama"), "--data", str(root / "pairs"), "--config", str(config)]
-    process = start(["round2", *data, "--out", str(tmp_path / "out")])
     third = whole.facts["steps"] // 2
-    deadline = time.monotonic() + 300
-    while process.poll() is None and time.monotonic() < deadline:
-        states = (tmp_path / "out" / "checkpoints").glob("checkpoint-*/trainer_state.json")
-        if any(int(state.parent.name.split("-")[1]) >= third for state in states):
-            break
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert not (tmp_path / "out" / "manifest.json").exists(), "the training ended before it could be killed"
+    script = (
+        "import os; from pathlib import Path; from transformers import TrainerCallback\n"
+        "from finetune.rounds import RoundSettings, round2\n"
+        "def saved(self, args, state, control, **_):\n"
+        f"    if state.global_step >= {third}: os.kill(os.getpid(), 9)\n"
+        "TrainerCallback.on_save = saved\n"
+        f"settings = RoundSettings.model_validate_json({settings.model_dump_json()!r})\n"
+        f"round2({str(root / 'llama')!r}, Path({str(root / 'pairs')!r}), Path({str(tmp_path / 'out')!r}), settings)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=300, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    last = last_checkpoint(tmp_path / "out" / "checkpoints")
+    assert last
+    state = json.loads((last / "trainer_state.json").read_text())
+    assert third <= state["global_step"] < whole.facts["steps"]
     resumed = round2(str(root / "llama"), root / "pairs", tmp_path / "out", settings)
     assert resumed.facts["resumed"] is True
     assert resumed.facts["tokens"] == whole.facts["tokens"]
     assert resumed.facts["padding"] == whole.facts["padding"]
+    assert resumed.facts["seconds"] > state["stateful_callbacks"]["Progress"]["attributes"]["before"] > 0
     expected, found = log(tmp_path / "whole"), log(tmp_path / "out")
     assert [row["step"] for row in found] == [row["step"] for row in expected] == list(range(1, len(expected) + 1))
     for key in ("loss", "learning_rate", "tokens"):
@@ -437,7 +546,11 @@ def test_two_processes_learn_what_one_does(root: Path, tmp_path: Path) -> None:
     launcher += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
     for _ in range(2):  # the second time, it is finished
         process = start(arguments, launcher)
-        stderr = process.communicate(timeout=300)[1]
+        try:
+            stderr = process.communicate(timeout=300)[1]
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)  # the launcher and its processes
         assert process.returncode == 0, stderr
         assert stderr.count("examples 48") == 1, "the first process alone speaks"
     facts = read_manifest(tmp_path / "two").facts
@@ -446,6 +559,38 @@ def test_two_processes_learn_what_one_does(root: Path, tmp_path: Path) -> None:
         assert [row[key] for row in log(tmp_path / "two")] == pytest.approx(
             [row[key] for row in log(tmp_path / "one")], rel=2e-3
         )
+
+
+def test_processes_wait_for_the_first_as_long_as_they_are_told(tmp_path: Path) -> None:
+    script = (
+        "import os, time; from finetune.processes import from_main, is_main, join_group\n"
+        "join_group(timeout=1)\n"
+        "if is_main(): time.sleep(60)\n"
+        "from_main(1)\n"
+    )
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script],
+            env={**os.environ, **place, "RANK": rank, "LOCAL_RANK": rank},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in ("0", "1")
+    ]
+    try:
+        said = processes[1].communicate(timeout=50)[1]
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+    assert "imed out" in said
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 def test_problems_of_a_validation_are_asked_during_the_training(root: Path, tmp_path: Path) -> None:

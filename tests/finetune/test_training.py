@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -221,8 +220,8 @@ def test_mistyped_or_impossible_pretraining_settings_do_not_lock_the_folder(root
         pretrain(root / "texts", out, TINY.model_copy(update={"trainer": {"max_step": 1}}))
     with pytest.raises(InputError, match=r"fewer than one batch: .*lower batch_tokens \(1024000\)"):
         pretrain(root / "texts", out, TINY.model_copy(update={"batch_tokens": 1_024_000}))
-    # weight_decay is a default of ours that a user may change, not a second argument of the same name.
-    right = TINY.model_copy(update={"trainer": {"max_steps": 1, "weight_decay": 0.0}})
+    # The schedule is a default of ours that a user may change; what belongs to ours alone goes with it.
+    right = TINY.model_copy(update={"trainer": {"max_steps": 1, "lr_scheduler_type": "linear"}})
     assert pretrain(root / "texts", out, right).facts["steps"] == 1
 
 
@@ -247,19 +246,18 @@ def test_base_texts_are_whole_in_batches_of_few_shapes(root: Path, long_share: f
 
 def test_training_goes_on_after_a_kill(root: Path, tmp_path: Path) -> None:
     """kill -9 in the middle: the next start resumes from a checkpoint and ends with the same number of steps."""
-    process = start_training(root, tmp_path / "out", slow())
-    deadline = time.monotonic() + 120
-    while not list((tmp_path / "out" / "checkpoints").glob("checkpoint-*/trainer_state.json")):
-        assert process.poll() is None, "the training ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    killed = (
+        "import os; from transformers import TrainerCallback as T;"
+        "T.on_save = lambda self, args, state, *_, **__: os.kill(os.getpid(), 9) if state.global_step > 19 else None;"
+    )
+    assert start_training(root, tmp_path / "out", slow(), killed).wait(120) == -signal.SIGKILL
     # What a kill in the middle of writing the next checkpoint leaves: the weights, or half of the last file.
-    for number, state in ((99998, None), (99999, '{"global_step": 9')):
+    # And what a kill in the middle of its removal leaves: a state without weights.
+    for number, state in ((99997, "{}"), (99998, None), (99999, '{"global_step": 9')):
         torn = tmp_path / "out" / "checkpoints" / f"checkpoint-{number}"
         torn.mkdir()
-        (torn / "model.safetensors").write_bytes(b"half")
+        if state != "{}":
+            (torn / "model.safetensors").write_bytes(b"half")
         if state:
             (torn / "trainer_state.json").write_text(state)
     facts = pretrain(root / "texts", tmp_path / "out", slow()).facts
@@ -270,16 +268,33 @@ def test_training_goes_on_after_a_kill(root: Path, tmp_path: Path) -> None:
     assert facts["last_loss"] == pytest.approx(whole["last_loss"], rel=0.02)
 
 
-def test_a_kill_before_the_model_is_saved_loses_no_training(root: Path, tmp_path: Path) -> None:
-    killed = "import os, finetune.pretrain as p; p.in_bfloat16 = lambda model: os.kill(os.getpid(), 9);"
+@pytest.mark.parametrize(
+    ("where", "folder"), [("p.in_bfloat16", "checkpoints"), ("p.Stage.finish", ".checkpoints.partial")]
+)
+def test_a_kill_before_the_stage_is_finished_loses_no_training(
+    root: Path, tmp_path: Path, where: str, folder: str
+) -> None:
+    killed = f"import os, finetune.pretrain as p; {where} = lambda *_, **__: os.kill(os.getpid(), 9);"
     assert start_training(root, tmp_path / "out", TINY, killed).wait(120) == -signal.SIGKILL
     steps = read_manifest(root / "base").facts["steps"]
-    last = last_checkpoint(tmp_path / "out" / "checkpoints")
+    last = last_checkpoint(tmp_path / "out" / folder)
     assert last is not None
     assert last.name == f"checkpoint-{steps}"
     facts = pretrain(root / "texts", tmp_path / "out", TINY).facts
     assert (facts["resumed"], facts["steps"]) == (True, steps)
     torch.testing.assert_close(weights(tmp_path / "out"), weights(root / "base"))
+    assert not [path for path in (tmp_path / "out").iterdir() if "checkpoints" in path.name]
+
+
+def test_a_kill_while_the_checkpoints_are_removed_is_made_good(root: Path, tmp_path: Path) -> None:
+    killed = "import os, finetune.trainer as t; t.shutil.rmtree = lambda *_, **__: os.kill(os.getpid(), 9);"
+    settings = TINY.model_copy(update={"trainer": {"max_steps": 1}})
+    assert start_training(root, tmp_path / "out", settings, killed).wait(120) == -signal.SIGKILL
+    assert (tmp_path / "out" / ".checkpoints.partial").is_dir()
+    made = pretrain(root / "texts", tmp_path / "out", settings)
+    assert made == read_manifest(tmp_path / "out")
+    assert not [name for name in made.sha256 if "checkpoint" in name]
+    assert not (tmp_path / "out" / ".checkpoints.partial").exists()
 
 
 def test_a_kill_while_the_tokenizer_is_saved_is_made_good(root: Path, tmp_path: Path) -> None:
@@ -328,7 +343,7 @@ def test_one_command_makes_a_model_and_its_card(tmp_path: Path) -> None:
     """The whole recipe at a toy size, by the command line, with the card's figures taken from that very run."""
     sizes = {
         "texts": {"base": 150, "rtl": 20},
-        "pairs": {"pairs": 12, "problems": 4},
+        "pairs": {"pairs": 12, "problems": 4, "mutants": 0},
         "pretrain": {**TINY.model_dump(), "context": 1024},
         "round1": LORA.model_dump(),
         "round2": LORA.model_dump(),
@@ -341,10 +356,19 @@ def test_one_command_makes_a_model_and_its_card(tmp_path: Path) -> None:
     text = (tmp_path / "run" / "card.md").read_text()
     parameters = read_manifest(tmp_path / "run" / "base").facts["parameters"]
     assert f"{parameters:,} parameters" in text
-    verdicts = list(read_jsonl(tmp_path / "run" / "eval" / "verdicts.jsonl"))
-    assert len(verdicts) == 4
-    assert f"| all | 4 | {sum(v['status'] == 'pass' for v in verdicts) / 4:.3f} |" in text
+    for name, stage in (("base", "base"), ("round 1", "round1"), ("round 2 only", "round2-only")):
+        assert f"\n| {name} | {_passed(tmp_path / 'run' / 'eval' / f'pairs-{stage}')} (" in text
+    passed = _passed(tmp_path / "run" / "eval" / "pairs-round2")
+    assert f"\n| all | 4 | {passed} |" in text
+    assert f"\n| rounds 1 and 2 | {passed} (" in text
     assert AutoModelForCausalLM.from_pretrained(tmp_path / "run" / "model").num_parameters() == parameters
+
+
+def _passed(run: Path) -> str:
+    """The pass rate of a run of four problems, as a card states it."""
+    verdicts = list(read_jsonl(run / "verdicts.jsonl"))
+    assert len(verdicts) == 4
+    return f"{sum(v['status'] == 'pass' for v in verdicts) / 4:.3f}"
 
 
 def test_a_model_that_cannot_be_loaded_is_one_clear_line_and_locks_no_folder(root: Path, tmp_path: Path) -> None:

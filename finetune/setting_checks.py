@@ -1,0 +1,50 @@
+"""What the libraries' settings classes take without a word, and what would only show when a training has begun.
+
+Reads values and type hints; writes nothing. A folder that was started with such a value would refuse the right one.
+"""
+
+from __future__ import annotations
+
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
+
+_LEAST = {
+    "per_device_train_batch_size": 1,
+    "gradient_accumulation_steps": 1,
+    "max_length": 1,
+    "pad_to_multiple_of": 1,
+    "ddp_timeout": 1,
+    "dataloader_num_workers": 0,
+    "learning_rate": 0,
+    "num_train_epochs": 0,
+    "seed": 0,
+}
+"""What the libraries do not refuse before the training has begun."""
+
+
+def problem_of(key: str, value: Any, hint: Any) -> str | None:
+    """Why ``value`` cannot be, as far as its type is a plain one: the libraries' dataclasses take anything."""
+    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    if not set(kinds) <= {int, float, bool, str, NoneType}:
+        return None
+    if type(value) not in kinds and not (type(value) is int and float in kinds):
+        names = " or ".join("null" if kind is NoneType else kind.__name__ for kind in kinds)
+        return f"expected {names}, not {value!r}"
+    least = _LEAST.get(key)
+    if least is not None and isinstance(value, (int, float)) and not value >= least:
+        return f"expected {least} or more, not {value}"
+    return None
+
+
+def try_schedule(args: Any) -> None:
+    """Make the learning rate's schedule of ``transformers.TrainingArguments``, to raise now what it would raise later.
+
+    Raises:
+        TypeError, ValueError: as the library does.
+    """
+    import torch
+    from transformers import get_scheduler
+
+    if args.lr_scheduler_type not in ("reduce_lr_on_plateau", "greedy"):
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=args.learning_rate)
+        get_scheduler(args.lr_scheduler_type, optimizer, 1, 10, scheduler_specific_kwargs=args.lr_scheduler_kwargs)
