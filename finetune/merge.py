@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from autovcoder.errors import InputError
 from autovcoder.store import Manifest, Stage
 from finetune.adapters import check_origin, merge_into
 from finetune.model_card import write_card
@@ -33,9 +34,13 @@ def merge(model: str, adapter: Path, out: Path) -> Manifest:
 
         base, _ = load_model(model)
         merged = merge_into(base, str(adapter))
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(adapter, trust_remote_code=False)
+        except (OSError, ValueError) as error:
+            raise InputError("the adapter has no tokenizer that works", where=adapter, fix=str(error)) from None
         stage.start()
         in_bfloat16(merged).save_pretrained(out)
-        AutoTokenizer.from_pretrained(adapter).save_pretrained(out)
+        tokenizer.save_pretrained(out)
         facts = {"parameters": merged.num_parameters()}
         write_card(
             out,

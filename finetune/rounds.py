@@ -20,7 +20,7 @@ from autovcoder.prompt import ANSWERS_WITH_CODE
 from autovcoder.store import Manifest, Stage, read_manifest, write_jsonl
 from finetune import adapters
 from finetune.corpus import Row, encode, encode_pair, open_examples, read_pairs, read_texts, write_examples
-from finetune.model_card import describe_data, describe_recipe, write_card
+from finetune.model_card import describe_data, describe_lora, describe_recipe, write_card
 from finetune.packing import mixes_packed
 from finetune.pass_rate import PassRate, ValidationSettings
 from finetune.processes import from_main, is_main, join_group
@@ -151,10 +151,9 @@ def _finish(plan: _Plan, stage: Stage, trainer: Any, tokenizer: Any, facts: dict
     out = plan.out
     facts["trainable_parameters"] = get_model_param_count(trainer.model, trainable_only=True)  # sharded ones too
     if plan.below:
+        facts["lora"] = describe_lora(out)  # joined, the adapter tells nothing of the two any more
         adapters.join(Path(plan.below), out)
         facts["stacked_on"] = plan.below
-    if plan.name == "finetune.round2":
-        tokenizer.init_kwargs[ANSWERS_WITH_CODE] = True
     tokenizer.save_pretrained(out)
     write_jsonl(out / "training_log.jsonl", training_log(trainer))
     facts |= {"data": describe_data(plan.inputs["data"]), "recipe": describe_recipe(trainer.args)}
@@ -183,6 +182,8 @@ def _make_trainer(plan: _Plan, used: ExitStack) -> tuple[Any, Any, bool, int | N
         adapters.check_stackable(plan.below, lora)
     base, tokenizer = load_model(plan.model, **loading_options(settings, sft, plan.below))
     sft.model_init_kwargs = None  # used up; trl warns that it does not use them
+    if plan.name == "finetune.round2":
+        tokenizer.init_kwargs[ANSWERS_WITH_CODE] = True  # from now on: validation asks as the finished model is asked
     if plan.below:
         base = adapters.merge_into(base, plan.below)
     packed = _packs(base, settings, sft)

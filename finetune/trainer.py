@@ -268,11 +268,12 @@ def load_model(model: str, **options: Any) -> tuple[Any, Any]:
     where = located(model)
     revision = {"revision": options["revision"]} if options.get("revision") else {}
     try:
-        loaded = AutoModelForCausalLM.from_pretrained(where, **({"dtype": "float32"} | options))
-        return loaded, AutoTokenizer.from_pretrained(where, **revision)
-    # transformers raises OSError for what it cannot find, ValueError for what it does not know, ImportError for a
-    # kernel or a quantizer that is not installed, and the others for options that no model knows.
-    except (OSError, ValueError, ImportError, TypeError, AttributeError) as error:
+        # Not None: transformers would ask whether the folder's own code may run.
+        options = {"dtype": "float32", "trust_remote_code": False} | options
+        loaded = AutoModelForCausalLM.from_pretrained(where, **options)
+        return loaded, AutoTokenizer.from_pretrained(where, trust_remote_code=False, **revision)
+    # Whatever the libraries raise while loading (there are dozens of kinds), the model cannot be loaded.
+    except Exception as error:
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError("cannot load the model to train", where=model, fix=said[0]) from None
 
