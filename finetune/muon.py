@@ -1,7 +1,7 @@
 """Muon for the matrices of a model, AdamW for the rest, as one optimizer that a Trainer can step, save and resume.
 
 Muon orthogonalises the momentum of each weight matrix (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon).
-On our texts a model of seven million parameters came to the same loss with about half the tokens that AdamW needed.
+In trials on our texts it came to AdamW's loss with far fewer tokens.
 """
 
 from __future__ import annotations

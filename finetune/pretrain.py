@@ -15,8 +15,9 @@ from pydantic import Field, PositiveFloat, PositiveInt, ValidationInfo, field_va
 from pydantic_core import PydanticCustomError
 
 from autovcoder.config import Settings
-from autovcoder.errors import ConfigError, InputError
+from autovcoder.errors import InputError
 from autovcoder.store import DROPPED, Manifest, Stage, read_jsonl, read_manifest, replace_folder
+from finetune.setting_checks import refuse_decided
 from finetune.tokenizer import END, train_tokenizer
 from finetune.trainer import (
     CHECKPOINTS,
@@ -136,8 +137,7 @@ def pretrain(texts: Path, out: Path, settings: PretrainSettings) -> Manifest:
 def _arguments(out: Path, settings: PretrainSettings) -> Any:
     from transformers import TrainingArguments
 
-    for key in _DECIDED.keys() & settings.trainer:
-        raise ConfigError("this is not for you to set", where=f"trainer.{key}", fix=_DECIDED[key])
+    refuse_decided("trainer", settings.trainer, _DECIDED)
     common = common_arguments(
         out, seed=settings.seed, epochs=settings.epochs, learning_rate=settings.learning_rate, batch=1
     )

@@ -10,11 +10,10 @@ import math
 import random
 import warnings
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from autovcoder.errors import ConfigError, InputError
+from autovcoder.errors import InputError
 from autovcoder.models.local import row_seed
 from autovcoder.models.transformers_engine import quiet
 from autovcoder.store import DROPPED, Manifest, Stage, read_manifest
@@ -26,7 +25,16 @@ from finetune.rl_settings import RlSettings, grpo_config, sampling_of, uses_of_a
 from finetune.rl_tasks import read_tasks
 from finetune.rollouts import AnswerSampler, Rollouts
 from finetune.round_settings import LORA_DEFAULTS
-from finetune.trainer import checked, finish, load_model, model_input, take_back_checkpoints, train, versions
+from finetune.trainer import (
+    checked,
+    finish,
+    load_model,
+    make_trainer,
+    model_input,
+    take_back_checkpoints,
+    train,
+    versions,
+)
 from hdl_sim.simulator import Simulator
 
 __all__ = ["RlSettings", "rl"]
@@ -135,17 +143,7 @@ def _trainer(**arguments: Any) -> Any:
     from transformers import PrinterCallback
     from trl import GRPOTrainer
 
-    args = arguments["args"]
-    try:
-        trainer: Any = GRPOTrainer(**arguments)
-        trainer.get_optimizer_cls_and_kwargs(args, trainer.model)  # raises now, not when the training begins
-    # What GRPOConfig takes, but not together, not for this model, or not without a package.
-    except (TypeError, ValueError, RuntimeError, ImportError) as error:
-        raise ConfigError("the trainer refuses the settings", where="grpo, lora", fix=str(error)) from None
-    finally:
-        # It has made its folder; without anything in it, it must not outlive an error.
-        with suppress(OSError):
-            Path(args.output_dir).rmdir()
+    trainer: Any = make_trainer(GRPOTrainer, "grpo, lora", **arguments)
     # trl copies the adapter to measure the KL divergence from it; the model without any is the same, and is there.
     if "ref" in trainer.model.peft_config:
         trainer.model.delete_adapter("ref")

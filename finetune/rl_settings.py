@@ -15,6 +15,7 @@ from pydantic import Field, PositiveInt, ValidationError
 from autovcoder.config import Settings
 from autovcoder.errors import ConfigError
 from autovcoder.records import Sampling
+from finetune.setting_checks import refuse_decided
 from finetune.trainer import checked, common_arguments
 
 _SEED = "set seed, beside grpo"
@@ -96,9 +97,8 @@ def grpo_config(settings: RlSettings, out: Path) -> Any:
     """
     from trl import GRPOConfig
 
+    refuse_decided("grpo", settings.grpo, DECIDED)
     for key, value in settings.grpo.items():
-        if key in DECIDED:
-            raise ConfigError("this is not for you to set", where=f"grpo.{key}", fix=DECIDED[key])
         if (key in _FOR_VLLM or key.startswith("vllm_")) and not settings.grpo.get("use_vllm"):
             raise ConfigError("this has a use with use_vllm only", where=f"grpo.{key}", fix="leave it out")
         if key in _CHOICES and value not in _CHOICES[key]:

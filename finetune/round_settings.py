@@ -16,6 +16,7 @@ from autovcoder.config import Settings
 from autovcoder.errors import ConfigError
 from finetune.context import ContextSettings
 from finetune.pass_rate import ValidationSettings
+from finetune.setting_checks import refuse_decided
 from finetune.trainer import checked, quantization, sft_defaults
 from finetune.validation import validation_arguments
 
@@ -97,9 +98,7 @@ def sft_config(settings: RoundSettings, out: Path) -> Any:
     """
     from trl import SFTConfig
 
-    for key in settings.sft:
-        if key in DECIDED:
-            raise ConfigError("this is not for you to set", where=f"sft.{key}", fix=DECIDED[key])
+    refuse_decided("sft", settings.sft, DECIDED)
     values = sft_defaults(out, settings.seed) | settings.sft
     values["dataset_kwargs"] = {"skip_prepare_dataset": True}
     if settings.validation.problems:
@@ -136,11 +135,7 @@ def loading_options(settings: RoundSettings, sft: Any, below: str | None) -> Map
     if not isinstance(options, dict):
         raise ConfigError("expected a mapping of names to values", where="sft.model_init_kwargs", fix="{dtype: ...}")
     if options.get("trust_remote_code"):
-        raise ConfigError(
-            "this is not for you to set",
-            where="sft.model_init_kwargs.trust_remote_code",
-            fix=DECIDED["trust_remote_code"],
-        )
+        refuse_decided("sft.model_init_kwargs", ["trust_remote_code"], DECIDED)
     bits = quantization(settings.quantization)
     if bits is None:
         return options

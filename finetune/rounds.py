@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, nullcontext, suppress
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from autovcoder.errors import ConfigError, InputError
+from autovcoder.errors import InputError
 from autovcoder.prompt import ANSWERS_WITH_CODE
 from autovcoder.store import Manifest, Stage, read_manifest, write_jsonl
 from finetune import adapters
@@ -31,6 +31,7 @@ from finetune.trainer import (
     checked,
     finish,
     load_model,
+    make_trainer,
     model_input,
     take_back_checkpoints,
     train,
@@ -128,9 +129,6 @@ def _train(plan: _Plan, stage: Stage | None, used: ExitStack) -> Manifest:
     trainer, tokenizer, packed, most = _make_trainer(plan, used)
     file = plan.out / CHECKPOINTS / "examples.arrow"
     if stage:
-        # The trainer has made its folder; without anything in it, it must not outlive an error.
-        with suppress(OSError):
-            file.parent.rmdir()
         _encode_data(plan, tokenizer, most, stage, file)
     from_main(None)
     examples = open_examples(file)
@@ -193,12 +191,7 @@ def _make_trainer(plan: _Plan, used: ExitStack) -> tuple[Any, Any, bool, int | N
     kind: Any = trainer_class()
     if settings.validation.problems:
         kind = validated(kind, _pass_rate(plan, tokenizer, used), plan.out)
-    try:
-        trainer = kind(model=adapted, args=sft, processing_class=tokenizer)
-        trainer.get_optimizer_cls_and_kwargs(sft, trainer.model)  # raises now, not when the training begins
-    # What SFTConfig takes, but not together, not for this model, or not without a package.
-    except (TypeError, ValueError, RuntimeError, ImportError) as error:
-        raise ConfigError("the trainer refuses the settings", where="sft", fix=str(error)) from None
+    trainer = make_trainer(kind, "sft", model=adapted, args=sft, processing_class=tokenizer)
     context = getattr(base.config.get_text_config(), "max_position_embeddings", None)
     most = min((length for length in (sft.max_length, context) if length), default=None)
     return trainer, tokenizer, packed, most

@@ -5,8 +5,11 @@ Reads values and type hints; writes nothing. A folder that was started with such
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
+
+from autovcoder.errors import ConfigError
 
 _LEAST = {
     "per_device_train_batch_size": 1,
@@ -20,6 +23,20 @@ _LEAST = {
     "seed": 0,
 }
 """What the libraries do not refuse before the training has begun."""
+
+
+def refuse_decided(section: str, given: Iterable[str], decided: Mapping[str, str]) -> None:
+    """Refuse keys that would change nothing, or break what is promised.
+
+    Args:
+        decided: such keys, and what to do instead or why.
+
+    Raises:
+        ConfigError: one of them is ``given``; the first is named.
+    """
+    for key in given:
+        if key in decided:
+            raise ConfigError("this is not for you to set", where=f"{section}.{key}", fix=decided[key])
 
 
 def problem_of(key: str, value: Any, hint: Any) -> str | None:

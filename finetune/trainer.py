@@ -12,6 +12,7 @@ import json
 import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -143,6 +144,27 @@ def checked(kind: Any, section: str, values: Mapping[str, Any]) -> Any:
         raise ConfigError(f"{kind.__name__} refuses the settings", where=section, fix=str(error)) from None
 
 
+def make_trainer(kind: Any, section: str, **arguments: Any) -> Any:
+    """``kind(**arguments)`` for a trainer of a library, tried as far as it can be before anything is trained.
+
+    The folder that it makes is removed while nothing is in it: it must not outlive an error.
+
+    Raises:
+        ConfigError: its settings are refused: together, for this model, or for want of a package.
+    """
+    args = arguments["args"]
+    try:
+        trainer = kind(**arguments)
+        trainer.get_optimizer_cls_and_kwargs(args, trainer.model)  # raises now, not when the training begins
+    except (TypeError, ValueError, RuntimeError, ImportError) as error:
+        raise ConfigError("the trainer refuses the settings", where=section, fix=str(error)) from None
+    finally:
+        if is_main():
+            with suppress(OSError):
+                Path(args.output_dir).rmdir()
+    return trainer
+
+
 def train(trainer: Any) -> dict[str, Any]:
     """Run a ``transformers.Trainer`` from its last whole checkpoint, or from the start; returns loss and time.
 
@@ -212,29 +234,15 @@ def finish(stage: Stage, **facts: Any) -> Manifest:
     Raises:
         StoreError: the checkpoints cannot be moved, and would become part of the model's folder.
     """
-    _set_aside(stage.folder)
+    place, aside = stage.folder / CHECKPOINTS, stage.folder / _ASIDE
+    if place.exists():
+        if aside.exists():
+            _remove(aside)
+        _move(place, aside)
     made = stage.finish(**facts)
-    if (stage.folder / _ASIDE).exists():
-        _remove(stage.folder / _ASIDE)
+    if aside.exists():
+        _remove(aside)
     return made
-
-
-def drop_checkpoints(out: Path) -> None:
-    """Remove what a training kept for its resumption; none of it is there by halves when that is cut short.
-
-    Raises:
-        StoreError: it cannot be removed, and would become part of the model's folder.
-    """
-    _set_aside(out)
-    if (out / _ASIDE).exists():
-        _remove(out / _ASIDE)
-
-
-def _set_aside(out: Path) -> None:
-    if (out / CHECKPOINTS).exists():
-        if (out / _ASIDE).exists():
-            _remove(out / _ASIDE)
-        _move(out / CHECKPOINTS, out / _ASIDE)
 
 
 def _move(folder: Path, to: Path) -> None:

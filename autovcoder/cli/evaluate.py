@@ -20,6 +20,7 @@ from autovcoder.cli.compare import compare
 from autovcoder.cli.report_errors import emit, say
 from autovcoder.cli.report_page import report_page
 from autovcoder.cli.sampling import sampling_from
+from autovcoder.cli.stage_options import simulator_from
 from autovcoder.records import Rule
 
 if TYPE_CHECKING:
@@ -88,20 +89,13 @@ def run(
     if samples is not None:
         source = _recording(samples, n)
         folder = out or _default_folder(suite, source, asked, rule)
-        report = _evaluate_recording(samples, n, problems, asked, folder, _simulator(cache), rule)
+        report = _evaluate_recording(samples, n, problems, asked, folder, simulator_from(cache), rule)
     else:
         sampling = sampling_from(n or 1, temperature, top_p, seed, max_new_tokens)
         folder = out or _default_folder(suite, _model_source(str(model), endpoint, sampling), asked, rule)
-        report = evaluate_model(asked, str(model), endpoint, sampling, folder, _simulator(cache), rule=rule)
+        report = evaluate_model(asked, str(model), endpoint, sampling, folder, simulator_from(cache), rule=rule)
     emit(report.model_dump_json(indent=2) + "\n" if as_json else to_markdown(report))
     say(f"the run is in {folder}")
-
-
-def _simulator(cache: bool) -> Simulator:
-    from hdl_sim.cache import CachedSimulator, default_cache
-    from hdl_sim.icarus_pool import IcarusPool
-
-    return CachedSimulator(IcarusPool(), default_cache()) if cache else IcarusPool()
 
 
 def evaluate_model(

@@ -145,7 +145,7 @@ def nano(
     config: Config = None,
     install: Annotated[bool, typer.Option(help="Put the finished model into the package, with its card.")] = False,
 ) -> None:
-    """Make the packaged model and its ablation again, from data to pass rates: about two hours on two cores."""
+    """Make the packaged model and its ablation again, from data to pass rates: more than an hour on two cores."""
     from autovcoder.cli.nano import install_nano, make_nano, nano_settings
 
     make_nano(out, nano_settings(config), benchmark or ())

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from autovcoder.cli.stage_options import Config, Out, Seed, say_rows
+from autovcoder.cli.stage_options import Config, Out, Seed, say_rows, simulator_from
 
 
 def rl(
@@ -25,9 +25,6 @@ def rl(
     from autovcoder.config import load_settings
     from finetune.rl import RlSettings
     from finetune.rl import rl as run
-    from hdl_sim.cache import CachedSimulator, default_cache
-    from hdl_sim.icarus_pool import IcarusPool
 
     settings = load_settings(RlSettings, config, {"seed": seed})
-    simulator = CachedSimulator(IcarusPool(), default_cache()) if cache else IcarusPool()
-    say_rows(run(model, data, out, settings, simulator), out)
+    say_rows(run(model, data, out, settings, simulator_from(cache)), out)

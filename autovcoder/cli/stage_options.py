@@ -14,6 +14,7 @@ from autovcoder.cli.report_errors import say
 
 if TYPE_CHECKING:
     from autovcoder.store import Manifest
+    from hdl_sim.simulator import Simulator
 
 Out = Annotated[Path, typer.Option(help="The stage folder to write; an interrupted one is resumed.")]
 Config = Annotated[Path | None, typer.Option(help="YAML file with the command's settings; flags win.")]
@@ -22,6 +23,14 @@ Against = Annotated[
     list[Path] | None,
     typer.Option(help="A suite's problems.jsonl (`autovcoder eval problems` writes it); repeatable."),
 ]
+
+
+def simulator_from(cache: bool) -> Simulator:
+    """Icarus in a process for each core; with ``cache`` verdicts are kept, and those of earlier runs taken."""
+    from hdl_sim.cache import CachedSimulator, default_cache
+    from hdl_sim.icarus_pool import IcarusPool
+
+    return CachedSimulator(IcarusPool(), default_cache()) if cache else IcarusPool()
 
 
 def say_rows(manifest: Manifest, out: Path) -> None:
