@@ -1,1 +1,1 @@
-"""Example and knowledge retrieval. Not built yet; prompts already have a place for context."""
+"""Example and knowledge retrieval. Of it there is the handbook, its knowledge; prompts have a place for context."""
