@@ -170,6 +170,10 @@ class Stage:
         """Record that ``id`` left the data here, and why."""
         self.append(DROPPED, {"id": id, "stage": self.name, "reason": reason})
 
+    def draft(self, facts: Mapping[str, Any]) -> Manifest:
+        """The manifest as ``finish`` will write it, but for the files and the time."""
+        return Manifest(**self._started, rows={}, sha256={}, finished="", facts=dict(facts))
+
     def finish(self, **facts: Any) -> Manifest:
         """Write the manifest: from here on the folder is complete.
 
@@ -178,12 +182,12 @@ class Stage:
         self._close_files()
         files = [path for path in _files_below(self.folder) if path.name not in (MANIFEST, STARTED)]
         names = {path: path.relative_to(self.folder).as_posix() for path in files}
-        manifest = Manifest(
-            **self._started,
-            rows={names[p]: _count_lines(p) for p in files if p.suffix == ".jsonl"},
-            sha256={names[p]: sha256_file(p) for p in files},
-            finished=datetime.now(UTC).isoformat(timespec="seconds"),
-            facts=facts,
+        manifest = self.draft(facts).model_copy(
+            update={
+                "rows": {names[p]: _count_lines(p) for p in files if p.suffix == ".jsonl"},
+                "sha256": {names[p]: sha256_file(p) for p in files},
+                "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            }
         )
         write_atomic(self.folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
         (self.folder / STARTED).unlink(missing_ok=True)

@@ -42,14 +42,5 @@ def merge(model: str, adapter: Path, out: Path) -> Manifest:
         in_bfloat16(merged).save_pretrained(out)
         tokenizer.save_pretrained(out)
         facts = {"parameters": merged.num_parameters()}
-        write_card(
-            out,
-            stage="finetune.merge",
-            config=config,
-            inputs=stage.inputs,
-            seed=None,
-            versions=versions(),
-            facts=facts,
-            adapter=adapter,
-        )
+        write_card(stage, facts, adapter)
         return stage.finish(**facts)

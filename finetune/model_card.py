@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from autovcoder import __version__
 from autovcoder.models.local import PACKAGED, resolve
 from autovcoder.prompt import SYSTEM
-from autovcoder.store import MANIFEST, Manifest, hash_input, read_jsonl, read_manifest, sha256_file, write_atomic
+from autovcoder.store import MANIFEST, Manifest, Stage, hash_input, read_jsonl, read_manifest, sha256_file, write_atomic
 from finetune.hub import is_hub_id
 from finetune.reporting import evaluation_table, listed, plain, validation_table
 from finetune.validation import FILE as VALIDATIONS
@@ -79,31 +79,18 @@ def describe_lora(folder: Path) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value is not None and value is not False}
 
 
-def write_card(
-    out: Path,
-    *,
-    stage: str,
-    config: Mapping[str, Any],
-    inputs: Mapping[str, str],
-    seed: int | None,
-    versions: Mapping[str, str],
-    facts: Mapping[str, Any],
-    adapter: Path | None = None,
-) -> None:
+def write_card(stage: Stage, facts: Mapping[str, Any], adapter: Path | None = None) -> None:
     """Write the card of a stage that is about to finish, so that it is hashed with the other files.
 
     Args:
-        out: the stage's folder, with all other files in place.
-        inputs: names to hashes, as the manifest will hold them; the other arguments likewise.
-        adapter: the folder of a finished round, when ``out`` is a model that it was merged into.
+        stage: with all other files in place in its folder.
+        facts: what the manifest will state.
+        adapter: the folder of a finished round, when the stage merged it into a model.
 
     Raises:
         StoreError: ``adapter`` is not finished, or the card cannot be written.
     """
-    made = Manifest(
-        stage=stage, rows={}, sha256={}, inputs=dict(inputs), config=dict(config), versions=dict(versions), seed=seed,
-        finished="", facts=dict(facts),
-    )  # fmt: skip
+    out, made = stage.folder, stage.draft(facts)
     trainings = [*(_trainings(read_manifest(adapter), adapter) if adapter else []), *_trainings(made, out)]
     base = Path(str(_adapter_settings(adapter or out).get("base_model_name_or_path") or ""))
     # A relative name means another folder wherever else the command is started.

@@ -7,6 +7,8 @@ answered is for round 2 to teach.
 from __future__ import annotations
 
 import random
+import re
+from bisect import bisect_right
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from pydantic_core import PydanticCustomError
 from autovcoder.config import Settings
 from autovcoder.errors import InputError
 from autovcoder.store import DROPPED, Manifest, Stage, read_jsonl, read_manifest, replace_folder
+from finetune.packing import IGNORED
 from finetune.setting_checks import refuse_decided
 from finetune.tokenizer import END, train_tokenizer
 from finetune.trainer import (
@@ -31,6 +34,9 @@ from finetune.trainer import (
 )
 
 _LENGTH_STEP = 64
+_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+Labelled = tuple[list[int], list[int]]
+"""Token ids and, for each, itself or ``IGNORED`` where it is not learned."""
 _DECIDED = {
     "learning_rate": "set learning_rate, beside trainer",
     "weight_decay": "set weight_decay, beside trainer",
@@ -53,6 +59,9 @@ class PretrainSettings(Settings):
         long_share: of the texts, those that stand one behind the other in sequences of ``context`` tokens, so that all
             positions are trained; the others are a sequence each.
         batch_tokens: tokens an optimizer step, padding included; at least ``context``.
+        learn_comments: whether comments are learned too, and not only read. What they say is mostly chance, and the
+            noise of it hides how the code below follows from them: in short trials a model came to copy a table from
+            its comment only where comments were not learned.
         learning_rate: of Muon, see ``finetune.muon``; ``adam_learning_rate``: of embeddings, norms and convolutions.
         trainer: further arguments of ``transformers.TrainingArguments``.
     """
@@ -67,7 +76,8 @@ class PretrainSettings(Settings):
     long_share: float = Field(default=0.05, ge=0, le=1)
     batch_tokens: PositiveInt = 3072
     epochs: PositiveFloat = 1.0
-    learning_rate: PositiveFloat = 7e-3
+    learn_comments: bool = False
+    learning_rate: PositiveFloat = 2e-3
     adam_learning_rate: PositiveFloat = 3e-3
     weight_decay: float = Field(default=0.1, ge=0)
     trainer: dict[str, Any] = Field(default_factory=dict)
@@ -113,16 +123,16 @@ def pretrain(texts: Path, out: Path, settings: PretrainSettings) -> Manifest:
         arguments = _arguments(out, settings)
         saved = out / CHECKPOINTS / "tokenizer"
         tokenizer = AutoTokenizer.from_pretrained(saved) if saved.is_dir() else _new_tokenizer(texts, settings)
-        sequences, long = tokenized(read_jsonl(texts / "base.jsonl"), tokenizer, settings)
+        sequences, left_out = tokenized(read_jsonl(texts / "base.jsonl"), tokenizer, settings)
         batches = make_batches(sequences, settings)
         if not batches:
             fix = f"make more texts or lower batch_tokens ({settings.batch_tokens})"
             raise InputError("the texts are fewer than one batch", where=texts, fix=fix)
         stage.start()
         already = {row["id"] for row in stage.rows(DROPPED)}
-        for text_id, length in long:
+        for text_id, reason in left_out:
             if text_id not in already:
-                stage.drop(text_id, f"{length} tokens, the most is {settings.context}")
+                stage.drop(text_id, reason)
         if not saved.is_dir():
             tokenizer.save_pretrained(saved.with_suffix(".partial"))
             replace_folder(saved.with_suffix(".partial"), saved)
@@ -130,8 +140,9 @@ def pretrain(texts: Path, out: Path, settings: PretrainSettings) -> Manifest:
         facts = train(_trainer(model, arguments, batches, tokenizer.pad_token_id, settings))
         in_bfloat16(model).save_pretrained(out)
         AutoTokenizer.from_pretrained(saved).save_pretrained(out)
-        tokens = sum(len(row) for batch in batches for row in batch["rows"])
-        return finish(stage, parameters=model.num_parameters(), tokens=tokens, **facts)
+        rows = [row for batch in batches for row in batch["rows"]]
+        facts |= {"tokens": sum(len(ids) for ids, _ in rows), "learned_tokens": sum(map(_count_learned, rows))}
+        return finish(stage, parameters=model.num_parameters(), **facts)
 
 
 def _arguments(out: Path, settings: PretrainSettings) -> Any:
@@ -168,37 +179,55 @@ def _trainer(model: Any, arguments: Any, batches: list[dict[str, Any]], pad: int
 
 def tokenized(
     rows: Iterable[dict[str, Any]], tokenizer: Any, settings: PretrainSettings
-) -> tuple[list[list[int]], list[tuple[str, int]]]:
-    """The training sequences as token ids, and (id, tokens) of the texts that are longer than the context."""
+) -> tuple[list[Labelled], list[tuple[str, str]]]:
+    """The training sequences, and (id, reason) of the texts that are left out."""
     rng = random.Random(settings.seed)
-    sequences: list[list[int]] = []
-    dropped: list[tuple[str, int]] = []
-    joined: list[int] = []
+    sequences: list[Labelled] = []
+    dropped: list[tuple[str, str]] = []
+    joined: Labelled = ([], [])
     for row in rows:
-        ids = list(tokenizer(row["text"] + END)["input_ids"])
+        ids, labels = _sequence(row["text"], tokenizer, settings)
         if len(ids) > settings.context:
-            dropped.append((row["id"], len(ids)))
+            dropped.append((row["id"], f"{len(ids)} tokens, the most is {settings.context}"))
+        elif not _count_learned((ids, labels)):
+            dropped.append((row["id"], "nothing but comments"))
         elif rng.random() >= settings.long_share:
-            sequences.append(ids)
+            sequences.append((ids, labels))
         else:
-            if len(joined) + len(ids) > settings.context:
+            if len(joined[0]) + len(ids) > settings.context:
                 sequences.append(joined)
-                joined = []
-            joined = joined + ids
-    return sequences + ([joined] if joined else []), dropped
+                joined = ([], [])
+            joined = (joined[0] + ids, joined[1] + labels)
+    return sequences + ([joined] if joined[0] else []), dropped
 
 
-def make_batches(sequences: list[list[int]], settings: PretrainSettings) -> list[dict[str, Any]]:
+def _sequence(text: str, tokenizer: Any, settings: PretrainSettings) -> Labelled:
+    encoded = tokenizer(text + END, return_offsets_mapping=True)
+    ids = list(encoded["input_ids"])
+    if settings.learn_comments:
+        return ids, ids
+    # Where a comment begins and where it ends, by turns: behind an odd number of them a token is inside of one.
+    borders = [border for comment in _COMMENT.finditer(text) for border in comment.span()]
+    inside = [bisect_right(borders, start) % 2 == 1 for start, _ in encoded["offset_mapping"]]
+    return ids, [IGNORED if hidden else token for token, hidden in zip(ids, inside, strict=True)]
+
+
+def _count_learned(sequence: Labelled) -> int:
+    """How many tokens are targets: the first of a sequence has nothing before it."""
+    return sum(label != IGNORED for label in sequence[1][1:])
+
+
+def make_batches(sequences: list[Labelled], settings: PretrainSettings) -> list[dict[str, Any]]:
     """One row an optimizer step: ``rows``, sequences of about the same length, and the ``length`` they are padded to.
 
     Lengths are rounded up and a batch is always full, so that there are few shapes: a CPU's kernels are made for each
     shape anew. What fills no batch at the end is left out.
     """
     rng = random.Random(settings.seed)
-    open_batches: dict[int, list[list[int]]] = {}
+    open_batches: dict[int, list[Labelled]] = {}
     batches = []
     for sequence in rng.sample(sequences, len(sequences)):
-        length = min(settings.context, -(-len(sequence) // _LENGTH_STEP) * _LENGTH_STEP)
+        length = min(settings.context, -(-len(sequence[0]) // _LENGTH_STEP) * _LENGTH_STEP)
         rows = open_batches.setdefault(length, [])
         rows.append(sequence)
         if len(rows) == settings.batch_tokens // length:
@@ -212,9 +241,10 @@ def collate(batches: list[dict[str, Any]], pad: int) -> dict[str, Any]:
 
     [batch] = batches
     ids = torch.full((len(batch["rows"]), batch["length"]), pad)
-    labels = torch.full_like(ids, -100)
-    for number, row in enumerate(batch["rows"]):
-        ids[number, : len(row)] = labels[number, : len(row)] = torch.tensor(row)
+    labels = torch.full_like(ids, IGNORED)
+    for number, (tokens, targets) in enumerate(batch["rows"]):
+        ids[number, : len(tokens)] = torch.tensor(tokens)
+        labels[number, : len(tokens)] = torch.tensor(targets)
     return {"input_ids": ids, "labels": labels}
 
 

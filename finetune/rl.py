@@ -90,15 +90,7 @@ def rl(model: str, pairs: Path, out: Path, settings: RlSettings, simulator: Simu
             "data": describe_data(pairs),
             "recipe": describe_recipe(trainer.args),
         }
-        write_card(
-            out,
-            stage=stage.name,
-            config=config,
-            inputs=stage.inputs,
-            seed=settings.seed,
-            versions=found,
-            facts=facts,
-        )
+        write_card(stage, facts)
         return finish(stage, **facts)
 
 

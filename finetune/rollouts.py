@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autovcoder.models.local import CHECK_EVERY, Row, row_seed
+from autovcoder.models.local import CHECK_EVERY, Row, answer_text, row_seed, up_to_complete
 from autovcoder.models.transformers_engine import TransformersEngine
 from autovcoder.records import Sampling
 from finetune.rewards import Task
@@ -107,20 +107,15 @@ class AnswerSampler:
         self, task: Task, row: Row, tokens: Sequence[int], logprobs: Sequence[float | None] | None = None
     ) -> Answer:
         """The answer up to the first token that completes it; earlier ones were looked at on the way."""
-        last = range(max(1, len(tokens) - CHECK_EVERY), len(tokens))
-        end = next((at for at in last if self._complete(task, row, tokens[:at])), len(tokens))
-        told = None if logprobs is None else tuple(logprobs[:end])
-        return Answer(row.tokens, tuple(tokens[:end]), self._text(task, row, tokens[:end]), told)
+        kept = up_to_complete(row, tokens, lambda row, tokens: self._complete(task, row, tokens))
+        told = None if logprobs is None else tuple(logprobs[: len(kept)])
+        return Answer(row.tokens, tuple(kept), self._text(task, row, kept), told)
 
     def _complete(self, task: Task, row: Row, tokens: Sequence[int]) -> bool:
         return task.is_complete(self._text(task, row, tokens))
 
     def _text(self, task: Task, row: Row, tokens: Sequence[int]) -> str:
-        begun = row.tokens[len(row.tokens) - row.begun :]
-        if tokens and tokens[-1] in self._engine.ends:
-            tokens = tokens[:-1]  # not every tokenizer knows it as a special one
-        # The start as it was given: a tokenizer need not give back what it read.
-        return self._start(task) + self._engine.decode([*begun, *tokens])[len(self._engine.decode(begun)) :]
+        return answer_text(self._engine, row, tokens, self._start(task))
 
 
 class Rollouts:

@@ -155,15 +155,7 @@ def _finish(plan: _Plan, stage: Stage, trainer: Any, tokenizer: Any, facts: dict
     tokenizer.save_pretrained(out)
     write_jsonl(out / "training_log.jsonl", training_log(trainer))
     facts |= {"data": describe_data(plan.inputs["data"]), "recipe": describe_recipe(trainer.args)}
-    write_card(
-        out,
-        stage=plan.name,
-        config=plan.config,
-        inputs=stage.inputs,
-        seed=plan.settings.seed,
-        versions=versions(),
-        facts=facts,
-    )
+    write_card(stage, facts)
     finish(stage, **facts)
 
 

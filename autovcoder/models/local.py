@@ -90,9 +90,7 @@ class LocalModel:
         engine = self._engine
 
         def answer(row: Row, tokens: Sequence[int]) -> str:
-            begun = row.tokens[len(row.tokens) - row.begun :]
-            # The start as it was given: a tokenizer need not give back what it read.
-            return starts[row.prompt] + engine.decode([*begun, *tokens])[len(engine.decode(begun)) :]
+            return answer_text(engine, row, tokens, starts[row.prompt])
 
         def finished(row: Row, tokens: Sequence[int]) -> bool:
             return stop is not None and stop(row.prompt, answer(row, tokens))
@@ -108,7 +106,7 @@ class LocalModel:
         for batch, max_new in self._batches(rows, sampling):
             for row, tokens in zip(batch, engine.generate(batch, max_new, sampling, finished), strict=True):
                 self.new_tokens += len(tokens)
-                answers[row.prompt][row.index] = answer(row, _cut(row, tokens, finished))
+                answers[row.prompt][row.index] = answer(row, up_to_complete(row, tokens, finished))
         if sampling.temperature == 0:
             return [[found[0]] * sampling.n for found in answers]
         return [[found[i] for i in range(sampling.n)] for found in answers]
@@ -155,6 +153,23 @@ class LocalModel:
         ]
 
 
+def answer_text(engine: TransformersEngine, row: Row, tokens: Sequence[int], start: str) -> str:
+    """The answer of which ``tokens`` were generated and that was made to begin with ``start``; no end token in it."""
+    begun = row.tokens[len(row.tokens) - row.begun :]
+    if tokens and tokens[-1] in engine.ends:
+        tokens = tokens[:-1]  # not every tokenizer knows it as a special one
+    # The start as it was given: a tokenizer need not give back what it read.
+    return start + engine.decode([*begun, *tokens])[len(engine.decode(begun)) :]
+
+
+def up_to_complete(row: Row, tokens: Sequence[int], finished: Finished) -> Sequence[int]:
+    """The answer up to the first token that completes it; earlier ones were put to ``finished`` on the way."""
+    for end in range(max(1, len(tokens) - CHECK_EVERY), len(tokens)):
+        if finished(row, tokens[:end]):
+            return tokens[:end]
+    return tokens
+
+
 def row_seed(seed: int, prompt: str, index: int) -> int:
     """A 63-bit seed for one answer, so that it depends on neither the batch nor the order of the prompts."""
     digest = hashlib.sha256(f"{seed}\0{index}\0{prompt}".encode("utf-8", "surrogatepass")).digest()
@@ -183,11 +198,3 @@ def resolve(name: str) -> Path | str:
     if name.startswith((".", "/", "~")) or name.count("/") > 1 or folder.exists() or any(c.isspace() for c in name):
         raise ModelError("no such model folder", where=name, fix="give 'nano', a folder, or a Hugging Face id")
     return name
-
-
-def _cut(row: Row, tokens: Sequence[int], finished: Finished) -> Sequence[int]:
-    """The answer up to the first token that completes it; earlier ones were put to ``finished`` on the way."""
-    for end in range(max(1, len(tokens) - CHECK_EVERY + 1), len(tokens)):
-        if finished(row, tokens[:end]):
-            return tokens[:end]
-    return tokens

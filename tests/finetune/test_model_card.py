@@ -88,10 +88,7 @@ def make_round(
             "examples": 12, "first_loss": 2.5, "last_loss": 0.123456789, "place": str(base),
             "data": describe_data(data), "recipe": describe_recipe(arguments), "validation": {"step": 20},
         } | more  # fmt: skip
-        write_card(
-            out, stage="finetune.round2", config=started["config"], inputs=stage.inputs, seed=3,
-            versions=VERSIONS, facts=facts,
-        )  # fmt: skip
+        write_card(stage, facts)
         stage.finish(**facts)
     return out
 
@@ -213,10 +210,7 @@ def test_a_merged_model_tells_of_its_adapters_training(trained: Path, tmp_path: 
     out = tmp_path / "merged"
     with Stage(out, "finetune.merge", config={}, inputs={"adapter": trained}) as stage:
         stage.start()
-        write_card(
-            out, stage="finetune.merge", config={}, inputs=stage.inputs, seed=None, versions={},
-            facts={"parameters": 1234567}, adapter=trained,
-        )  # fmt: skip
+        write_card(stage, {"parameters": 1234567}, trained)
     card = ModelCard.load(out / "README.md")
     assert card.data.library_name == "transformers"
     assert "finetune.round2: examples 12" in card.text

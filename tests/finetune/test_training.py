@@ -22,6 +22,7 @@ from autovcoder.store import Stage, read_jsonl, read_manifest
 from data_pipeline.pairs import PairSettings, make_pairs
 from data_pipeline.texts import TextSettings, make_texts
 from finetune.merge import merge
+from finetune.packing import IGNORED
 from finetune.pretrain import PretrainSettings, make_batches, pretrain, tokenized
 from finetune.rounds import RoundSettings, encode_pair, round1, round2
 from finetune.tokenizer import END, train_tokenizer
@@ -231,17 +232,35 @@ def test_base_texts_are_whole_in_batches_of_few_shapes(root: Path, long_share: f
     tokenizer = AutoTokenizer.from_pretrained(root / "base")
     rows = list(read_jsonl(root / "texts" / "base.jsonl"))
     sequences, dropped = tokenized(rows, tokenizer, settings)
-    assert [text for ids in sequences for text in tokenizer.decode(ids).split(END)[:-1]]
-    assert sum(tokenizer.decode(ids).count(END) for ids in sequences) + len(dropped) == len(rows)
-    assert all(len(ids) <= settings.context for ids in sequences)
+    assert sum(tokenizer.decode(ids).count(END) for ids, _ in sequences) + len(dropped) == len(rows)
+    assert all(len(ids) == len(labels) <= settings.context for ids, labels in sequences)
     batches = make_batches(sequences, settings)
     for batch in batches:
-        assert all(len(ids) <= batch["length"] for ids in batch["rows"])
+        assert all(len(ids) <= batch["length"] for ids, _ in batch["rows"])
         assert len(batch["rows"]) == settings.batch_tokens // batch["length"]
     assert len({batch["length"] for batch in batches}) <= settings.context // 64
     assert sum(len(batch["rows"]) for batch in batches) > len(sequences) / 2
     assert tokenized(rows, tokenizer, settings) == (sequences, dropped)
     assert make_batches(sequences, settings) == batches, "a resumed run must see the same batches"
+
+
+@pytest.mark.parametrize(
+    ("text", "learned"),
+    [
+        ("/* a y */\nmodule m;\n// inside\nendmodule\n", "\nmodule m;\n\nendmodule\n" + END),
+        ("// a\n// y\nmodule m; endmodule // last", "\n\nmodule m; endmodule " + END),
+        ("module m; endmodule\n/* module n */", "module m; endmodule\n" + END),
+    ],
+)
+def test_comments_are_read_and_not_learned(root: Path, text: str, learned: str) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(root / "base")
+    [(ids, labels)], _ = tokenized([{"id": "1", "text": text}], tokenizer, TINY)
+    assert tokenizer.decode(ids) == text + END
+    assert tokenizer.decode([label for label in labels if label != IGNORED]) == learned
+    [(ids, labels)], _ = tokenized(
+        [{"id": "1", "text": text}], tokenizer, TINY.model_copy(update={"learn_comments": True})
+    )
+    assert labels == ids
 
 
 def test_training_goes_on_after_a_kill(root: Path, tmp_path: Path) -> None:
