@@ -408,14 +408,22 @@ def test_requests_that_fail_for_ever_are_given_up_in_a_later_run(tmp_path: Path)
 @pytest.mark.parametrize("fault", ["500", "400 your credit is used up"])
 @pytest.mark.parametrize(("count", "slow"), [(20, 3), (6, 3), (5, 3)])
 def test_an_outage_drops_nothing_whenever_it_comes(tmp_path: Path, fault: str, count: int, slow: int) -> None:
-    """After four answers nothing but faults, except for a slow answer that was under way."""
+    """After four answers nothing but faults; the slow answer is under way when the first fault comes."""
     index, out = numbers(count), tmp_path / "out"
+    under_way, outage = threading.Event(), threading.Event()
 
     def delay(asked: Asked) -> float:
-        return 0.3 if index[asked.prompt] == slow else 0.0
+        if index[asked.prompt] == slow:
+            under_way.set()
+            return 0.3
+        if index[asked.prompt] > slow:
+            under_way.wait(10)
+        return 0.0
 
     def broken(asked: Asked) -> str | None:
-        return fault if len(host.asked) > 4 and index[asked.prompt] != slow else None
+        if index[asked.prompt] > slow:
+            outage.set()
+        return fault if outage.is_set() and index[asked.prompt] != slow else None
 
     with chat_host(fault=broken, delay=delay) as host:
         with pytest.raises(ModelError, match=r"gives no answers|from here on refuses every request.*used up"):
