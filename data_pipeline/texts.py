@@ -34,7 +34,7 @@ class TextSettings(Settings):
     """
 
     seed: int = 0
-    base: Annotated[int, Field(ge=0)] = 96_000
+    base: Annotated[int, Field(ge=0)] = 110_000
     rtl: Annotated[int, Field(ge=0)] = 12_000
     slips: Annotated[float, Field(ge=0, le=1)] = 0.2
 
