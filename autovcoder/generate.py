@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from autovcoder.errors import InputError
 from autovcoder.models import TextModel
 from autovcoder.prompt import user_text
-from autovcoder.records import Bench, Diagnostic, Language, Record, Sampling, Verdict
+from autovcoder.records import Bench, Context, Diagnostic, Language, Record, Sampling, Verdict
 from hdl_sim.extract import answer_complete, extract_code
 from hdl_sim.simulator import Simulator, available_cores
 from hdl_sim.slang import read_source, verilog2001_violations
@@ -54,6 +54,7 @@ class Result(Record):
     """What came of a specification.
 
     Attributes:
+        context: what was put before the specification.
         candidates: in the order they were sampled; ``best`` is the index of the one chosen.
         seconds: wall time by part: ``generate`` (the model) and ``check`` (compile, compare, simulate).
     """
@@ -62,6 +63,7 @@ class Result(Record):
     header: str | None
     model: str
     sampling: Sampling
+    context: Context = Context()
     candidates: tuple[Candidate, ...]
     best: int
     seconds: dict[str, float]
@@ -88,6 +90,7 @@ def generate(
     header: str | None = None,
     language: Language | None = None,
     sampling: Sampling | None = None,
+    context: Context | None = None,
     bench: Bench | None = None,
     simulator: Simulator,
 ) -> Result:
@@ -99,6 +102,7 @@ def generate(
         header: fixes the interface, as `read_header` returns it.
         language: asked for, and checked; without it SystemVerilog is accepted and nothing is checked.
         sampling: how many answers and how they are drawn; one greedy answer when not given.
+        context: put before the specification, as `rag.context.build_contexts` finds it.
         bench: simulated against, as `hdl_sim.testbench.bench_from_text` makes it from a testbench's text.
         simulator: decides what compiles and what passes.
 
@@ -113,7 +117,8 @@ def generate(
     sampling = sampling or Sampling()
     stated = stated_interface(spec, header)
     started = time.perf_counter()
-    prompt = user_text(spec, header, language=language)
+    context = context or Context()
+    prompt = user_text(spec, header, language=language, context=context.texts)
     [answers] = model.complete(
         [prompt], sampling, starts=[stated.start], stop=lambda _, text: answer_complete(text, stated.name)
     )
@@ -125,6 +130,7 @@ def generate(
         header=header,
         model=model.name,
         sampling=sampling,
+        context=context,
         candidates=candidates,
         best=_best(candidates),
         seconds={"generate": answered - started, "check": checked - answered},

@@ -315,13 +315,68 @@ class VerifiedPair(Record):
     rebuilt: Bench | None = None
 
 
+StoreKind = Literal["example", "knowledge"]
+
+
+class Entry(Record):
+    """A text that retrieval may put before a problem.
+
+    Attributes:
+        id: its name in its store; the same text of the same source has the same.
+        title: what it is about, for people. ``text``: what a model is shown.
+        key: what a query is compared with: of an example the problem, of knowledge the title and the text.
+        topic: a family or subject, where one is known.
+        source: the file or the stage it came from; ``place``: where in it, such as ``lines 3-20`` or ``page 4``.
+    """
+
+    id: str
+    store: StoreKind
+    title: str
+    text: str
+    key: str
+    topic: str = ""
+    source: str = ""
+    place: str = ""
+
+
 class Hit(Record):
-    """One retrieved entry."""
+    """One retrieved entry; ``score`` is the cosine of its vector with the query's."""
 
     doc_id: str
     text: str
     score: float
-    store: Literal["example", "knowledge"]
+    store: StoreKind
+    title: str = ""
+    source: str = ""
+    place: str = ""
+
+
+class LeftOut(Record):
+    """An entry that was found and not shown, and why."""
+
+    hit: Hit
+    reason: str
+
+
+class Context(Record):
+    """What is put before one problem.
+
+    Attributes:
+        shown: in the order in which they are shown. ``tokens``: that they take together.
+        left_out: the best of those that were found and not shown.
+    """
+
+    shown: tuple[Hit, ...] = ()
+    tokens: int = 0
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return tuple(hit.text for hit in self.shown)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(hit.doc_id for hit in self.shown)
 
 
 class Sampling(Record):

@@ -13,15 +13,15 @@ from typing import Any
 
 from autovcoder.errors import InputError
 from autovcoder.prompt import user_text
-from autovcoder.records import Problem, Sample, Sampling
+from autovcoder.records import Context, Problem, Sample, Sampling
 from autovcoder.store import read_jsonl
 from hdl_sim.extract import extract_code
 from hdl_sim.statement import Stated, stated_interface
 
 
-def prompt_of(problem: Problem) -> str:
-    """What every model is asked: the specification, then the header that fixes the interface."""
-    return user_text(problem.spec, problem.interface)
+def prompt_of(problem: Problem, context: Context | None = None) -> str:
+    """What every model is asked: retrieved context, the specification, then the header that fixes the interface."""
+    return user_text(problem.spec, problem.interface, context=context.texts if context else ())
 
 
 def stated_by(problem: Problem) -> Stated:
@@ -29,14 +29,17 @@ def stated_by(problem: Problem) -> Stated:
     return stated_interface(problem.spec, problem.interface)
 
 
-def to_sample(problem: Problem, index: int, raw: str, *, model: str, sampling: Sampling) -> Sample:
+def to_sample(
+    problem: Problem, index: int, raw: str, *, model: str, sampling: Sampling, context: Context | None = None
+) -> Sample:
     """One answer with the Verilog found in it; an answer that is only a body gets the problem's header."""
     # A server's JSON can hold half of a surrogate pair, which no file can.
     raw = raw.encode(errors="replace").decode()
     return Sample(
         problem_id=problem.id,
         index=index,
-        prompt_sha256=hashlib.sha256(prompt_of(problem).encode()).hexdigest(),
+        prompt_sha256=hashlib.sha256(prompt_of(problem, context).encode()).hexdigest(),
+        context_ids=context.ids if context else (),
         raw=raw,
         code=extract_code(raw, header=problem.interface),
         model=model,

@@ -1,8 +1,8 @@
 """The tokenizer of a model made here: byte-level BPE, two digits at a time, a problem as the comment above its module.
 
-Reads texts; writes a Hugging Face tokenizer folder. A number of two digits may be one token, so that a width or an index
-is copied or counted down in one step. One digit at a time, a model needed more training to the same loss, most of all
-where it copies a table: single digits hardly tell where in a table one is. Three at a time brought no more.
+Reads texts; writes a Hugging Face tokenizer folder. A number of two digits may be one token, so that a width or an
+index is copied or counted down in one step. One digit at a time, a model needed more training to the same loss, most of
+all where it copies a table: single digits hardly tell where in a table one is. Three at a time brought no more.
 A run of punctuation and spaces, and a line's end with the indentation behind it, may become one token: RTL is full of
 both, and a fifth fewer tokens is a fifth less to learn and to write.
 """
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 PAD, END = "<|pad|>", "<|end|>"
 
-# One or two digits; a word with the space before it; a line's end and indentation; punctuation and spaces within a line.
-# No token reaches over a line's end, so that what follows a given header are the tokens that followed it in training.
+# One or two digits; a word with the space before it; a line's end and indentation; punctuation and spaces in a line. No
+# token reaches over a line's end, so that what follows a given header are the tokens that followed it in training.
 _PIECES = r"\d{1,2}| ?[A-Za-z_]+|\n\s*|[^\w\n]+"
 
 CHAT_TEMPLATE = (

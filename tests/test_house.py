@@ -289,7 +289,7 @@ def imported_at_once(file: Path, seen: frozenset[Path] = frozenset()) -> set[str
 def test_every_package_that_the_code_imports_is_declared(package: str) -> None:
     """Only training may use the extra `train`, only data `data`; what a package brings along does not count."""
     project = PROJECT["project"]
-    extras = {"finetune": ("train",), "data_pipeline": ("data", "ray")}.get(package, ())
+    extras = {"finetune": ("train",), "data_pipeline": ("data", "ray"), "rag": ("rag",)}.get(package, ())
     lines = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
     declared = {canonicalize_name(Requirement(line).name) for line in lines}
     used = set[str]().union(*(imported_by(file) for file in (ROOT / package).rglob("*.py")))

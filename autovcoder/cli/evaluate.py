@@ -24,8 +24,9 @@ from autovcoder.cli.stage_options import simulator_from
 from autovcoder.records import Rule
 
 if TYPE_CHECKING:
+    from autovcoder.cli.retrieval import Retrieval
     from autovcoder.models import TextModel
-    from autovcoder.records import Problem, Sample, Sampling
+    from autovcoder.records import Context, Problem, Sample, Sampling
     from eval.report import Report
     from eval.run import Progress
     from hdl_sim.simulator import Simulator
@@ -68,6 +69,8 @@ def run(
     rule: Annotated[
         Rule, typer.Option(help="What passes: each problem's own rule, or that of VerilogEval v1's evaluator.")
     ] = "ours",
+    rag: Annotated[bool, typer.Option("--rag/--no-rag", help="Put what retrieval finds before each problem.")] = False,
+    library: Annotated[Path | None, typer.Option(help="The library for --rag. [default: as `rag search`]")] = None,
     out: Annotated[Path | None, typer.Option(help="The run's folder. [default: runs/eval/SUITE-MODEL-HASH]")] = None,
     cache: Annotated[bool, typer.Option(help="Take verdicts that are known from earlier runs.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
@@ -92,8 +95,12 @@ def run(
         report = _evaluate_recording(samples, n, problems, asked, folder, simulator_from(cache), rule)
     else:
         sampling = sampling_from(n or 1, temperature, top_p, seed, max_new_tokens)
-        folder = out or _default_folder(suite, _model_source(str(model), endpoint, sampling), asked, rule)
-        report = evaluate_model(asked, str(model), endpoint, sampling, folder, simulator_from(cache), rule=rule)
+        retrieval = _retrieval(library, asked, rag)
+        source = _model_source(str(model), endpoint, sampling, retrieval)
+        folder = out or _default_folder(suite, source, asked, rule)
+        report = evaluate_model(
+            asked, str(model), endpoint, sampling, folder, simulator_from(cache), rule=rule, retrieval=retrieval
+        )
     emit(report.model_dump_json(indent=2) + "\n" if as_json else to_markdown(report))
     say(f"the run is in {folder}")
 
@@ -107,11 +114,13 @@ def evaluate_model(
     simulator: Simulator,
     *,
     rule: Rule = "ours",
+    retrieval: Retrieval | None = None,
 ) -> Report:
     """Ask a model, simulate its answers, and write the run's folder; resumes one that was interrupted.
 
     Args:
         model: ``nano``, a Hugging Face id or a folder; the name at ``endpoint`` when that is given.
+        retrieval: finds what is put before each problem.
 
     Raises:
         ModelError: the model cannot be used. StoreError: ``out`` belongs to another run. And `eval.run.score`'s.
@@ -119,9 +128,19 @@ def evaluate_model(
     from eval.run import score
 
     with _progress() as progress:
-        answers = _fresh(model, endpoint, problems, sampling, out, progress)
-        source = _model_source(model, endpoint, sampling)
+        answers = _fresh(model, endpoint, problems, sampling, out, progress, retrieval)
+        source = _model_source(model, endpoint, sampling, retrieval)
         return score(problems, answers, simulator, out, source=source, rule=rule, progress=progress)
+
+
+def _retrieval(library: Path | None, asked: Sequence[Problem], wanted: bool) -> Retrieval | None:
+    if library is not None and not wanted:
+        raise typer.BadParameter("--library goes with --rag")
+    if not wanted:
+        return None
+    from autovcoder.cli.retrieval import from_library
+
+    return from_library(library, suite=asked)
 
 
 def _evaluate_recording(
@@ -140,9 +159,11 @@ def _evaluate_recording(
         return score(asked, answers, simulator, out, source=_recording(path, n), rule=rule, progress=progress)
 
 
-def _model_source(model: str, endpoint: str | None, sampling: Sampling) -> dict[str, Any]:
+def _model_source(model: str, endpoint: str | None, sampling: Sampling, retrieval: Retrieval | None) -> dict[str, Any]:
     """What identifies a model's answers. The weights of a local model count, its folder's name does not say them."""
     source: dict[str, Any] = {"model": model, **sampling.model_dump()}
+    if retrieval is not None:
+        source["context"] = retrieval.described
     if endpoint is not None:
         return {**source, "endpoint": endpoint}
     from autovcoder.models.local import resolve
@@ -174,7 +195,13 @@ def _recorded(path: Path, problems: Sequence[Problem], asked: Sequence[Problem],
 
 
 def _fresh(
-    model: str, endpoint: str | None, asked: Sequence[Problem], sampling: Sampling, folder: Path, progress: Progress
+    model: str,
+    endpoint: str | None,
+    asked: Sequence[Problem],
+    sampling: Sampling,
+    folder: Path,
+    progress: Progress,
+    retrieval: Retrieval | None,
 ) -> Iterator[Sample]:
     """Answers that the folder lacks, drawn a few problems at a time; the model is loaded when the first is wanted."""
     from autovcoder.models import open_model
@@ -189,14 +216,17 @@ def _fresh(
     for start in range(0, len(todo), BATCH):
         progress("asking the model", start, len(todo))
         batch = todo[start : start + BATCH]
-        answers = _complete(opened, batch, sampling)
-        for problem, raws in zip(batch, answers, strict=True):
+        contexts = retrieval.find(batch, opened, sampling) if retrieval else [None] * len(batch)
+        answers = _complete(opened, batch, contexts, sampling)
+        for problem, context, raws in zip(batch, contexts, answers, strict=True):
             for index, raw in enumerate(raws):
-                yield to_sample(problem, index, raw, model=model, sampling=sampling)
+                yield to_sample(problem, index, raw, model=model, sampling=sampling, context=context)
     progress("asking the model", len(todo), len(todo))
 
 
-def _complete(model: TextModel, problems: Sequence[Problem], sampling: Sampling) -> list[list[str]]:
+def _complete(
+    model: TextModel, problems: Sequence[Problem], contexts: Sequence[Context | None], sampling: Sampling
+) -> list[list[str]]:
     """The model's answers; a prompt longer than its context has empty ones, which score as no code."""
     from autovcoder.errors import ContextTooLong
     from eval.answers import prompt_of, stated_by
@@ -208,13 +238,14 @@ def _complete(model: TextModel, problems: Sequence[Problem], sampling: Sampling)
     def stop(number: int, text: str) -> bool:
         return answer_complete(text, stated[number].name)
 
-    prompts, starts = [prompt_of(problem) for problem in problems], [one.start for one in stated]
+    asked = list(zip(problems, contexts, strict=True))
+    prompts, starts = [prompt_of(*one) for one in asked], [one.start for one in stated]
     try:
         return model.complete(prompts, sampling, starts=starts, stop=stop)
     except ContextTooLong as error:
         # A problem that a model cannot even read is one that it does not solve, not a reason to end the run.
         if len(problems) > 1:
-            return [answers for problem in problems for answers in _complete(model, [problem], sampling)]
+            return [answers for one, context in asked for answers in _complete(model, [one], [context], sampling)]
         say(f"counted as no answer: {error}")
         return [[""] * sampling.n]
 

@@ -18,12 +18,14 @@ import typer
 
 from autovcoder.cli.report_errors import DESIGN_FAILED, busy, emit, say
 from autovcoder.cli.sampling import sampling_from
-from autovcoder.cli.show_result import as_document, report
+from autovcoder.cli.show_result import as_document, report, report_context
 from autovcoder.errors import InputError, StoreError
 from autovcoder.records import Bench, Language
 
 if TYPE_CHECKING:
     from autovcoder.generate import Result
+    from autovcoder.models import TextModel
+    from autovcoder.records import Context, Sampling
 
 # Files beside a testbench that its text names, such as the argument of $readmemh.
 _VERILOG_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*\.s?v")
@@ -54,6 +56,14 @@ def generate(
     max_new_tokens: Annotated[int, typer.Option(min=1, help="The longest answer, in tokens.")] = 1024,
     out: Annotated[Path | None, typer.Option(help="Write the code to this file instead of stdout.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all candidates and checks as JSON.")] = False,
+    rag: Annotated[
+        bool | None,
+        typer.Option("--rag/--no-rag", help="Put what retrieval finds before the specification. [default: no]"),
+    ] = None,
+    library: Annotated[Path | None, typer.Option(help="The library for --rag. [default: as `autovcoder rag`]")] = None,
+    show_context: Annotated[
+        bool, typer.Option("--show-context", help="Print what was retrieved, on stderr; implies --rag.")
+    ] = False,
     testbench: Annotated[Path | None, typer.Option(help="A Verilog testbench to simulate the design against.")] = None,
     pass_line: Annotated[
         str | None, typer.Option(metavar="REGEX", help="The testbench's line that says that the design passed.")
@@ -70,6 +80,9 @@ def generate(
         raise typer.BadParameter("--endpoint needs --model NAME, the model's name on that server")
     if pass_line is not None and (testbench is None or not _is_regex(pass_line)):
         raise typer.BadParameter("--pass-line needs --testbench and a Python regular expression")
+    rag = (library is not None or show_context) if rag is None else rag
+    if not rag and (library is not None or show_context):
+        raise typer.BadParameter("--library and --show-context go with --rag")
     text = _read_spec(spec, spec_file)
     if not text.strip():
         raise InputError("the specification is empty", fix="say in words what the module shall do")
@@ -89,15 +102,36 @@ def generate(
     with busy("loading the model"):
         writer = open_model(model or "nano", endpoint)
     loaded = time.perf_counter()
+    context = _context(text, interface, writer, library, sampling) if rag else None
+    found = time.perf_counter()
     with busy("writing Verilog"):
         result = run(
-            text, writer, header=interface, language=language, sampling=sampling, bench=bench, simulator=Icarus()
+            text,
+            writer,
+            header=interface,
+            language=language,
+            sampling=sampling,
+            context=context,
+            bench=bench,
+            simulator=Icarus(),
         )
     seconds = {"import": imported - started, "load": loaded - imported, **result.seconds}
+    if context is not None:
+        seconds = {"retrieve": found - loaded, **seconds}
+        report_context(context, show_context)
     _write(result, out, as_json, seconds)
     report(result, language, seconds)
     if not result.accepted:
         raise typer.Exit(DESIGN_FAILED)
+
+
+def _context(spec: str, header: str | None, model: TextModel, library: Path | None, sampling: Sampling) -> Context:
+    from autovcoder.cli.retrieval import contexts_for, searches
+    from rag.context import ContextSettings
+    from rag.library import default_library, open_library
+
+    opened = open_library(library or default_library())
+    return contexts_for([(spec, header)], model, searches(opened), ContextSettings(), sampling)[0]
 
 
 def _read_spec(spec: str | None, file: Path | None) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from autovcoder import __version__
-from autovcoder.cli import data, doctor, evaluate, finetune, generate
+from autovcoder.cli import data, doctor, evaluate, finetune, generate, rag, rag_controls
 from autovcoder.cli.report_errors import run_app
 
 
@@ -36,6 +36,8 @@ app.command("generate")(generate.generate)
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(finetune.app, name="finetune")
+rag.app.command("controls")(rag_controls.controls)
+app.add_typer(rag.app, name="rag")
 app.add_typer(evaluate.app, name="eval")
 
 _one_command = _new_app()

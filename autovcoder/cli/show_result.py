@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_jsonable_python
 
 from autovcoder.cli.report_errors import say
-from autovcoder.records import Diagnostic, Language, Verdict
+from autovcoder.records import Context, Diagnostic, Language, Verdict
 
 if TYPE_CHECKING:
     from autovcoder.generate import Candidate, Result
@@ -34,6 +34,17 @@ def report(result: Result, language: Language | None, seconds: dict[str, float])
         say("answer: not complete (cut off at --max-new-tokens, or ended early)")
     parts = ", ".join(f"{name} {value:.2f}" for name, value in seconds.items())
     say(f"seconds: {sum(seconds.values()):.2f} ({parts})")
+
+
+def report_context(context: Context, whole: bool) -> None:
+    """Say on stderr what was put before the specification; with ``whole`` its text too, and what was left out."""
+    say(f"context: {len(context.shown)} entries, {context.tokens} tokens")
+    for hit in context.shown:
+        say(f"  {hit.title} [{hit.doc_id}, {hit.score:.2f}, {hit.source}]")
+        for line in hit.text.splitlines() if whole else ():
+            say(f"    {line}")
+    for item in context.left_out if whole else ():
+        say(f"  left out: {item.hit.title} [{item.hit.doc_id}]: {item.reason}")
 
 
 def as_document(result: Result, seconds: dict[str, float]) -> dict[str, Any]:

@@ -23,6 +23,13 @@ class TextModel(Protocol):
     def name(self) -> str:
         """What results are filed under: ``nano``, a Hugging Face id, a folder, or a served model's name."""
 
+    @property
+    def context(self) -> int | None:
+        """How many tokens, prompt and answer together, it can see; None where that is not known."""
+
+    def count_tokens(self, text: str) -> int:
+        """How many tokens a part of a prompt takes; about as many where its tokenizer is not at hand."""
+
     def complete(
         self, prompts: Sequence[str], sampling: Sampling, *, starts: Sequence[str] = (), stop: Stop | None = None
     ) -> list[list[str]]:

@@ -49,6 +49,15 @@ class EndpointModel:
         self.url = _base_url(url)
         self._concurrency = concurrency
 
+    @property
+    def context(self) -> int | None:
+        """These servers do not say."""
+        return None
+
+    def count_tokens(self, text: str) -> int:
+        """About three characters of RTL make a token."""
+        return -(-len(text) // 3)
+
     def complete(
         self,
         prompts: Sequence[str],

@@ -84,6 +84,15 @@ class LocalModel:
         self.new_tokens = 0
         self._engine = engine
 
+    @property
+    def context(self) -> int | None:
+        """See `TextModel`."""
+        return self._engine.context
+
+    def count_tokens(self, text: str) -> int:
+        """See `TextModel`."""
+        return len(self._engine.encode_answer(text))
+
     def complete(
         self, prompts: Sequence[str], sampling: Sampling, *, starts: Sequence[str] = (), stop: Stop | None = None
     ) -> list[list[str]]:

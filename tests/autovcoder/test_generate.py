@@ -45,12 +45,16 @@ class Recorded:
     """A `TextModel` that gives answers written down before, and remembers what it was asked."""
 
     name = "recorded"
+    context = None
 
     def __init__(self, *answers: str) -> None:
         self.answers = answers
         self.prompts: list[str] = []
         self.starts: list[str] = []
         self.stop: Stop | None = None
+
+    def count_tokens(self, text: str) -> int:
+        return len(text)
 
     def complete(
         self, prompts: Sequence[str], sampling: Sampling, *, starts: Sequence[str] = (), stop: Stop | None = None

@@ -1,0 +1,206 @@
+"""`autovcoder rag`: a library of examples and knowledge, and retrievers trained for it.
+
+Reads files, pairs and models; writes a library or a stage folder, and prints what a search finds.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from autovcoder.cli.report_errors import busy, emit, printable, say
+from autovcoder.cli.stage_options import Config, Out, Seed, say_rows, simulator_from
+from autovcoder.cli.status_line import StatusLine
+from autovcoder.records import StoreKind
+
+if TYPE_CHECKING:
+    from autovcoder.records import Hit
+    from rag.library import Library
+
+app = typer.Typer(help="Retrieve examples and knowledge, and train retrievers.", no_args_is_help=True)
+
+Place = Annotated[
+    Path | None,
+    typer.Option("--library", help="The library. [default: AUTOVCODER_LIBRARY, else your own, else the packaged one]"),
+]
+_SHOWN = 700
+
+
+@app.command("add")
+def add(
+    source: Annotated[Path, typer.Argument(help="A folder or file of Markdown, text, PDF or RTL, or pairs.jsonl.")],
+    library: Place = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(help="For a new library: 'static', a folder or a Hugging Face id. [default: static]"),
+    ] = None,
+    bare: Annotated[bool, typer.Option("--bare", help="A new library begins empty, without the handbook.")] = False,
+) -> None:
+    """Add your own texts and RTL to a library; one that is not there is made, with what the packaged one has."""
+    from rag.chunks import folder_entries
+    from rag.library import add_to, examples_of_pairs, user_library
+
+    folder = library or user_library()
+    if source.name.startswith("pairs") and source.suffix in (".jsonl", ".gz"):
+        entries = examples_of_pairs(source)
+    else:
+        entries, left_out = folder_entries(source)
+        for name, reason in left_out:
+            say(f"left out: {name}: {reason}")
+    with busy("indexing"):
+        opened = _open_or_create(folder, encoder, bare)
+        added = add_to(opened, entries)
+    held = ", ".join(f"{len(store)} of {_plural(store.kind)}" for store in opened.stores)
+    emit(f"{sum(added.values())} of {len(entries)} entries are new; {folder} has {held}\n")
+
+
+@app.command("remove")
+def remove(
+    names: Annotated[list[str], typer.Argument(help="Ids of entries, or sources: all entries of that file go.")],
+    library: Place = None,
+) -> None:
+    """Take entries out of your library."""
+    from autovcoder.errors import InputError
+    from rag.library import open_library, user_library
+
+    folder = library or user_library()
+    opened = open_library(folder)
+    gone = 0
+    for store in opened.stores:
+        gone += store.remove([entry.id for _, entry in store.entries() if {entry.id, entry.source} & set(names)])
+    if not gone:
+        raise InputError("no entry has this id or source", where=", ".join(names), fix="`rag search` shows them")
+    emit(f"{gone} entries are removed; {folder} has {sum(len(store) for store in opened.stores)}\n")
+
+
+@app.command("search")
+def search(
+    query: Annotated[str, typer.Argument(help="A question or a problem; '-' reads stdin.")],
+    library: Place = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="The most entries of each kind.")] = 3,
+    store: Annotated[StoreKind | None, typer.Option(help="Only this kind. [default: both]")] = None,
+    hybrid: Annotated[bool, typer.Option("--hybrid/--no-hybrid", help="Rank by words (BM25) as well.")] = True,
+    rerank: Annotated[str | None, typer.Option(help="A cross-encoder's folder or Hugging Face id.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Find entries: the best first, with their source; words of the query are highlighted."""
+    from autovcoder.errors import InputError
+    from rag.library import default_library, open_library
+    from rag.retrieve import CrossEncoderReranker, Retriever
+
+    text = sys.stdin.read() if query == "-" else query
+    if not text.strip():
+        raise InputError("the query is empty", fix="say what you look for")
+    opened = open_library(library or default_library())
+    reranker = CrossEncoderReranker(rerank) if rerank else None
+    hits = [
+        hit
+        for one in opened.stores
+        if store in (None, one.kind)
+        for hit in Retriever(one, hybrid=hybrid, rerank=reranker).search(text, k)
+    ]
+    if as_json:
+        emit(json.dumps([hit.model_dump() for hit in hits], indent=2, ensure_ascii=False) + "\n")
+        return
+    for number, hit in enumerate(hits, start=1):
+        emit(_shown(number, hit, text))
+
+
+@app.command("mine")
+def mine(
+    tasks: Annotated[Path, typer.Option(help="Problems to ask: pairs.jsonl, or a suite's problems.jsonl.")],
+    out: Out,
+    library: Place = None,
+    store: Annotated[StoreKind, typer.Option(help="Whose entries are tried.")] = "example",
+    model: Annotated[str | None, typer.Option(help="Who is asked. [default: nano]")] = None,
+    endpoint: Annotated[str | None, typer.Option(help="URL of an OpenAI-compatible server.")] = None,
+    problems: Annotated[int | None, typer.Option(min=1, help="How many problems are drawn.")] = None,
+    config: Config = None,
+    seed: Seed = None,
+) -> None:
+    """Ask a model with an entry before the problem and without, and keep which entries made its answers better."""
+    from autovcoder.config import load_settings
+    from autovcoder.errors import InputError
+    from autovcoder.models import open_model
+    from rag.library import default_library, open_library
+    from rag.mine import MiningSettings, mine
+
+    given = {"model": model, "endpoint": endpoint, "problems": problems, "seed": seed}
+    settings = load_settings(MiningSettings, config, given)
+    opened = open_library(library or default_library())
+    chosen = opened.examples if store == "example" else opened.knowledge
+    if chosen is None or not len(chosen):
+        raise InputError(f"the library has no {_plural(store)}", where=library or default_library())
+    asked = open_model(settings.model, settings.endpoint)
+    line = StatusLine()
+    try:
+        manifest = mine(
+            out, settings, tasks, chosen, asked, simulator_from(cache=True),
+            lambda done, total: line.show(f"mining: {done} of {total} problems"),
+        )  # fmt: skip
+    finally:
+        line.clear()
+    say_rows(manifest, out)
+
+
+@app.command("train")
+def train(
+    out: Out,
+    pairs: Annotated[Path | None, typer.Option(help="Verified pairs: two of one family are near each other.")] = None,
+    mined: Annotated[list[Path] | None, typer.Option(help="A folder of `rag mine`; repeatable.")] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="'static', from nothing, or one to train on, such as BAAI/bge-m3.")
+    ] = None,
+    config: Config = None,
+    seed: Seed = None,
+) -> None:
+    """Train a retriever by contrastive learning; `rag add --encoder OUT` makes a library with it."""
+    from autovcoder.config import load_settings
+    from rag.train import RetrieverSettings, train_retriever
+
+    settings = load_settings(RetrieverSettings, config, {"encoder": encoder, "seed": seed})
+    with busy("training"):
+        manifest = train_retriever(out, settings, pairs=pairs, mined=mined or ())
+    say_rows(manifest, out)
+
+
+def _open_or_create(folder: Path, encoder: str | None, bare: bool) -> Library:
+    from rag.embed import PACKAGED, open_embedder
+    from rag.library import KINDS, add_to, create_library, open_library, packaged_library
+    from rag.store import STORE
+
+    if any((folder / kind / STORE).is_file() for kind in KINDS):
+        return open_library(folder, open_embedder(encoder) if encoder else None)
+    made = create_library(folder, open_embedder(encoder or PACKAGED))
+    if not bare:
+        packaged = open_library(packaged_library())
+        add_to(made, [entry for store in packaged.stores for _, entry in store.entries()])
+    return made
+
+
+def _shown(number: int, hit: Hit, query: str) -> str:
+    """A hit for people: a head line, its source, and the beginning of its text."""
+    head = f"{number}. {hit.title}  [{hit.store}, {hit.score:.2f}]"
+    where = ", ".join(part for part in (hit.source, hit.place) if part)
+    text = hit.text.removeprefix(hit.title).strip()
+    text = text if len(text) <= _SHOWN else text[:_SHOWN].rsplit("\n", 1)[0] + "\n…"
+    body = printable("\n".join(f"    {line}" for line in text.splitlines()))
+    return f"{printable(head)}\n    ({where}; {hit.doc_id})\n{_highlighted(body, query)}\n\n"
+
+
+def _highlighted(text: str, query: str) -> str:
+    """The query's longer words in bold, where stdout is a terminal."""
+    words = {word.lower() for word in re.findall(r"[^\W_]{3,}", query)}
+    if not sys.stdout.isatty() or not words:
+        return text
+    known = re.compile("|".join(map(re.escape, sorted(words, key=len, reverse=True))), re.IGNORECASE)
+    return known.sub(lambda found: f"\033[1m{found[0]}\033[0m", text)
+
+
+def _plural(kind: StoreKind) -> str:
+    return "examples" if kind == "example" else "knowledge"

@@ -1,0 +1,111 @@
+"""Retrieval as the commands use it: a library opened, a leak guard for the suite at hand, a budget for the model.
+
+Reads a library; writes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autovcoder.models import TextModel
+from autovcoder.prompt import user_text
+from autovcoder.records import Context, Hit, Problem, Sampling, StoreKind
+from autovcoder.store import hash_input
+from data_pipeline.contamination import ContaminationIndex
+from rag.context import ContextSettings, Refuse, Search, build_contexts
+from rag.library import Library, default_library, open_library
+from rag.retrieve import Retriever
+from rag.store import STORE
+
+_MODULE = re.compile(r"^[ \t]*module\b.*?\bendmodule\b", re.DOTALL | re.MULTILINE)
+_ANSWER = 512
+"""Tokens of the model's context that are kept for an answer."""
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """Finds the context of problems.
+
+    Attributes:
+        described: what identifies it, for a run's source.
+    """
+
+    described: dict[str, Any]
+    find: Callable[[Sequence[Problem], TextModel, Sampling], list[Context]]
+
+
+def from_library(
+    folder: Path | None = None, settings: ContextSettings | None = None, *, suite: Sequence[Problem] = ()
+) -> Retrieval:
+    """Retrieval from a library, the user's or the packaged one by default.
+
+    Args:
+        suite: problems that are measured; what copies one of them, by its words or its code, is not shown.
+
+    Raises:
+        StoreError, ModelError: the library or its encoder cannot be used.
+    """
+    folder, settings = folder or default_library(), settings or ContextSettings()
+    library = open_library(folder)
+    refuse = leak_guard(suite) if suite else None
+
+    def find(problems: Sequence[Problem], model: TextModel, sampling: Sampling) -> list[Context]:
+        asked = [(problem.spec, problem.interface) for problem in problems]
+        return contexts_for(asked, model, searches(library), settings, sampling, refuse)
+
+    stores = {store.kind: hash_input(store.folder / STORE) for store in library.stores}
+    return Retrieval({"library": stores, **settings.model_dump()}, find)
+
+
+def searches(library: Library) -> dict[StoreKind, Search]:
+    """How each store of a library is searched for context."""
+    return {store.kind: Retriever(store).search_many for store in library.stores}
+
+
+def contexts_for(
+    asked: Sequence[tuple[str, str | None]],
+    model: TextModel,
+    search: Mapping[StoreKind, Search],
+    settings: ContextSettings,
+    sampling: Sampling,
+    refuse: Refuse | None = None,
+) -> list[Context]:
+    """The context of each (specification, header), as much as the model has room for beside prompt and answer."""
+    found = []
+    for spec, header in asked:
+        budget = settings.budget
+        if model.context is not None:
+            left = model.context - model.count_tokens(user_text(spec, header)) - min(sampling.max_new_tokens, _ANSWER)
+            budget = max(0, min(budget, left))
+        found += build_contexts(
+            [spec],
+            settings.model_copy(update={"budget": budget}),
+            model.count_tokens,
+            examples=search.get("example"),
+            knowledge=search.get("knowledge"),
+            refuse=refuse,
+        )
+    return found
+
+
+def leak_guard(problems: Sequence[Problem]) -> Refuse:
+    """Refuses what copies one of the problems, by the rules by which training data is freed from them, or is as short
+    and the same: what may be learned among much else must not be shown with the problem.
+
+    What is only near to a problem of the parametric families is shown: that suite holds out designs, not families.
+    """
+    index = ContaminationIndex.from_problems(problems)
+
+    def refuse(hit: Hit) -> str | None:
+        code = "\n".join(_MODULE.findall(hit.text))
+        comment = "".join(f"// {line}\n" for line in _MODULE.sub("", hit.text).splitlines())
+        for match in index.matches(comment + code, hit.doc_id):
+            if not (match.kind == "near" and match.suite == "parametric"):
+                return f"copies {match.suite} {match.problem_id} ({match.kind}, {match.similarity:.2f})"
+        return None
+
+    return refuse

@@ -1,0 +1,121 @@
+"""A library: a store of examples and one of knowledge, side by side in a folder.
+
+Reads and writes that folder. One library is used at a time. A user's begins as a copy of the packaged one, so that a
+team's own texts stand beside the handbook and not in its place.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import get_args
+
+from autovcoder.errors import StoreError
+from autovcoder.records import Entry, StoreKind, VerifiedPair
+from autovcoder.store import read_records
+from rag.chunks import example
+from rag.embed import Embedder, open_embedder
+from rag.store import STORE, EntryStore, read_state
+
+KINDS: tuple[StoreKind, ...] = get_args(StoreKind)
+
+
+@dataclass(frozen=True)
+class Library:
+    """The stores of a library by kind; one that is not there is None."""
+
+    examples: EntryStore | None
+    knowledge: EntryStore | None
+
+    @property
+    def stores(self) -> tuple[EntryStore, ...]:
+        return tuple(store for store in (self.examples, self.knowledge) if store is not None)
+
+
+def open_library(folder: Path, embedder: Embedder | None = None) -> Library:
+    """The library in a folder; each store is opened with the encoder that it was made with unless one is given.
+
+    Raises:
+        StoreError: there is no store, or one was made with another encoder. ModelError: an encoder cannot be loaded.
+    """
+    opened: dict[str, Embedder] = {}
+    found: dict[str, EntryStore] = {}
+    for kind in KINDS:
+        if not (folder / kind / STORE).is_file():
+            continue
+        name = read_state(folder / kind).encoder
+        used = embedder or opened.get(name) or open_embedder(name)
+        opened[name] = used
+        found[kind] = EntryStore(folder / kind, used)
+    if not found:
+        raise StoreError("no library is here", where=folder, fix="make one with `autovcoder rag add`")
+    return Library(found.get("example"), found.get("knowledge"))
+
+
+def create_library(folder: Path, embedder: Embedder) -> Library:
+    """An empty library.
+
+    Raises:
+        StoreError: there is one already, or the folder cannot be written.
+    """
+    stores = {kind: EntryStore.create(folder / kind, kind, embedder) for kind in KINDS}
+    return Library(stores["example"], stores["knowledge"])
+
+
+def add_to(library: Library, entries: Sequence[Entry]) -> dict[StoreKind, int]:
+    """Add each entry to the store of its kind; returns how many were new.
+
+    Raises:
+        StoreError: another process is writing, or the disk is full.
+    """
+    return {
+        store.kind: store.add([entry for entry in entries if entry.store == store.kind]) for store in library.stores
+    }
+
+
+def packaged_library() -> Path:
+    """The folder of the library inside the package."""
+    return Path(str(files("rag") / "library"))
+
+
+def user_library() -> Path:
+    """Where a user's library is unless another folder is named: ``AUTOVCODER_LIBRARY``, else the XDG data folder."""
+    named = os.environ.get("AUTOVCODER_LIBRARY")
+    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(named).expanduser() if named else Path(data).expanduser() / "autovcoder" / "library"
+
+
+def default_library() -> Path:
+    """The user's library where there is one, else the packaged one."""
+    mine = user_library()
+    return mine if any((mine / kind / STORE).is_file() for kind in KINDS) else packaged_library()
+
+
+def examples_of_pairs(pairs: Path) -> list[Entry]:
+    """Verified pairs (a file or a finished stage folder) as entries.
+
+    Raises:
+        InputError: the file is missing or holds something else.
+    """
+    path = pairs / "pairs.jsonl" if pairs.is_dir() else pairs
+    return [_of_pair(pair) for pair in read_records(path, VerifiedPair)]
+
+
+def _of_pair(pair: VerifiedPair) -> Entry:
+    draft = pair.draft
+    return example(
+        draft.problem,
+        draft.code,
+        topic=topic_of(draft.topic, draft.reference_model),
+        source=draft.teacher,
+        place=draft.id,
+    )
+
+
+def topic_of(topic: str, reference_model: str) -> str:
+    """The family that a parametric draft is of, which its reference model names; of any other its topic."""
+    _, found, rest = reference_model.partition("FAMILIES['")
+    return rest.partition("'")[0] if found else topic

@@ -1,0 +1,43 @@
+"""How well a ranking finds what is of a problem's topic, and a figure of rates. Reads rankings; writes a picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_DEEP = 10
+
+
+def recalled(topic: str, ranking: Sequence[str], k: int) -> bool:
+    """Whether one of the first ``k`` entries, given by their topics, is of ``topic``."""
+    return topic in ranking[:k]
+
+
+def ndcg(topic: str, ranking: Sequence[str], there: int) -> float:
+    """Normalised discounted cumulative gain of the first ten (Jarvelin and Kekalainen 2002), from 0 to 1.
+
+    Every entry of the topic is worth 1.
+
+    Args:
+        there: how many entries of the topic could have been found, at least 1.
+    """
+    gains = [1 / math.log2(place + 2) for place in range(_DEEP)]
+    found = sum(gain for gain, other in zip(gains, ranking, strict=False) if other == topic)
+    return found / sum(gains[:there])
+
+
+def draw_intervals(rates: Mapping[str, tuple[float, float, float]], label: str, path: Path) -> None:
+    """Draw rates (value, low, high) by name, the first at the top, into a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 0.6 + 0.55 * len(rates)), layout="constrained")
+    axes = figure.subplots()
+    for place, (value, low, high) in enumerate(reversed(list(rates.values()))):
+        axes.errorbar(value, place, xerr=[[value - low], [high - value]], fmt="o", color="#1f4e79", capsize=3)
+    axes.set_yticks(range(len(rates)), list(reversed(list(rates))))
+    axes.set_xlabel(label)
+    axes.grid(axis="x", alpha=0.3)
+    FigureCanvasAgg(figure)
+    figure.savefig(path, dpi=150)

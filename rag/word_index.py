@@ -1,0 +1,84 @@
+"""Which entries share the most telling words with a query: BM25 over words and numbers.
+
+Reads and writes a folder.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autovcoder.errors import StoreError
+
+_WORD = re.compile(r"[^\W\d_]+|\d+")
+
+
+class WordIndex:
+    """The words of a store's rows, in their order."""
+
+    def __init__(self, bm25: Any, rows: int) -> None:
+        self._bm25, self._rows = bm25, rows
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> Self:
+        """An index of the texts, in memory."""
+        import bm25s
+
+        tokens = [words(text) or [""] for text in texts]
+        bm25 = bm25s.BM25(method="lucene")
+        bm25.index(tokens, show_progress=False)
+        return cls(bm25, len(tokens))
+
+    def write(self, folder: Path) -> None:
+        """Write it to a folder.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._bm25.save(str(folder), show_progress=False)
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """An index as ``write`` left it; its numbers stay on disk until they are needed.
+
+        Raises:
+            StoreError: the folder is missing or damaged.
+        """
+        import bm25s
+
+        try:
+            bm25 = bm25s.BM25.load(str(folder), mmap=True, show_progress=False)
+        except Exception as error:  # NumPy, JSON and the file system each raise their own
+            raise StoreError("the words cannot be read", where=folder, fix=f"make the store anew ({error})") from None
+        return cls(bm25, int(bm25.scores["num_docs"]))
+
+    def search(self, queries: Sequence[str], k: int, removed: Sequence[int] = ()) -> NDArray[np.int64]:
+        """For each query the ``k`` best rows, falling; -1 where no more share a word with it.
+
+        Args:
+            removed: rows that are passed over.
+        """
+        mask = np.ones(self._rows, np.float32)
+        mask[list(removed)] = 0
+        found = np.full((len(queries), k), -1, np.int64)
+        most = min(k, self._rows)
+        for row, query in enumerate(queries):
+            asked = words(query)
+            if not asked:
+                continue
+            scores = self._bm25.get_scores(asked) * mask
+            best = np.argpartition(scores, -most)[-most:]
+            best = best[np.lexsort((best, -scores[best]))]
+            best = best[scores[best] > 0]
+            found[row, : len(best)] = best
+        return found
+
+
+def words(text: str) -> list[str]:
+    """The words and numbers of a text in lower case; of a name such as ``rst_n`` the parts."""
+    return _WORD.findall(text.lower())

@@ -1,0 +1,242 @@
+"""Retrievers: what they learn from, that a trained one finds more than an untrained one, and that mining is fair."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autovcoder.errors import InputError
+from autovcoder.models import Stop
+from autovcoder.prompt import example_text
+from autovcoder.records import Entry, Sampling, Verdict
+from autovcoder.store import read_records, write_jsonl
+from data_pipeline.parametric import ParametricTeacher
+from hdl_sim.icarus import Icarus
+from rag.chunks import example
+from rag.embed import StaticEmbedder, TransformerEmbedder, open_embedder
+from rag.groups import Mined, Tried, batches, mined_groups, title_groups, topic_groups
+from rag.library import examples_of_pairs
+from rag.mine import MiningSettings, agreement, mine, score, yield_of
+from rag.store import EntryStore
+from rag.train import RetrieverSettings, train_retriever
+
+from .conftest import entry
+
+FAMILIES = (
+    "counter",
+    "mux",
+    "parity",
+    "shift_register",
+    "comparator",
+    "gray",
+    "pwm",
+    "decoder",
+    "edge_detector",
+    "alu",
+)
+
+
+@pytest.fixture(scope="session")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pairs of ten families, as the families' teacher writes them."""
+    teacher = ParametricTeacher(FAMILIES)
+    drafts = [teacher.drawn(0, index).draft(0) for index in range(400)]
+    verdict = Verdict(status="pass", stage="simulate")
+    path = tmp_path_factory.mktemp("pairs") / "pairs.jsonl"
+    write_jsonl(path, [{"draft": draft.model_dump(), "verdict": verdict.model_dump()} for draft in drafts])
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, pairs: Path) -> Path:
+    folder = tmp_path_factory.mktemp("trained") / "static"
+    settings = RetrieverSettings(dimension=64, vocabulary=1500, batch=8, epochs=6, sources=("topic", "title"))
+    train_retriever(folder, settings, pairs=pairs)
+    return folder
+
+
+def right(embedder: StaticEmbedder | TransformerEmbedder, entries: Sequence[Entry]) -> float:
+    """The share of held-out problems whose nearest example is of their family."""
+    problems = list(ParametricTeacher(FAMILIES).problems(1, 60))
+    documents = embedder.encode([one.key for one in entries], "document")
+    nearest = (embedder.encode([problem.spec for problem in problems], "query") @ documents.T).argmax(axis=1)
+    return float(np.mean([entries[n].topic == p.category for n, p in zip(nearest, problems, strict=True)]))
+
+
+def test_groups_have_one_of_the_topic_and_others_of_none(pairs: Path) -> None:
+    entries = examples_of_pairs(pairs)
+    topics = {one.key: one.topic for one in entries}
+    groups = topic_groups(entries, 8, 0)
+    assert len(groups) >= 0.9 * len(entries)
+    for group in groups:
+        assert topics[group.positive] == group.topic == topics[group.query]
+        assert group.positive != group.query
+        assert len(group.negatives) == 7
+        assert group.topic not in {topics[text] for text in group.negatives}
+    assert topic_groups(entries, 8, 0) == groups
+    assert topic_groups(entries, 8, 1) != groups
+
+
+def test_a_title_s_positive_is_its_own_text() -> None:
+    entries = [entry(f"reset {word} style", title=f"Reset {word}", key=f"Reset {word}\nbody {word}") for word in "abcd"]
+    for group, one in zip(title_groups(entries, 3, 0), entries, strict=True):
+        assert (group.query, group.positive) == (one.title, one.key.removeprefix(one.title).strip())
+        assert one.key not in group.negatives
+
+
+def test_no_topic_comes_twice_into_a_batch(pairs: Path) -> None:
+    groups = topic_groups(examples_of_pairs(pairs), 4, 0)
+    made = batches(groups, 6, 0)
+    assert all(len({groups[place].topic for place in batch}) == 6 for batch in made)
+    assert max(Counter(place for batch in made for place in batch).values()) == 1
+    assert len(made) * 6 > 0.8 * len(groups)
+
+
+def test_a_trained_retriever_finds_the_family_and_an_untrained_one_less_often(
+    trained: Path, pairs: Path, encoder: StaticEmbedder
+) -> None:
+    entries = examples_of_pairs(pairs)
+    assert right(StaticEmbedder(trained), entries) >= 0.95
+    assert right(encoder, entries) < 0.95
+
+
+def test_sentence_transformers_reads_a_static_encoder_and_gives_the_same_vectors(trained: Path) -> None:
+    texts = ["An up counter, 8 bits wide.", "rst_n is active low", ""]
+    ours = open_embedder(str(trained))
+    assert isinstance(ours, StaticEmbedder)
+    np.testing.assert_allclose(
+        ours.encode(texts[:2], "query"), TransformerEmbedder(str(trained)).encode(texts[:2], "query"), atol=2e-3
+    )
+    assert not ours.encode(texts, "query")[2].any()
+
+
+def test_training_is_reproducible_and_a_finished_one_is_not_done_again(pairs: Path, tmp_path: Path) -> None:
+    settings = RetrieverSettings(dimension=16, vocabulary=600, batch=4, epochs=1, rounds=1, sources=("topic",))
+    first = train_retriever(tmp_path / "a", settings, pairs=pairs)
+    again = train_retriever(tmp_path / "a", settings, pairs=pairs)
+    other = train_retriever(tmp_path / "b", settings, pairs=pairs)
+    assert first == again
+    assert first.sha256["model.safetensors"] == other.sha256["model.safetensors"]
+    with pytest.raises(InputError, match="nothing to learn from"):
+        train_retriever(tmp_path / "c", settings)
+    assert not (tmp_path / "c").exists()
+
+
+# ---- mining --------------------------------------------------------------------------------------
+
+
+class Copier:
+    """A `TextModel` that knows nothing: it copies the code of its first reference, and else writes what is wrong."""
+
+    name = "copier"
+    context = None
+
+    def __init__(self) -> None:
+        self.prompts: list[str] = []
+
+    def count_tokens(self, text: str) -> int:
+        return len(text)
+
+    def complete(
+        self,
+        prompts: Sequence[str],
+        sampling: Sampling,
+        *,
+        starts: Sequence[str] = (),  # noqa: ARG002
+        stop: Stop | None = None,  # noqa: ARG002
+    ) -> list[list[str]]:
+        self.prompts += prompts
+        answers = []
+        for prompt in prompts:
+            reference = prompt.partition("Problem:\n")[0]
+            code = "module" + reference.rpartition("\n\nmodule")[2].split("endmodule")[0] + "endmodule\n"
+            wrong = "module m (input a, output y);\n    assign y = 1'b0;\nendmodule\n"
+            answers.append([code if "\n\nmodule" in reference else wrong] * sampling.n)
+        return answers
+
+
+def test_an_entry_that_helps_is_told_from_one_that_does_harm(
+    encoder: StaticEmbedder, pairs: Path, tmp_path: Path
+) -> None:
+    [first, *_] = list(read_records_of(pairs))
+    tasks = tmp_path / "pairs.jsonl"
+    write_jsonl(tasks, [first])
+    draft = first["draft"]
+    store = EntryStore.create(tmp_path / "store", "example", encoder)
+    # The same design under a comment is another text, which the copier turns into a right answer.
+    helps = example(draft["problem"], "module " + draft["code"].split("module ", 1)[1].replace(";", " ;", 1))
+    breaks = example(draft["problem"], "module broken (input a; endmodule")
+    own = example(draft["problem"], draft["code"])
+    store.add([helps, breaks, own])
+    model = Copier()
+    settings = MiningSettings(problems=1, near=3, chance=0, samples=2)
+    manifest = mine(tmp_path / "mined", settings, tasks, store, model, Icarus())
+    [row] = list(read_records(tmp_path / "mined" / "mined.jsonl", Mined))
+    assert row.without in (0.0, 1.0)
+    found = {one.entry.id: one.score for one in row.tried}
+    assert found[helps.id] == 2.0
+    assert found[breaks.id] == 0.0
+    assert own.id not in found  # it is the answer
+    assert manifest.facts["helped"] == 1
+    asked = len(model.prompts)
+    assert mine(tmp_path / "mined", settings, tasks, store, model, Icarus()) == manifest
+    assert len(model.prompts) == asked
+
+
+def read_records_of(path: Path) -> list[dict[str, dict[str, str]]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_interrupted_mining_goes_on_where_it_stopped(encoder: StaticEmbedder, pairs: Path, tmp_path: Path) -> None:
+    store = EntryStore.create(tmp_path / "store", "example", encoder)
+    store.add(examples_of_pairs(pairs)[:40])
+    settings = MiningSettings(problems=6, near=2, chance=1, samples=1, batch=2)
+    whole = mine(tmp_path / "whole", settings, pairs, store, Copier(), Icarus())
+
+    class Dies(Copier):
+        def complete(self, *args: object, **kwargs: object) -> list[list[str]]:  # type: ignore[override]
+            if self.prompts:
+                raise KeyboardInterrupt
+            return super().complete(*args, **kwargs)  # type: ignore[arg-type]
+
+    with pytest.raises(KeyboardInterrupt):
+        mine(tmp_path / "cut", settings, pairs, store, Dies(), Icarus())
+    assert len(list(read_records(tmp_path / "cut" / "mined.jsonl", Mined))) == 2
+    resumed = mine(tmp_path / "cut", settings, pairs, store, Copier(), Icarus())
+    assert resumed.sha256 == whole.sha256
+    shutil.rmtree(tmp_path / "cut")
+
+
+def mined_row(problem: str, without: float, **scores: float) -> Mined:
+    tried = tuple(Tried(entry=entry(name, "example"), score=value) for name, value in scores.items())
+    return Mined(problem_id=problem, query=problem, without=without, tried=tried)
+
+
+def test_ties_say_nothing_and_harm_makes_the_negatives() -> None:
+    rows = [mined_row("p", 1.0, good=2.0, bad=0.5, same=1.0), mined_row("q", 0.0, best=1.0, equal=0.0)]
+    groups = mined_groups(rows, 3, 0)
+    assert [(group.query, group.positive) for group in groups] == [("p", "good"), ("q", "best")]
+    assert all(set(group.negatives) == {"bad"} for group in groups)
+    assert yield_of(rows) == {"tried": 5, "helped": 2, "harmed": 1, "same": 2, "yield": 0.6}
+
+
+def test_agreement_counts_what_both_minings_decided() -> None:
+    one = [mined_row("p", 1.0, a=2.0, b=0.0, c=1.0, d=2.0)]
+    other = [mined_row("p", 1.0, a=1.5, b=2.0, c=0.0, e=2.0)]
+    assert agreement(one, other) == {"both": 3, "decided": 2, "agree": 0.5, "kappa": pytest.approx(0.0, abs=0.4)}
+    assert agreement(one, one)["kappa"] == 1.0
+    assert agreement(one, []) == {"both": 0, "decided": 0, "agree": None, "kappa": None}
+
+
+@pytest.mark.parametrize(
+    ("status", "value"), [("pass", 2), ("mismatch", 1), ("timeout", 1), ("syntax_error", 0), ("no_code", 0)]
+)
+def test_f_is_the_paper_s(status: str, value: int) -> None:
+    assert score(Verdict(status=status, stage="simulate")) == value  # type: ignore[arg-type]
+    assert example_text("p", "c") == "p\n\nc"
