@@ -20,7 +20,6 @@ from pydantic import Field
 from autovcoder.cli.rag import Place
 from autovcoder.cli.report_errors import emit, say
 from autovcoder.cli.stage_options import simulator_from
-from autovcoder.overlap import jaccard, shingles, words
 from autovcoder.records import Context, Entry, Hit, Record, StoreKind
 from autovcoder.store import to_json_line
 
@@ -233,6 +232,8 @@ def _searches(run: _Run, library: Library, stock: str | None) -> Callable[[Contr
 
 def _other(name: Control, store: EntryStore, run: _Run) -> Search:
     """Chance, words alone, or what the reference says is nearest; scores say nothing there."""
+    from autovcoder.overlap import shingles, words
+
     entries = [entry for _, entry in store.entries()]
     numbers = {row: place for place, (row, _) in enumerate(store.entries())}
     by_spec = {problem.spec: problem for problem in run.problems}
@@ -261,6 +262,8 @@ def _hit(entry: Entry) -> Hit:
 
 def _nearest_code(problem: Problem, entries: Sequence[Entry], codes: Sequence[frozenset[int]]) -> list[int]:
     """Entries of the problem's topic before others, and those first whose text shares most with the reference."""
+    from autovcoder.overlap import jaccard, shingles, words
+
     wanted = shingles(words(f"{problem.spec}\n{problem.reference or ''}"), 4)
     return sorted(
         range(len(entries)),
