@@ -6,6 +6,7 @@ Arrow file, and what is too long into the stage's ``dropped.jsonl``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -17,6 +18,7 @@ from autovcoder.prompt import chat, plain, user_text
 from autovcoder.store import Stage, read_jsonl
 from finetune.context import ContextSettings, Solved, with_context
 
+_COMMENTS = re.compile(r"(?:\s*(?://[^\n]*(?:\n|$)|/\*.*?\*/\n?))+", re.DOTALL)
 _AT_ONCE = 256
 """Texts that are encoded together: a tokenizer works on several of them at a time."""
 
@@ -105,17 +107,24 @@ def read_pairs(pairs: Path, context: ContextSettings, seed: int) -> Iterator[Row
 
 
 def encode(
-    rows: Iterable[Row], tokenizer: Any, *, prefix: str = "", most: int | None = None, stage: Stage
+    rows: Iterable[Row],
+    tokenizer: Any,
+    *,
+    prefix: str = "",
+    learn_comments: bool = True,
+    most: int | None = None,
+    stage: Stage,
 ) -> Iterator[Example]:
     """Rows as token ids; one that is too long is dropped with its length, never cut.
 
     Args:
-        prefix: put before each whole text. ``most``: tokens an example may have; None sets no limit.
+        prefix: put before each whole text. ``learn_comments``: also those that a text begins with. ``most``: tokens an
+            example may have; None sets no limit.
     """
     already = {row["id"] for row in stage.rows("dropped.jsonl")}
     rows = iter(rows)
     while some := list(islice(rows, _AT_ONCE)):
-        for row, example in zip(some, _encode_some(some, tokenizer, prefix), strict=True):
+        for row, example in zip(some, _encode_some(some, tokenizer, prefix, learn_comments), strict=True):
             length = len(example["input_ids"])
             if most is None or length <= most:
                 yield example
@@ -123,7 +132,7 @@ def encode(
                 stage.drop(row["id"], f"{length} tokens, the most is {most}")
 
 
-def _encode_some(rows: list[Row], tokenizer: Any, prefix: str) -> Iterator[Example]:
+def _encode_some(rows: list[Row], tokenizer: Any, prefix: str, learn_comments: bool) -> Iterator[Example]:
     texts = [prefix + row["text"] for row in rows if row["problem"] is None]
     encoded = iter(tokenizer(texts)["input_ids"] if texts else ())
     end = tokenizer.eos_token_id
@@ -134,7 +143,17 @@ def _encode_some(rows: list[Row], tokenizer: Any, prefix: str) -> Iterator[Examp
             continue
         ids = next(encoded)
         # Some tokenizers put the end there themselves.
-        yield {"input_ids": ids if ids[-1:] == [end] else [*ids, end], "unlearned": 0}
+        ids = ids if ids[-1:] == [end] else [*ids, end]
+        yield {"input_ids": ids, "unlearned": 0 if learn_comments else _in_comments(tokenizer, prefix, row["text"])}
+
+
+def _in_comments(tokenizer: Any, prefix: str, text: str) -> int:
+    """How many tokens the comments take with which a text begins."""
+    begun = _COMMENTS.match(text)
+    if begun is None:
+        return 0
+    ids = tokenizer(prefix + begun[0])["input_ids"]
+    return len(ids) - int(ids[-1:] == [tokenizer.eos_token_id])
 
 
 def encode_pair(tokenizer: Any, problem: str, code: str) -> tuple[list[int], list[int]]:

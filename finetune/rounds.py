@@ -248,7 +248,10 @@ def _encode_data(plan: _Plan, tokenizer: Any, most: int | None, stage: Stage, fi
         raise InputError("the tokenizer has no end token, so no answer would end", where=plan.model)
     if file.exists():
         return
-    examples = encode(plan.read(), tokenizer, prefix=plan.settings.prefix, most=most, stage=stage)
+    settings = plan.settings
+    examples = encode(
+        plan.read(), tokenizer, prefix=settings.prefix, learn_comments=settings.learn_comments, most=most, stage=stage
+    )
     first = next(examples, None)
     if first is None:
         dropped = plan.out / "dropped.jsonl"

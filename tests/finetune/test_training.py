@@ -21,6 +21,7 @@ from autovcoder.prompt import ANSWERS_WITH_CODE
 from autovcoder.store import Stage, read_jsonl, read_manifest
 from data_pipeline.pairs import PairSettings, make_pairs
 from data_pipeline.texts import TextSettings, make_texts
+from finetune.corpus import Row, encode
 from finetune.merge import merge
 from finetune.packing import IGNORED
 from finetune.pretrain import PretrainSettings, make_batches, pretrain, tokenized
@@ -359,6 +360,29 @@ def test_a_token_holds_two_digits_of_a_number_at_most(tokenizer: Any, number: in
     # A pair that the texts do not have may be two tokens.
     taken = [part for pair in pairs for part in ([pair] if pair in tokens else list(pair))]
     assert tokens == ["[", *taken, ":", "0", "]"]
+
+
+@pytest.mark.parametrize(
+    ("comment", "code"),
+    [
+        ("/* An 8-bit counter. */\n", "module c;\nendmodule\n"),
+        ("// An 8-bit counter\n// with reset.\n", "module c; // inside\nendmodule\n"),
+        ("\n/* one */\n\n// two\n", "module c;\n/* inside */\nendmodule\n"),
+        ("", "module c;\nendmodule\n"),
+        ("// nothing else", ""),
+    ],
+)
+def test_round_1_may_read_the_comment_above_the_code_without_learning_it(
+    tokenizer: Any, comment: str, code: str, tmp_path: Path
+) -> None:
+    row: Row = {"id": "a", "problem": None, "text": comment + code}
+    with Stage(tmp_path / "stage", "test", config={}) as stage:
+        [learned] = encode([row], tokenizer, stage=stage)
+        [read] = encode([row], tokenizer, learn_comments=False, stage=stage)
+    assert learned["unlearned"] == 0
+    assert read["input_ids"] == learned["input_ids"]
+    assert tokenizer.decode(read["input_ids"][: read["unlearned"]]) == comment
+    assert tokenizer.decode(read["input_ids"][read["unlearned"] :]) == code + tokenizer.eos_token
 
 
 def test_one_command_makes_a_model_and_its_card(tmp_path: Path) -> None:
