@@ -55,6 +55,11 @@ def open_library(folder: Path, embedder: Embedder | None = None) -> Library:
     return Library(found.get("example"), found.get("knowledge"))
 
 
+def is_library(folder: Path) -> bool:
+    """Whether a folder has at least one store."""
+    return any((folder / kind / STORE).is_file() for kind in KINDS)
+
+
 def create_library(folder: Path, embedder: Embedder) -> Library:
     """An empty library.
 
@@ -91,7 +96,7 @@ def user_library() -> Path:
 def default_library() -> Path:
     """The user's library where there is one, else the packaged one."""
     mine = user_library()
-    return mine if any((mine / kind / STORE).is_file() for kind in KINDS) else packaged_library()
+    return mine if is_library(mine) else packaged_library()
 
 
 def examples_of_pairs(pairs: Path) -> list[Entry]:

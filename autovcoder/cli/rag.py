@@ -171,10 +171,9 @@ def train(
 
 def _open_or_create(folder: Path, encoder: str | None, bare: bool) -> Library:
     from rag.embed import PACKAGED, open_embedder
-    from rag.library import KINDS, add_to, create_library, open_library, packaged_library
-    from rag.store import STORE
+    from rag.library import add_to, create_library, is_library, open_library, packaged_library
 
-    if any((folder / kind / STORE).is_file() for kind in KINDS):
+    if is_library(folder):
         return open_library(folder, open_embedder(encoder) if encoder else None)
     made = create_library(folder, open_embedder(encoder or PACKAGED))
     if not bare:
