@@ -22,7 +22,7 @@ from hdl_sim.icarus_run import Run
 from hdl_sim.limits import Limits
 from hdl_sim.preprocess import preprocessed, uses_preprocessor
 from hdl_sim.references import outside_references
-from hdl_sim.rules import judge
+from hdl_sim.rules import behind_secret, judge
 from hdl_sim.sandbox import Finished, open_sandbox
 from hdl_sim.simulator import DEFAULT_LIMITS
 from hdl_sim.slang import read_source
@@ -75,6 +75,18 @@ class Icarus:
                 return b""
             _simulate(run, bench, files)
             return run.sandbox.read_start(dumped, MAX_DUMP_BYTES)
+
+    def printed(self, design: str, bench: Bench, limits: Limits = DEFAULT_LIMITS) -> bytes:
+        """See `hdl_sim.traces.Prints.printed`."""
+        with self._new_run(limits, bench) as run:
+            design = plain_lines(design)
+            if _check_design(run, design, _names(bench), surroundings(bench)) is not None:
+                return b""
+            files = bench_files(bench, run.nonce)
+            if _compile_with_bench(run, files, quiet=False) is not None:
+                return b""
+            _simulate(run, bench, files)
+            return behind_secret(run.log, run.nonce).encode()
 
     def compile_only(self, design: str | None, limits: Limits = DEFAULT_LIMITS) -> Verdict:
         """Whether ``design`` compiles by itself: ``pass`` at stage ``elaborate``, or why not."""

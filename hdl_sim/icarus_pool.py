@@ -59,6 +59,10 @@ class IcarusPool:
         """See `hdl_sim.icarus.Icarus.dump`."""
         return _ask("dump", design, bench, limits) or b""
 
+    def printed(self, design: str, bench: Bench, limits: Limits = DEFAULT_LIMITS) -> bytes:
+        """See `hdl_sim.icarus.Icarus.printed`."""
+        return _ask("printed", design, bench, limits) or b""
+
     def close(self) -> None:
         """End the idle processes; a later call starts new ones."""
         _POOL.close()

@@ -65,9 +65,13 @@ def judge(
 def _behind_secret(finished: Finished, nonce: str, idle_line: str) -> Finished:
     """The run as if it had printed only what it printed behind its secret, and our own line."""
     lines = [line for line in finished.stdout.splitlines() if line == idle_line or _SEVERE.match(line)]
-    if nonce:
-        lines += [line[len(nonce) + 1 :] for line in finished.stdout.splitlines() if line.startswith(f"{nonce} ")]
-    return replace(finished, stdout="".join(f"{line}\n" for line in lines))
+    secret = behind_secret(finished.stdout, nonce) if nonce else ""
+    return replace(finished, stdout="".join(f"{line}\n" for line in lines) + secret)
+
+
+def behind_secret(text: str, nonce: str) -> str:
+    """What is printed on whole lines that begin with the run's secret and a space, without these."""
+    return "".join(f"{line[len(nonce) + 1 :]}\n" for line in text.splitlines() if line.startswith(f"{nonce} "))
 
 
 def _judge_count(rule: PassRule, finished: Finished) -> Outcome:

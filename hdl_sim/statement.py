@@ -121,7 +121,7 @@ def compare(stated: Stated, source: Source) -> Agreement:
             ports=no if stated.ports else NOT_STATED,
             header=no if stated.header else NOT_STATED,
         )
-    module = (source.module(stated.name) if stated.name else None) or _main_module(source)
+    module = (source.module(stated.name) if stated.name else None) or main_module(source)
     name, ports = _compare_name(stated, module), _compare_ports(stated, module)
     return Agreement(name=name, ports=ports, header=_compare_header(stated, module, name, ports))
 
@@ -164,7 +164,7 @@ def _compare_header(stated: Stated, module: Module, name: Answer, ports: Answer)
     return Answer(value="no", which="; ".join(wrong)) if wrong else YES
 
 
-def _main_module(source: Source) -> Module:
+def main_module(source: Source) -> Module:
     used = {name for module in source.modules for name in module.instances if name != module.name}
     return next((module for module in source.modules if module.name not in used), source.modules[0])
 

@@ -20,6 +20,7 @@ from autovcoder.cli.compare import compare
 from autovcoder.cli.report_errors import emit, say
 from autovcoder.cli.report_page import report_page
 from autovcoder.cli.sampling import sampling_from
+from autovcoder.cli.select import select
 from autovcoder.cli.stage_options import simulator_from
 from autovcoder.records import Rule
 
@@ -38,6 +39,7 @@ app = typer.Typer(help="Score a model, or recorded answers, on a benchmark in a 
 
 
 app.command("compare")(compare)
+app.command("select")(select)
 suites.register(app)
 teeth.register(app)
 

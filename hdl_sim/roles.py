@@ -1,0 +1,117 @@
+"""Which inputs of a design are clocks and resets, by what they are called and by how designs use them.
+
+Reads RTL text; writes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from autovcoder.records import Port
+from hdl_sim.tokens import Token, tokens
+
+RESET_NAME = re.compile(
+    r"a?_?n?(?:rst|reset|clr|clear|init)(?:_?[nb])?|[a-z]*_?(?:rst|reset)(?:_?[nb])?_?[a-z]?", re.IGNORECASE
+)
+_CLOCK_NAME = re.compile(r"(?:.*_)?[a-z]?(?:clk|clock|ck)(?:_?(?:in|i|a|b|\d+|[a-z]+))?", re.IGNORECASE)
+_LOW_NAME = re.compile(r".*(?:rst|reset|clr|clear)_?[nbl](?:_?i)?|n_?(?:rst|reset|clr|clear)", re.IGNORECASE)
+_EDGES = ("posedge", "negedge")
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """What some inputs of a design are for.
+
+    Attributes:
+        clocks: names, the main one first.
+        resets: name to the level at which it resets.
+    """
+
+    clocks: tuple[str, ...] = ()
+    resets: Mapping[str, int] = field(default_factory=dict)
+
+
+def roles(inputs: Sequence[Port], designs: Sequence[str]) -> Roles:
+    """The roles of ``inputs``, all of one bit, as most of ``designs`` use them.
+
+    A clock is named as one, or is what alone makes some block of most designs act at an edge. A reset is named as one;
+    its level is what most designs test it for, and otherwise what its name says.
+    """
+    bits = {port.name for port in inputs if port.width == 1}
+    clocking: Counter[str] = Counter()
+    levels: dict[str, Counter[int]] = {}
+    for design in designs:
+        seen = list(tokens(design))
+        clocking.update(_clocks_in(seen) & bits)
+        for name, level in _tested_levels(seen):
+            levels.setdefault(name, Counter())[level] += 1
+    resets = {
+        name: _level(name, levels.get(name))
+        for name in (port.name for port in inputs)
+        if name in bits and RESET_NAME.fullmatch(name) and clocking[name] * 2 <= len(designs)
+    }
+    found = [
+        port.name
+        for port in inputs
+        if port.name in bits
+        and port.name not in resets
+        and (_CLOCK_NAME.fullmatch(port.name) or clocking[port.name] * 2 > len(designs))
+    ]
+    return Roles(tuple(sorted(found, key=lambda name: -clocking[name])), resets)
+
+
+def edges(design: str) -> list[tuple[str, str]]:
+    """Each ``posedge`` and ``negedge`` of a text with the name behind it, in their order."""
+    seen = list(tokens(design))
+    return [
+        (before.text, token.text)
+        for before, token in pairwise(seen)
+        if before.kind == "word" and before.text in _EDGES and token.kind == "word"
+    ]
+
+
+def _level(name: str, votes: Counter[int] | None) -> int:
+    by_name = 0 if _LOW_NAME.fullmatch(name) else 1
+    if votes is None or votes[0] == votes[1]:
+        return by_name
+    return int(votes[1] > votes[0])
+
+
+def _clocks_in(seen: Sequence[Token]) -> set[str]:
+    """What each block that acts at edges acts at: the one name there is, or the first that is no reset's."""
+    found = set()
+    for names in _event_lists(seen):
+        plain = [name for name in names if len(names) == 1 or not RESET_NAME.fullmatch(name)]
+        found.update(plain[:1])
+    return found
+
+
+def _event_lists(seen: Sequence[Token]) -> Iterator[list[str]]:
+    """The names behind ``posedge`` and ``negedge`` in each list of events that has one."""
+    names: list[str] = []
+    for before, token in pairwise(seen):
+        if before.text == "@" and names:
+            yield names
+            names = []
+        if before.kind == "word" and before.text in _EDGES and token.kind == "word":
+            names.append(token.text)
+    if names:
+        yield names
+
+
+def _tested_levels(seen: Sequence[Token]) -> Iterator[tuple[str, int]]:
+    """The level at which an ``if`` tests a name: 1 for ``if (name)``, 0 for ``if (!name)`` and ``negedge name``."""
+    texts = [token.text for token in seen]
+    for place, text in enumerate(texts):
+        if text == "negedge" and place + 1 < len(texts):
+            yield texts[place + 1], 0
+        elif text == "if" and texts[place + 1 : place + 2] == ["("]:
+            inverted = texts[place + 2 : place + 3] in (["!"], ["~"])
+            rest = texts[place + 2 + inverted : place + 10]
+            if rest:
+                low = inverted or "".join(rest[1:]).startswith(("==0)", "==1'b0)"))
+                yield rest[0], int(not low)

@@ -1,0 +1,62 @@
+"""What a specification says of a design's clock and reset, and whether code does otherwise.
+
+Reads a specification's text and RTL; writes nothing. Judged on the words alone: where a text says both things, it is
+taken to say neither.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from hdl_sim.roles import Roles, edges
+
+_RESET = r"\b(?:a?resets?(?:_?n)?|a?n?rst(?:_?n)?|clear)\b"
+_NEAR = r"[^.;\n]{0,60}"
+_SYNCHRONOUS = r"(?<!a)(?<!a-)\bsynchronous(?:ly)?\b"
+_ASYNCHRONOUS = r"\ba-?synchronous(?:ly)?\b"
+_SAID = {
+    name: re.compile(form, re.IGNORECASE)
+    for name, form in {
+        "synchronous": rf"{_SYNCHRONOUS}{_NEAR}{_RESET}|{_RESET}{_NEAR}{_SYNCHRONOUS}",
+        "asynchronous": rf"{_ASYNCHRONOUS}{_NEAR}{_RESET}|{_RESET}{_NEAR}{_ASYNCHRONOUS}",
+        "negedge": r"\b(?:negative|falling)[ -](?:clock[ -])?edge|\bnegedge\b",
+        "posedge": r"\b(?:positive|rising)[ -](?:clock[ -])?edge|\bposedge\b",
+    }.items()
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What is said; None where nothing is, or both."""
+
+    reset: Literal["synchronous", "asynchronous"] | None = None
+    edge: Literal["posedge", "negedge"] | None = None
+
+
+def stated_timing(spec: str) -> Timing:
+    """How a specification says that the reset acts, and at which edge of the clock the design does."""
+    said = {name for name, form in _SAID.items() if form.search(spec)}
+    resets, clock = said & {"synchronous", "asynchronous"}, said & {"posedge", "negedge"}
+    return Timing(
+        reset=None if len(resets) != 1 else "synchronous" if "synchronous" in resets else "asynchronous",
+        edge=None if len(clock) != 1 else "posedge" if "posedge" in clock else "negedge",
+    )
+
+
+def contradictions(timing: Timing, design: str, roles: Roles) -> tuple[str, ...]:
+    """What of ``timing`` a design does not do, in words; nothing where it has no block that acts at the clock."""
+    found = edges(design)
+    clocking = {edge for edge, name in found if name in roles.clocks}
+    if not clocking:
+        return ()
+    wrong = []
+    resets = roles.resets
+    if timing.reset and resets:
+        acts = "asynchronous" if any(name in resets for _, name in found) else "synchronous"
+        if acts != timing.reset:
+            wrong.append(f"its reset is {acts}, the specification says {timing.reset}")
+    if timing.edge and clocking.isdisjoint({timing.edge}):
+        wrong.append(f"it acts at no {timing.edge} of the clock, as the specification says")
+    return tuple(wrong)
