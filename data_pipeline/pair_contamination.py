@@ -10,17 +10,28 @@ from data_pipeline.contamination import ContaminationIndex
 
 
 def draft_matches(index: ContaminationIndex, draft: Draft) -> tuple[ContaminationMatch, ...]:
-    """What a draft shares with the benchmarks' problems, the strongest first; its id is the matches' ``module_id``.
+    """What a draft shares with the benchmarks' problems, the strongest first; its id is the matches' ``module_id``."""
+    return matches_of(index, draft.problem, draft.code, draft.id)
 
-    The index knows a problem's words by the comments of a module, so the draft's words are put to it as such.
+
+def matches_of(index: ContaminationIndex, told: str, code: str, module_id: str = "") -> tuple[ContaminationMatch, ...]:
+    """What a text and the code beside it share with the benchmarks' problems, the strongest first.
+
+    The index knows a problem's words by the comments of a module, so the text's words are put to it as such.
+
+    Args:
+        module_id: goes into the matches.
     """
-    comment = "".join(f"// {line}\n" for line in draft.problem.splitlines())
-    return index.matches(comment + draft.code, draft.id)
+    comment = "".join(f"// {line}\n" for line in told.splitlines())
+    return index.matches(comment + code, module_id)
 
 
 def removal(matches: tuple[ContaminationMatch, ...]) -> str | None:
     """Why the draft must not be trained on, in words; None when it may."""
     strongest = next((match for match in matches if match.removes), None)
-    if strongest is None:
-        return None
-    return f"copies {strongest.suite} {strongest.problem_id} ({strongest.kind}, {strongest.similarity:.2f})"
+    return in_words(strongest) if strongest else None
+
+
+def in_words(match: ContaminationMatch) -> str:
+    """What is copied, and how."""
+    return f"copies {match.suite} {match.problem_id} ({match.kind}, {match.similarity:.2f})"

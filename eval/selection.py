@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from pydantic import Field
+
 from autovcoder.errors import InputError
 from autovcoder.records import Problem, Record, Sample
 from autovcoder.store import Stage, read_records, write_atomic, write_jsonl
@@ -20,7 +22,8 @@ from eval.report import Rate, Report, numbers, rate_of, table
 from eval.results import SAMPLES, VERDICTS, read_report, samples_in, verdicts_in
 from eval.suites import PROBLEMS
 from hdl_sim.consensus import Selection, select
-from hdl_sim.simulator import Simulator
+from hdl_sim.repair import repair
+from hdl_sim.simulator import Simulator, in_parallel
 from hdl_sim.slang import read_source
 from hdl_sim.statement import compare
 from hdl_sim.traces import Prints
@@ -40,11 +43,13 @@ class Chosen(Record):
 
     Attributes:
         first: the index of the first answer that could be simulated; None where none could.
+        mended: the code of answers that were mended by rule (`hdl_sim.repair`), by index.
     """
 
     problem_id: str
     selection: Selection
     first: int | None
+    mended: dict[int, str] = Field(default_factory=dict)
     seconds: float
 
 
@@ -120,20 +125,30 @@ def select_run(
         return SelectionReport.model_validate_json((out / RESULT).read_text(encoding="utf-8"))
 
 
-def choose(problem: Problem, samples: Sequence[Sample], simulator: Prints) -> Chosen:
-    """Choose among the answers to one problem; the selection's indices are the answers' own."""
+def choose(problem: Problem, samples: Sequence[Sample], simulator: Chooser, *, mend: bool = False) -> Chosen:
+    """Choose among the answers to one problem; indices are places in the order of the answers' own.
+
+    Args:
+        mend: mend by rule what does not compile or lacks the interface, before choosing.
+    """
     started = time.perf_counter()
     stated = stated_by(problem)
-    ordered = sorted(samples, key=lambda sample: sample.index)
-    fits = [
-        sample.code if sample.code and compare(stated, read_source(sample.code)).agrees else None for sample in ordered
-    ]
+    codes = [sample.code for sample in sorted(samples, key=lambda sample: sample.index)]
+    mended: dict[int, str] = {}
+    if mend:
+        wanted = list(dict.fromkeys(code for code in codes if code))
+        repairs = in_parallel(lambda code: repair(code, stated, simulator), wanted)
+        found = {code: done.code for code, done in zip(wanted, repairs, strict=True) if done}
+        mended = {index: found[code] for index, code in enumerate(codes) if code in found}
+        codes = [mended.get(index, code) for index, code in enumerate(codes)]
+    fits = [code if code and compare(stated, read_source(code)).agrees else None for code in codes]
     selection = select(fits, problem.spec, stated, simulator)
     driven = sorted(index for group in selection.groups for index in group.members)
     return Chosen(
         problem_id=problem.id,
         selection=selection,
         first=driven[0] if driven else None,
+        mended=mended,
         seconds=time.perf_counter() - started,
     )
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Protocol
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from autovcoder.config import Settings
 from autovcoder.errors import ContextTooLong, InputError
-from autovcoder.models import TextModel
+from autovcoder.models import Stop
 from autovcoder.prompt import user_text
 from autovcoder.records import Bench, Entry, Problem, Sampling, Verdict, VerifiedPair
 from autovcoder.store import Manifest, Stage, read_records
@@ -54,6 +54,17 @@ class MiningSettings(Settings):
     batch: PositiveInt = 8
 
 
+class Complete(Protocol):
+    """Asks a model as `autovcoder.models.TextModel.complete` does.
+
+    For a prompt that is longer than the model's context, that error may stand in place of the answers.
+    """
+
+    def __call__(
+        self, prompts: Sequence[str], sampling: Sampling, *, starts: Sequence[str], stop: Stop
+    ) -> Sequence[Sequence[str] | ContextTooLong]: ...
+
+
 class Task(NamedTuple):
     """A problem to mine with; ``code`` is its solution, and no entry that shows it is tried."""
 
@@ -70,7 +81,7 @@ def mine(
     settings: MiningSettings,
     tasks: Path,
     store: EntryStore,
-    model: TextModel,
+    complete: Complete,
     simulator: Simulator,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Manifest:
@@ -78,6 +89,7 @@ def mine(
 
     Args:
         tasks: verified pairs or a suite's problems: ``pairs.jsonl`` or ``problems.jsonl``.
+        complete: asks the model that ``settings`` names. An entry whose prompt it cannot read is left out.
 
     Raises:
         InputError: there is no problem to mine with. StoreError: the folder holds another run's work.
@@ -94,7 +106,7 @@ def mine(
         waiting = [task for task in chosen if task.id not in done]
         for start in range(0, len(waiting), settings.batch):
             progress(count - len(waiting) + start, count)
-            for row in _mined(waiting[start : start + settings.batch], store, model, settings, simulator):
+            for row in _mined(waiting[start : start + settings.batch], store, complete, settings, simulator):
                 stage.append(MINED, row)
         progress(count, count)
         return stage.finish(**yield_of(read_records(out / MINED, Mined)))
@@ -168,14 +180,14 @@ def _signs(mined: Iterable[Mined]) -> dict[tuple[str, str], int]:
 
 
 def _mined(
-    tasks: Sequence[Task], store: EntryStore, model: TextModel, settings: MiningSettings, simulator: Simulator
+    tasks: Sequence[Task], store: EntryStore, complete: Complete, settings: MiningSettings, simulator: Simulator
 ) -> Iterator[Mined]:
     tried = _entries_for(tasks, store, settings)
     asked: list[tuple[Task, Entry | None]] = []
     for task in tasks:
         asked += [(task, None), *((task, entry) for entry in tried[task.id])]
     scores = dict(zip([(task.id, entry.id if entry else "") for task, entry in asked],
-                      _mean_scores(asked, model, settings, simulator), strict=True))  # fmt: skip
+                      _mean_scores(asked, complete, settings, simulator), strict=True))  # fmt: skip
     for task in tasks:
         without = scores[task.id, ""]
         found = [(entry, scores[task.id, entry.id]) for entry in tried[task.id]]
@@ -202,7 +214,7 @@ def _entries_for(tasks: Sequence[Task], store: EntryStore, settings: MiningSetti
 
 
 def _mean_scores(
-    asked: Sequence[tuple[Task, Entry | None]], model: TextModel, settings: MiningSettings, simulator: Simulator
+    asked: Sequence[tuple[Task, Entry | None]], complete: Complete, settings: MiningSettings, simulator: Simulator
 ) -> list[float | None]:
     """For each prompt the mean F of its answers; None for one that does not fit into the model's context."""
     sampling = Sampling(
@@ -213,29 +225,17 @@ def _mean_scores(
         max_new_tokens=settings.max_new_tokens,
     )
     stated = [stated_interface(task.spec, task.header) for task, _ in asked]
-
-    def complete(places: Sequence[int]) -> list[list[str] | None]:
-        prompts = [
-            user_text(task.spec, task.header, context=[entry.text] if entry else [])
-            for task, entry in (asked[place] for place in places)
-        ]
-        try:
-            return list(
-                model.complete(
-                    prompts,
-                    sampling,
-                    starts=[stated[place].start for place in places],
-                    stop=lambda number, text: answer_complete(text, stated[places[number]].name),
-                )
-            )
-        except ContextTooLong:
-            return [None] if len(places) == 1 else [found for place in places for found in complete([place])]
-
-    answers = complete(range(len(asked)))
+    found = complete(
+        [user_text(task.spec, task.header, context=[entry.text] if entry else []) for task, entry in asked],
+        sampling,
+        starts=[one.start for one in stated],
+        stop=lambda number, text: answer_complete(text, stated[number].name),
+    )
+    answers = [() if isinstance(one, ContextTooLong) else one for one in found]
     jobs = [
         (extract_code(raw, header=task.header, module=one.name), task.bench)
         for (task, _), one, raws in zip(asked, stated, answers, strict=True)
-        for raw in raws or ()
+        for raw in raws
     ]
     verdicts = iter(simulate_many(simulator, jobs))
     return [sum(score(next(verdicts)) for _ in raws) / len(raws) if raws else None for raws in answers]

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from autovcoder.cli import suites, teeth
+from autovcoder.cli.asking import complete_each
 from autovcoder.cli.compare import compare
 from autovcoder.cli.report_errors import emit, say
 from autovcoder.cli.report_page import report_page
 from autovcoder.cli.sampling import sampling_from
 from autovcoder.cli.select import select
 from autovcoder.cli.stage_options import simulator_from
+from autovcoder.errors import ContextTooLong
 from autovcoder.records import Rule
 
 if TYPE_CHECKING:
@@ -230,7 +232,6 @@ def _complete(
     model: TextModel, problems: Sequence[Problem], contexts: Sequence[Context | None], sampling: Sampling
 ) -> list[list[str]]:
     """The model's answers; a prompt longer than its context has empty ones, which score as no code."""
-    from autovcoder.errors import ContextTooLong
     from eval.answers import prompt_of, stated_by
     from hdl_sim.extract import answer_complete
 
@@ -240,16 +241,15 @@ def _complete(
     def stop(number: int, text: str) -> bool:
         return answer_complete(text, stated[number].name)
 
-    asked = list(zip(problems, contexts, strict=True))
-    prompts, starts = [prompt_of(*one) for one in asked], [one.start for one in stated]
-    try:
-        return model.complete(prompts, sampling, starts=starts, stop=stop)
-    except ContextTooLong as error:
+    prompts = [prompt_of(*one) for one in zip(problems, contexts, strict=True)]
+    answers = []
+    for found in complete_each(model, prompts, sampling, starts=[one.start for one in stated], stop=stop):
         # A problem that a model cannot even read is one that it does not solve, not a reason to end the run.
-        if len(problems) > 1:
-            return [answers for one, context in asked for answers in _complete(model, [one], [context], sampling)]
-        say(f"counted as no answer: {error}")
-        return [[""] * sampling.n]
+        if isinstance(found, ContextTooLong):
+            say(f"counted as no answer: {found}")
+            found = [""] * sampling.n
+        answers.append(found)
+    return answers
 
 
 @contextmanager

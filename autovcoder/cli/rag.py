@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -124,6 +125,7 @@ def mine(
     seed: Seed = None,
 ) -> None:
     """Ask a model with an entry before the problem and without, and keep which entries made its answers better."""
+    from autovcoder.cli.asking import complete_each
     from autovcoder.config import load_settings
     from autovcoder.errors import InputError
     from autovcoder.models import open_model
@@ -140,7 +142,7 @@ def mine(
     line = StatusLine()
     try:
         manifest = mine(
-            out, settings, tasks, chosen, asked, simulator_from(cache=True),
+            out, settings, tasks, chosen, partial(complete_each, asked), simulator_from(cache=True),
             lambda done, total: line.show(f"mining: {done} of {total} problems"),
         )  # fmt: skip
     finally:

@@ -8,8 +8,9 @@ reference.
 from __future__ import annotations
 
 import random
+import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -99,6 +100,8 @@ def controls(
     chosen = [name for name in CONTROLS if name in (control or CONTROLS) and (name != "stock" or stock)]
     if unknown := set(control or ()) - set(CONTROLS):
         raise InputError("no such control", where=", ".join(sorted(unknown)), fix=f"known: {', '.join(CONTROLS)}")
+    if not chosen:
+        raise InputError("the control 'stock' needs an encoder", fix="name one with --stock")
     problems = load_suite(suite, data)[:limit]
     opened = open_library(library or default_library())
     settings = ContextSettings(
@@ -116,11 +119,12 @@ def controls(
         topics={entry.id: entry.topic for _, entry in opened.examples.entries()} if opened.examples else {},
     )
     out.mkdir(parents=True, exist_ok=True)
-    searches = _searches(run, opened, stock)
+    # All of them before the first question: an encoder that is not there should not take hours to show.
+    searches = {name: _searches(name, run, opened, stock) for name in chosen}
     rows = []
     for name in chosen:
         say(f"{name}: asking")
-        rows.append(_measured(name, run, searches))
+        rows.append(_measured(name, run, searches[name]))
         write_jsonl(out / _ROWS, rows)
     write_atomic(out / _TABLE, table(rows))
     k = min(rows[0].passed)
@@ -146,13 +150,12 @@ def _shown(value: tuple[float, float, float]) -> str:
     return f"{value[0]:.3f} ({value[1]:.3f} to {value[2]:.3f})"
 
 
-def _measured(name: Control, run: _Run, rows_of: Callable[[Control], dict[StoreKind, Search]]) -> Row:
+def _measured(name: Control, run: _Run, search: Mapping[StoreKind, Search]) -> Row:
     """Ask, simulate and measure with one control; what a finished run of it left is taken as it is."""
     from autovcoder.cli.evaluate import evaluate_model
     from autovcoder.cli.retrieval import Retrieval, contexts_for, leak_guard
     from autovcoder.store import read_jsonl
 
-    search = rows_of(name)
     told = run.out / f"{name}.contexts.jsonl"
     refuse = leak_guard(run.problems)
     least = {} if name == "trained" else {"least_example": -1, "least_knowledge": -1}
@@ -206,28 +209,31 @@ def _quality(run: _Run, search: Search | None) -> dict[str, Any]:
     }
 
 
-def _searches(run: _Run, library: Library, stock: str | None) -> Callable[[Control], dict[StoreKind, Search]]:
-    """How each control searches the stores that are used."""
+def _searches(name: Control, run: _Run, library: Library, stock: str | None) -> Mapping[StoreKind, Search]:
+    """How a control searches the stores that are used."""
     from autovcoder.cli.retrieval import searches
+
+    stores = {store.kind: store for store in library.stores if getattr(run.settings, _MOST[store.kind])}
+    if name == "none":
+        return {}
+    if name in ("trained", "stock"):
+        used = library if name == "trained" else _stock_library(run.out, list(stores.values()), str(stock))
+        return {kind: search for kind, search in searches(used).items() if kind in stores}
+    return {kind: _other(name, store, run) for kind, store in stores.items()}
+
+
+def _stock_library(out: Path, stores: Sequence[EntryStore], stock: str) -> Library:
+    """The same entries under another encoder; made once."""
     from rag.embed import open_embedder
     from rag.library import add_to, create_library, open_library
 
-    stores = {store.kind: store for store in library.stores if getattr(run.settings, _MOST[store.kind])}
-
-    def of(name: Control) -> dict[StoreKind, Search]:
-        if name == "none":
-            return {}
-        if name == "trained":
-            return {kind: search for kind, search in searches(library).items() if kind in stores}
-        if name == "stock":
-            folder, embedder = run.out / "stock-library", open_embedder(str(stock))
-            if not folder.exists():
-                made = create_library(folder, embedder)
-                add_to(made, [entry for store in stores.values() for _, entry in store.entries()])
-            return {kind: search for kind, search in searches(open_library(folder, embedder)).items() if kind in stores}
-        return {kind: _other(name, store, run) for kind, store in stores.items()}
-
-    return of
+    folder, unfinished = out / "stock-library", out / "stock-library.unfinished"
+    embedder = open_embedder(stock)
+    if not folder.exists():
+        shutil.rmtree(unfinished, ignore_errors=True)
+        add_to(create_library(unfinished, embedder), [entry for store in stores for _, entry in store.entries()])
+        unfinished.rename(folder)
+    return open_library(folder, embedder)
 
 
 def _other(name: Control, store: EntryStore, run: _Run) -> Search:

@@ -16,6 +16,7 @@ from autovcoder.prompt import user_text
 from autovcoder.records import Context, Hit, Problem, Sampling, StoreKind
 from autovcoder.store import hash_input
 from data_pipeline.contamination import ContaminationIndex
+from data_pipeline.pair_contamination import in_words, matches_of
 from rag.context import ContextSettings, Refuse, Search, build_contexts
 from rag.library import Library, default_library, open_library
 from rag.retrieve import Retriever
@@ -102,10 +103,9 @@ def leak_guard(problems: Sequence[Problem]) -> Refuse:
 
     def refuse(hit: Hit) -> str | None:
         code = "\n".join(_MODULE.findall(hit.text))
-        comment = "".join(f"// {line}\n" for line in _MODULE.sub("", hit.text).splitlines())
-        for match in index.matches(comment + code, hit.doc_id):
+        for match in matches_of(index, _MODULE.sub("", hit.text), code, hit.doc_id):
             if not (match.kind == "near" and match.suite == "parametric"):
-                return f"copies {match.suite} {match.problem_id} ({match.kind}, {match.similarity:.2f})"
+                return in_words(match)
         return None
 
     return refuse

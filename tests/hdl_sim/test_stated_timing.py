@@ -1,0 +1,94 @@
+"""What a specification says of the reset and the clock's edge, and whether a design does otherwise."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hdl_sim.roles import Roles
+from hdl_sim.stated_timing import Timing, contradictions, stated_timing
+
+USED = Roles(("clk",), {"rst": 1})
+SYNCHRONOUS, ASYNCHRONOUS = Timing("synchronous"), Timing("asynchronous")
+SAID = {
+    "An 8-bit counter with a synchronous reset.": SYNCHRONOUS,
+    "The reset is synchronous and active high.": SYNCHRONOUS,
+    "A synchronous active-low rst_n clears q.": SYNCHRONOUS,
+    "It resets synchronously to 0.": SYNCHRONOUS,
+    "A counter with an asynchronous reset.": ASYNCHRONOUS,
+    "areset: active high, asynchronous": ASYNCHRONOUS,
+    "rst is an a-synchronous input; it clears q": ASYNCHRONOUS,
+    "Trigger at the positive edge of clk.": Timing(edge="posedge"),
+    "Triggered on the rising clock edge": Timing(edge="posedge"),
+    "always @(posedge clk)": Timing(edge="posedge"),
+    "a negative-edge triggered register": Timing(edge="negedge"),
+    "changes at the falling edge": Timing(edge="negedge"),
+    "Asynchronous reset, falling edge of the clock.": Timing("asynchronous", "negedge"),
+    # Both, so neither.
+    "Compare a synchronous reset with an asynchronous reset.": Timing(),
+    "Sample at the rising edge, drive at the falling edge.": Timing(),
+    # Of something else, or too far away.
+    "A synchronous FIFO. The reset clears it.": Timing(),
+    "an asynchronous FIFO": Timing(),
+    "": Timing(),
+}
+
+
+@pytest.mark.parametrize("spec", SAID)
+def test_what_is_said(spec: str) -> None:
+    assert stated_timing(spec) == SAID[spec]
+    assert stated_timing(spec.upper()) == SAID[spec]
+
+
+@pytest.mark.xfail(strict=True, reason="an edge that is looked for in the data is taken for the clock's")
+def test_an_edge_of_the_data_is_not_the_clocks() -> None:
+    assert stated_timing("Let y be 1 for one cycle behind each falling edge of the input d.").edge is None
+
+
+def register(event: str, name: str = "rst") -> str:
+    return (
+        f"module m(input clk, {name}, d, output reg q);\n"
+        f"  always @({event}) if ({name}) q <= 0; else q <= d; // negedge clk, posedge {name}\nendmodule"
+    )
+
+
+SYNC, ASYNC = register("posedge clk"), register("posedge clk or posedge rst")
+
+
+def test_a_kind_of_reset_that_is_not_the_stated_one_is_told() -> None:
+    wrong = "its reset is asynchronous, the specification says synchronous"
+    assert contradictions(SYNCHRONOUS, ASYNC, USED) == (wrong,)
+    assert contradictions(SYNCHRONOUS, SYNC, USED) == ()
+    wrong = "its reset is synchronous, the specification says asynchronous"
+    assert contradictions(ASYNCHRONOUS, SYNC, USED) == (wrong,)
+    assert contradictions(ASYNCHRONOUS, ASYNC, USED) == ()
+
+
+def test_an_edge_that_is_not_the_stated_one_is_told() -> None:
+    falling = register("negedge clk")
+    wrong = "it acts at no posedge of the clock, as the specification says"
+    assert contradictions(Timing(edge="posedge"), falling, USED) == (wrong,)
+    assert contradictions(Timing(edge="negedge"), falling, USED) == ()
+    both = SYNC + falling
+    assert contradictions(Timing(edge="negedge"), both, USED) == ()
+
+
+def test_both_faults_are_told() -> None:
+    assert len(contradictions(Timing("asynchronous", "negedge"), SYNC, USED)) == 2
+
+
+def test_nothing_is_told_where_nothing_is_known() -> None:
+    everything = Timing("asynchronous", "negedge")
+    assert contradictions(Timing(), ASYNC, USED) == ()
+    assert contradictions(everything, "module m(input clk, output q); assign q = clk; endmodule", USED) == ()
+    assert contradictions(ASYNCHRONOUS, SYNC, Roles(("clk",), {})) == ()
+    assert contradictions(everything, SYNC, Roles()) == ()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=300) | st.lists(st.sampled_from(
+    ["synchronous", "asynchronous", "reset", "rst_n", "rising edge", "posedge", "negedge", "clk", "@", ".", "\n", "or"]
+), max_size=40).map(" ".join))  # fmt: skip
+def test_any_text_is_read_without_a_crash(text: str) -> None:
+    assert isinstance(contradictions(stated_timing(text), text, USED), tuple)
