@@ -1,4 +1,4 @@
-"""A specification in, checked Verilog out: ask the model, extract the code, compile it, compare it, simulate it.
+"""A specification in, checked Verilog out: ask the model, check every answer, choose one, ask again where none is good.
 
 Reads a specification, a module header and a testbench as text; writes nothing. The command line and Python callers use
 the same `generate`.
@@ -7,47 +7,39 @@ the same `generate`.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, Literal
 
+from pydantic import Field
+
+from autovcoder.candidates import Candidate, Checks, best_of
 from autovcoder.errors import InputError
 from autovcoder.models import TextModel
 from autovcoder.prompt import user_text
-from autovcoder.records import Bench, Context, Diagnostic, Language, Record, Sampling, Verdict
-from hdl_sim.extract import answer_complete, extract_code
-from hdl_sim.simulator import Simulator, available_cores
-from hdl_sim.slang import read_source, verilog2001_violations
-from hdl_sim.statement import Agreement, Stated, compare, stated_interface
+from autovcoder.records import Bench, Context, Language, Record, Sampling
+from autovcoder.repair import prompt_for, why_not
+from hdl_sim.consensus import Selection, select
+from hdl_sim.extract import answer_complete
+from hdl_sim.slang import read_source
+from hdl_sim.statement import Stated, stated_interface
+from hdl_sim.traces import PrintingSimulator
 
 
-class Candidate(Record):
-    """One answer and what it was checked against.
+class Effort(Record):
+    """How much is done to get a right answer out of several.
 
     Attributes:
-        raw: the answer as it came. ``code``: the Verilog in it, None when there is none.
-        complete: the answer came to its end; false when it was cut off at the token limit.
-        compiled: status ``pass`` when it compiles alone, otherwise why not.
-        agreement: name, ports and header that the specification states, against the code's.
-        language: what of the code is not in the language asked for; None when none was asked for.
-        bench: the testbench's verdict; None when there is no testbench or the code does not compile.
+        select: ``consensus`` chooses by what the candidates do (`hdl_sim.consensus`); ``first`` takes the first that is
+            accepted.
+        mend: by rule, what does not compile or lacks the interface (`hdl_sim.repair`).
+        repairs: how often, where no candidate is accepted, the best one is put back to the model with what is wrong.
+        sure: while the choice's confidence is below this, more answers are drawn, up to ``most`` in all.
     """
 
-    raw: str
-    code: str | None
-    complete: bool
-    compiled: Verdict
-    agreement: Agreement
-    language: tuple[Diagnostic, ...] | None = None
-    bench: Verdict | None = None
-
-    @property
-    def compiles(self) -> bool:
-        return self.compiled.passed
-
-    @property
-    def agrees(self) -> bool:
-        """Nothing that was stated is contradicted, the language included."""
-        return self.agreement.agrees and not self.language
+    select: Literal["consensus", "first"] = "consensus"
+    mend: bool = True
+    repairs: Annotated[int, Field(ge=0)] = 0
+    sure: Annotated[float, Field(ge=0, le=1)] = 0.0
+    most: Annotated[int, Field(ge=0)] = 0
 
 
 class Result(Record):
@@ -55,17 +47,20 @@ class Result(Record):
 
     Attributes:
         context: what was put before the specification.
-        candidates: in the order they were sampled; ``best`` is the index of the one chosen.
-        seconds: wall time by part: ``generate`` (the model) and ``check`` (compile, compare, simulate).
+        candidates: in the order they were sampled, repairs last; ``best`` is the index of the one chosen.
+        selection: how it was chosen among several; indices are those of ``candidates``. None where there was no choice.
+        seconds: wall time by part: ``generate`` (the model), ``check`` (compile, compare, simulate) and ``select``.
     """
 
     spec: str
     header: str | None
     model: str
     sampling: Sampling
+    effort: Effort = Effort()
     context: Context = Context()
     candidates: tuple[Candidate, ...]
     best: int
+    selection: Selection | None = None
     seconds: dict[str, float]
 
     @property
@@ -79,8 +74,13 @@ class Result(Record):
     @property
     def accepted(self) -> bool:
         """The chosen design compiles, contradicts nothing stated, and passed the testbench if there was one."""
-        chosen = self.chosen
-        return chosen.compiles and chosen.agrees and (chosen.bench is None or chosen.bench.passed)
+        return self.chosen.accepted
+
+    @property
+    def unsure(self) -> bool:
+        """The confidence that was asked for was not reached."""
+        sure = self.selection.confidence if self.selection else None
+        return self.effort.sure > 0 and (sure is None or sure < self.effort.sure)
 
 
 def generate(
@@ -90,11 +90,12 @@ def generate(
     header: str | None = None,
     language: Language | None = None,
     sampling: Sampling | None = None,
+    effort: Effort | None = None,
     context: Context | None = None,
     bench: Bench | None = None,
-    simulator: Simulator,
+    simulator: PrintingSimulator,
 ) -> Result:
-    """Ask ``model`` for a design and check every answer.
+    """Ask ``model`` for a design, check every answer, and choose one.
 
     Args:
         spec: the problem in words.
@@ -102,6 +103,7 @@ def generate(
         header: fixes the interface, as `read_header` returns it.
         language: asked for, and checked; without it SystemVerilog is accepted and nothing is checked.
         sampling: how many answers and how they are drawn; one greedy answer when not given.
+        effort: how one is chosen, and what is done where none is accepted.
         context: put before the specification, as `rag.context.build_contexts` finds it.
         bench: simulated against, as `hdl_sim.testbench.bench_from_text` makes it from a testbench's text.
         simulator: decides what compiles and what passes.
@@ -114,27 +116,79 @@ def generate(
         raise InputError("the specification is empty", fix="say in words what the module shall do")
     if not _is_text(spec):
         raise InputError("the specification is not text in UTF-8")
-    sampling = sampling or Sampling()
+    sampling, effort, context = sampling or Sampling(), effort or Effort(), context or Context()
     stated = stated_interface(spec, header)
-    started = time.perf_counter()
-    context = context or Context()
+    work = _Work(model, sampling, stated, Checks(stated, header, language, bench, simulator, effort.mend))
     prompt = user_text(spec, header, language=language, context=context.texts)
-    [answers] = model.complete(
-        [prompt], sampling, starts=[stated.start], stop=lambda _, text: answer_complete(text, stated.name)
-    )
-    answered = time.perf_counter()
-    candidates = _check_all(answers, stated, header, language, bench, simulator)
-    checked = time.perf_counter()
+    work.ask(prompt, sampling.n)
+    best, selection = _choose(work, spec, simulator, effort)
+    while _wants_more(selection, effort, len(work.candidates)):
+        work.ask(prompt, min(sampling.n, effort.most - len(work.candidates)))
+        best, selection = _choose(work, spec, simulator, effort)
+    for _ in range(effort.repairs):
+        if work.candidates[best].accepted:
+            break
+        told, _ = why_not(work.candidates[best])
+        work.ask(prompt_for(work.candidates[best], spec, header, language), sampling.n, answers_to=best, told=told)
+        best, selection = _choose(work, spec, simulator, effort)
     return Result(
         spec=spec,
         header=header,
         model=model.name,
         sampling=sampling,
+        effort=effort,
         context=context,
-        candidates=candidates,
-        best=_best(candidates),
-        seconds={"generate": answered - started, "check": checked - answered},
+        candidates=tuple(work.candidates),
+        best=best,
+        selection=selection,
+        seconds=work.seconds,
     )
+
+
+class _Work:
+    """The candidates so far, and the time that they took; each further question has a seed of its own."""
+
+    def __init__(self, model: TextModel, sampling: Sampling, stated: Stated, checks: Checks) -> None:
+        self.candidates: list[Candidate] = []
+        self.seconds = {"generate": 0.0, "check": 0.0}
+        self._model, self._sampling, self._stated, self._checks = model, sampling, stated, checks
+        self._asked = 0
+
+    def ask(self, prompt: str, n: int, *, answers_to: int | None = None, told: str | None = None) -> None:
+        started = time.perf_counter()
+        sampling = self._sampling.model_copy(update={"n": n, "seed": self._sampling.seed + self._asked})
+        self._asked += 1
+        [answers] = self._model.complete(
+            [prompt],
+            sampling,
+            starts=[self._stated.start],
+            stop=lambda _, text: answer_complete(text, self._stated.name),
+        )
+        answered = time.perf_counter()
+        new = self._checks.check_all(answers)
+        self.candidates += [one.model_copy(update={"answers_to": answers_to, "told": told}) for one in new]
+        self.seconds["generate"] += answered - started
+        self.seconds["check"] += time.perf_counter() - answered
+
+    def select(self, spec: str, simulator: PrintingSimulator) -> Selection:
+        """Choose among the candidates that are accepted."""
+        started = time.perf_counter()
+        designs = [one.code if one.accepted else None for one in self.candidates]
+        selection = select(designs, spec, self._stated, simulator)
+        self.seconds["select"] = self.seconds.get("select", 0.0) + time.perf_counter() - started
+        return selection
+
+
+def _choose(work: _Work, spec: str, simulator: PrintingSimulator, effort: Effort) -> tuple[int, Selection | None]:
+    if effort.select == "first" or len(work.candidates) < 2:
+        return best_of(work.candidates), None
+    selection = work.select(spec, simulator)
+    return best_of(work.candidates) if selection.best is None else selection.best, selection
+
+
+def _wants_more(selection: Selection | None, effort: Effort, count: int) -> bool:
+    sure = selection.confidence if selection else None
+    return count < effort.most and (sure is None or sure < effort.sure)
 
 
 def read_header(text: str) -> str:
@@ -153,52 +207,6 @@ def read_header(text: str) -> str:
     if len(source.modules) != 1:
         raise InputError(f"the header must be of one module, and {len(source.modules)} are there")
     return source.modules[0].header
-
-
-def _check_all(
-    answers: Sequence[str],
-    stated: Stated,
-    header: str | None,
-    language: Language | None,
-    bench: Bench | None,
-    simulator: Simulator,
-) -> tuple[Candidate, ...]:
-    """Candidates in the order of the answers; equal code is checked once."""
-    codes = [extract_code(raw, header=header, module=stated.name) for raw in answers]
-    different = list(dict.fromkeys(codes))
-    with ThreadPoolExecutor(available_cores()) as pool:
-        done = pool.map(lambda code: _check(code, stated, language, bench, simulator), different)
-        checks = dict(zip(different, done, strict=True))
-    return tuple(
-        checks[code].model_copy(update={"raw": raw, "complete": answer_complete(raw, stated.name)})
-        for raw, code in zip(answers, codes, strict=True)
-    )
-
-
-def _check(
-    code: str | None, stated: Stated, language: Language | None, bench: Bench | None, simulator: Simulator
-) -> Candidate:
-    compiled = simulator.compile_only(code)
-    return Candidate(
-        raw="",
-        code=code,
-        complete=False,
-        compiled=compiled,
-        agreement=compare(stated, read_source(code or "")),
-        # Every SystemVerilog front end takes Verilog, so only the older language can be missed.
-        language=None if language is None else verilog2001_violations(code or "") if language == "verilog-2001" else (),
-        bench=simulator.run(code, bench) if bench is not None and compiled.passed else None,
-    )
-
-
-def _best(candidates: Sequence[Candidate]) -> int:
-    """Passes before compiles and agrees before compiles before has code; the first among equals."""
-
-    def merit(candidate: Candidate) -> tuple[bool, bool, bool, bool]:
-        passed = candidate.bench is not None and candidate.bench.passed
-        return passed, candidate.compiles and candidate.agrees, candidate.compiles, candidate.code is not None
-
-    return max(range(len(candidates)), key=lambda index: merit(candidates[index]))
 
 
 def _is_text(text: str) -> bool:

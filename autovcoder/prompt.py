@@ -46,6 +46,28 @@ def user_text(
     return "\n\n".join(parts)
 
 
+def repair_text(
+    spec: str,
+    code: str,
+    faults: Sequence[str],
+    header: str | None = None,
+    *,
+    language: Language | None = None,
+    notes: Sequence[str] = (),
+) -> str:
+    """What the user asks for where an answer has faults: the problem again, the answer, and what is wrong with it.
+
+    Args:
+        faults: one line each. ``notes``: texts that explain them.
+    """
+    wrong = "\n".join(f"- {fault}" for fault in faults)
+    told = (
+        f"{spec.strip()} A colleague wrote this, and it fails its tests. Give the repaired module:\n{code.strip()}\n\n"
+        f"What is wrong with it:\n{wrong}"
+    )
+    return user_text(told, header, language=language, context=notes)
+
+
 def example_text(problem: str, code: str) -> str:
     """A solved problem as a piece of context."""
     return f"{problem.strip()}\n\n{code.strip()}"

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from autovcoder.records import Bench, Port
 from hdl_sim.limits import Limits
-from hdl_sim.simulator import DEFAULT_LIMITS
+from hdl_sim.simulator import DEFAULT_LIMITS, Simulator
 from hdl_sim.stated_examples import Example, Examples
 from hdl_sim.stimulus import Stimulus, example_stimuli, observing_bench
 
@@ -30,6 +30,10 @@ class Prints(Protocol):
         Raises:
             ToolMissing, ToolFailed, InputError: as `hdl_sim.simulator.Simulator.run`.
         """
+
+
+class PrintingSimulator(Simulator, Prints, Protocol):
+    """A simulator that gives verdicts and hands over what was printed."""
 
 
 def trace(simulator: Prints, design: str, module: str, stimulus: Stimulus) -> Trace | None:

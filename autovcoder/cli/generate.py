@@ -12,13 +12,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from autovcoder.cli.report_errors import DESIGN_FAILED, busy, emit, say
 from autovcoder.cli.sampling import sampling_from
-from autovcoder.cli.show_result import as_document, report, report_context
+from autovcoder.cli.show_result import as_document, explain, report, report_context
 from autovcoder.errors import InputError, StoreError
 from autovcoder.records import Bench, Language
 
@@ -64,6 +64,21 @@ def generate(
     show_context: Annotated[
         bool, typer.Option("--show-context", help="Print what was retrieved, on stderr; implies --rag.")
     ] = False,
+    select: Annotated[
+        Literal["consensus", "first"],
+        typer.Option(help="How one of several answers is chosen: by what they do, or the first good one."),
+    ] = "consensus",
+    sure: Annotated[
+        float, typer.Option(min=0, max=1, help="Draw more answers, up to --most, while the choice is less sure.")
+    ] = 0.0,
+    most: Annotated[int | None, typer.Option(min=1, help="The most answers in all. [default: 4 times -n]")] = None,
+    repair: Annotated[
+        int, typer.Option(metavar="K", min=0, help="Where no answer is good, tell the model why, up to K times.")
+    ] = 0,
+    mend: Annotated[
+        bool, typer.Option("--mend/--as-written", help="Mend common slips of what does not compile, by rule.")
+    ] = True,
+    explained: Annotated[bool, typer.Option("--explain", help="Say how the answers differ, on stderr.")] = False,
     testbench: Annotated[Path | None, typer.Option(help="A Verilog testbench to simulate the design against.")] = None,
     pass_line: Annotated[
         str | None, typer.Option(metavar="REGEX", help="The testbench's line that says that the design passed.")
@@ -76,6 +91,10 @@ def generate(
     same; 1: one line says what went wrong; 2: usage.
     """
     sampling = sampling_from(n, temperature, top_p, seed, max_new_tokens)
+    if most is not None and (not sure or most < n):
+        raise typer.BadParameter("--most goes with --sure, and is not less than -n")
+    if sure and n < 2:
+        raise typer.BadParameter("--sure needs several answers: -n 2 or more")
     if endpoint is not None and model is None:
         raise typer.BadParameter("--endpoint needs --model NAME, the model's name on that server")
     if pass_line is not None and (testbench is None or not _is_regex(pass_line)):
@@ -88,8 +107,8 @@ def generate(
         raise InputError("the specification is empty", fix="say in words what the module shall do")
     _refuse_unwritable(out)
     started = time.perf_counter()
+    from autovcoder.generate import Effort, read_header
     from autovcoder.generate import generate as run
-    from autovcoder.generate import read_header
     from autovcoder.models import open_model
     from hdl_sim.icarus import Icarus
     from hdl_sim.tools import find_tool
@@ -111,6 +130,7 @@ def generate(
             header=interface,
             language=language,
             sampling=sampling,
+            effort=Effort(select=select, mend=mend, repairs=repair, sure=sure, most=(most or 4 * n) if sure else 0),
             context=context,
             bench=bench,
             simulator=Icarus(),
@@ -121,6 +141,8 @@ def generate(
         report_context(context, show_context)
     _write(result, out, as_json, seconds)
     report(result, language, seconds)
+    if explained:
+        explain(result)
     if not result.accepted:
         raise typer.Exit(DESIGN_FAILED)
 

@@ -89,7 +89,7 @@ def controls(
 ) -> None:
     """Measure a model without context, with the library's, and with context chosen in other ways, in one table."""
     from autovcoder.cli.sampling import sampling_from
-    from autovcoder.errors import InputError
+    from autovcoder.errors import InputError, StoreError
     from autovcoder.store import hash_input, write_atomic, write_jsonl
     from eval.suites import load_suite
     from rag.context import ContextSettings
@@ -118,7 +118,10 @@ def controls(
         described={store.kind: hash_input(store.folder / STORE) for store in opened.stores} | {"stock": stock},
         topics={entry.id: entry.topic for _, entry in opened.examples.entries()} if opened.examples else {},
     )
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError("cannot write", where=out, fix=error.strerror or str(error)) from None
     # All of them before the first question: an encoder that is not there should not take hours to show.
     searches = {name: _searches(name, run, opened, stock) for name in chosen}
     rows = []

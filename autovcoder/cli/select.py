@@ -16,6 +16,9 @@ from autovcoder.cli.report_errors import emit, say
 def select(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.", show_default=False)],
     out: Annotated[Path | None, typer.Option(help="The selection's folder. [default: RUN-selected]")] = None,
+    mend: Annotated[
+        bool, typer.Option("--mend", help="Mend common slips of what does not compile, by rule, before choosing.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Choose an answer to each problem of a run without its testbench, and compare with what the testbench says.
@@ -23,18 +26,20 @@ def select(
     The chosen answers are in chosen.jsonl of the selection's folder, for `autovcoder eval run --samples`.
     """
     from autovcoder.cli.status_line import StatusLine
-    from eval.selection import select_run, to_text
+    from eval.selection import select_run
+    from eval.selection_report import to_text
     from hdl_sim.icarus_pool import IcarusPool
     from hdl_sim.tools import find_tool
 
     find_tool("iverilog")
-    folder = out or run.with_name(f"{run.resolve().name}-selected")
+    folder = out or run.with_name(f"{run.resolve().name}-{'mended' if mend else 'selected'}")
     line = StatusLine()
     try:
         report = select_run(
             run,
             IcarusPool(),
             folder,
+            mend=mend,
             progress=lambda name, done, total: line.show(f"{done} of {total} problems, now {name}"),
         )
     finally:

@@ -124,6 +124,16 @@ def test_a_header_fixes_the_interface(model: list[str], specs: list[str], tmp_pa
     assert "header: no (" in done.stderr or "there is no Verilog" in done.stderr
 
 
+def test_several_answers_are_chosen_by_consensus_and_explained(model: list[str], specs: list[str]) -> None:
+    done = run(specs[0], *model, "-n", "3", "--temperature", "0.01", "--explain")
+    assert "choice: 3 of 3 do the same (confidence 0." in done.stderr
+    assert "agree: 1, 2, 3" in done.stderr
+    alone = run(specs[0], *model, "-n", "3", "--temperature", "0.01", "--select", "first", "--explain")
+    assert "choice: the first of the best, not by consensus" in alone.stderr
+    for wrong in (["--sure", "0.5"], ["--most", "4", "-n", "2"], ["--sure", "0.5", "-n", "4", "--most", "2"]):
+        assert run(specs[0], *model, *wrong).returncode == 2
+
+
 def test_json_holds_every_candidate_and_its_checks(model: list[str], specs: list[str]) -> None:
     done = run(specs[0], *model, "-n", "2", "--temperature", "0.01", "--json")
     document = json.loads(done.stdout)
@@ -132,7 +142,7 @@ def test_json_holds_every_candidate_and_its_checks(model: list[str], specs: list
     assert document["code"].startswith("module counter")
     assert [c["compiled"]["status"] for c in document["candidates"]] == ["pass", "pass"]
     assert document["candidates"][0]["agreement"]["name"]["value"] == "not stated"
-    assert set(document["seconds"]) == {"import", "load", "generate", "check"}
+    assert set(document["seconds"]) == {"import", "load", "generate", "check", "select"}
 
 
 def test_several_answers_are_drawn_with_temperature_and_the_same_seed_draws_the_same(

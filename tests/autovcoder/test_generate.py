@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from autovcoder.errors import InputError
-from autovcoder.generate import Result, generate, read_header
+from autovcoder.generate import Effort, Result, generate, read_header
 from autovcoder.models import Stop
 from autovcoder.models.local import LocalModel
 from autovcoder.records import Bench, Sampling
+from autovcoder.repair import COMPILER, TESTBENCH
 from hdl_sim.icarus import Icarus
 from hdl_sim.testbench import bench_from_text
 
@@ -21,7 +22,8 @@ WRONG = f"{HEADER}\n    assign y = a;\nendmodule\n"
 BROKEN = f"{HEADER}\n    assign y = ~b;\nendmodule\n"
 OTHER_NAME = RIGHT.replace("inverter", "negator")
 OTHER_PORT = "module negator (input wire [3:0] x, output wire [3:0] y);\n    assign y = ~x;\nendmodule\n"
-TESTBENCH = """
+AS_WRITTEN = Effort(mend=False)
+BENCH_TEXT = """
 module tb;
     reg [3:0] a;
     wire [3:0] y;
@@ -68,15 +70,22 @@ class Recorded:
 
 @pytest.fixture(scope="module")
 def bench() -> Bench:
-    return bench_from_text(TESTBENCH)
+    return bench_from_text(BENCH_TEXT)
 
 
-def run(*answers: str, spec: str = "an inverter", header: str | None = None, bench: Bench | None = None) -> Result:
+def run(
+    *answers: str,
+    spec: str = "an inverter",
+    header: str | None = None,
+    bench: Bench | None = None,
+    effort: Effort = AS_WRITTEN,
+) -> Result:
     return generate(
         spec,
         Recorded(*answers),
         header=header,
         sampling=Sampling(n=len(answers), temperature=1.0),
+        effort=effort,
         bench=bench,
         simulator=Icarus(),
     )
@@ -179,6 +188,100 @@ def test_a_real_model_stops_at_the_end_of_its_module(learned_model: Path, learne
     assert result.accepted
     assert model.new_tokens < 300
     assert result.seconds.keys() == {"generate", "check"}
+
+
+class Scripted(Recorded):
+    """Gives another list of answers each time it is asked, and remembers how it was sampled."""
+
+    def __init__(self, *rounds: Sequence[str]) -> None:
+        super().__init__()
+        self.rounds = list(rounds)
+        self.samplings: list[Sampling] = []
+
+    def complete(
+        self, prompts: Sequence[str], sampling: Sampling, *, starts: Sequence[str] = (), stop: Stop | None = None
+    ) -> list[list[str]]:
+        self.answers = tuple(self.rounds.pop(0))
+        self.samplings.append(sampling)
+        return super().complete(prompts, sampling, starts=starts, stop=stop)
+
+
+def ask(model: Scripted, *, n: int, bench: Bench | None = None, **effort: object) -> Result:
+    return generate(
+        "an inverter",
+        model,
+        header=HEADER,
+        sampling=Sampling(n=n, temperature=1.0, seed=7),
+        effort=Effort.model_validate(effort),
+        bench=bench,
+        simulator=Icarus(),
+    )
+
+
+def test_the_answer_that_most_agree_on_is_chosen_without_a_testbench() -> None:
+    again = RIGHT.replace("~a", "a ^ 4'hf")
+    result = run(WRONG, RIGHT, again, header=HEADER)
+    assert result.best == 1
+    assert result.selection is not None
+    assert (result.selection.agreeing, result.selection.of) == (2, 3)
+    [_, other] = result.selection.groups
+    assert other.members == (0,)
+    assert other.difference is not None
+    assert other.difference.chosen.keys() == {"y"}
+    first = run(WRONG, RIGHT, again, header=HEADER, effort=Effort(select="first"))
+    assert first.best == 0
+    assert first.selection is None
+
+
+def test_consensus_is_only_among_those_that_pass_the_testbench(bench: Bench) -> None:
+    result = run(WRONG, WRONG, RIGHT, header=HEADER, bench=bench)
+    assert result.best == 2
+    assert result.accepted
+
+
+def test_a_slip_is_mended_and_shown_and_what_compiles_is_not_touched() -> None:
+    slip = RIGHT.replace("assign y", "always @* y")
+    result = run(slip, RIGHT, header=HEADER, effort=Effort())
+    assert [candidate.accepted for candidate in result.candidates] == [True, True]
+    mended = result.candidates[0].mended
+    assert mended is not None
+    assert mended.code == result.candidates[0].code
+    assert "+module inverter (input wire [3:0] a, output reg [3:0] y);" in mended.diff
+    assert result.candidates[0].raw == slip
+    assert result.candidates[1].mended is None
+    assert not run(slip, header=HEADER).accepted
+
+
+def test_more_answers_are_drawn_while_the_choice_is_unsure() -> None:
+    model = Scripted([RIGHT, WRONG], [RIGHT, RIGHT])
+    result = ask(model, n=2, sure=0.6, most=4)
+    assert len(result.candidates) == 4
+    assert not result.unsure
+    assert [sampling.seed for sampling in model.samplings] == [7, 8]
+    unsure = ask(Scripted([RIGHT, WRONG], [BROKEN]), n=2, sure=0.99, most=3)
+    assert len(unsure.candidates) == 3
+    assert unsure.unsure
+    assert ask(Scripted([RIGHT, RIGHT]), n=2, sure=0.5, most=4).unsure is False
+
+
+def test_what_the_compiler_says_goes_back_to_the_model() -> None:
+    model = Scripted([BROKEN], [WRONG], [RIGHT])
+    result = ask(model, n=1, repairs=2, mend=False)
+    assert result.best == 1  # it compiles, and nobody knows better
+    assert result.candidates[1].answers_to == 0
+    assert result.candidates[1].told == COMPILER
+    assert "line 2: " in model.prompts[1]
+    assert "'b'" in model.prompts[1]
+    assert "assign y = ~b;" in model.prompts[1]
+
+
+def test_what_the_testbench_says_goes_back_only_where_there_is_one(bench: Bench) -> None:
+    model = Scripted([WRONG], [WRONG], [RIGHT])
+    result = ask(model, n=1, repairs=3, bench=bench)
+    assert result.accepted
+    assert result.best == 2
+    assert [candidate.told for candidate in result.candidates] == [None, TESTBENCH, TESTBENCH]
+    assert "Test failed with 16 errors" in model.prompts[1]
 
 
 def test_an_empty_specification_is_refused() -> None:

@@ -88,11 +88,11 @@ def test_each_episode_begins_with_resets_at_their_own_levels() -> None:
     assert len(found) == 10
     for number, rows in enumerate(found):
         assert all((row["rst"], row["clr_n"]) == (1, 0) for row in rows[:RESET_ROWS])
-        later = [(row["rst"], row["clr_n"]) for row in rows[RESET_ROWS:]]
+        levels = [(row["rst"], row["clr_n"]) for row in rows[RESET_ROWS:]]
         if number % 3 == 2:
-            assert later.count((0, 1)) > len(later) / 2
+            assert levels.count((0, 1)) > len(levels) / 2
         else:
-            assert set(later) == {(0, 1)}
+            assert set(levels) == {(0, 1)}
     later = [row for number in (2, 5, 8) for row in found[number][RESET_ROWS:]]
     assert any(row["rst"] == 1 for row in later)
     assert any(row["clr_n"] == 0 for row in later)
