@@ -87,10 +87,10 @@ def select_run(
 
 
 def choose(problem: Problem, samples: Sequence[Sample], simulator: PrintingSimulator, *, mend: bool = False) -> Chosen:
-    """Choose among the answers to one problem, given in the order of their indices."""
+    """Choose among the answers to one problem; the outcome's indices are places in the order of the answers' own."""
     started = time.perf_counter()
     stated = stated_by(problem)
-    codes = [sample.code for sample in samples]
+    codes = [sample.code for sample in sorted(samples, key=lambda sample: sample.index)]
     mended: dict[int, str] = {}
     if mend:
         wanted = list(dict.fromkeys(code for code in codes if code))

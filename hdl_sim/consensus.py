@@ -65,7 +65,7 @@ class Group(Record):
 
     Attributes:
         members: their indices. ``against``: why they are set aside; empty for those that could be chosen.
-        difference: from the chosen group; None for that one itself.
+        difference: from the chosen group; None where there is none.
     """
 
     members: tuple[int, ...]
@@ -83,7 +83,7 @@ class Selection(Record):
         groups: the chosen one first, then by size.
         examples: how many examples of the specification were tried, and how many of them the chosen one meets.
         not_driven: candidates that could not be driven, and why.
-        simulated: how many different designs were.
+        simulated: how many different designs were, to the end of the stimulus.
     """
 
     best: int | None
@@ -172,7 +172,7 @@ def select(
     driven = judge.judge(
         {design: (tuple(places[design]), *answer) for design, answer in answers.items() if answer is not None}
     )
-    return _chosen(driven, given, len(designs), apart, len(wanted))
+    return _chosen(driven, given, len(designs), apart)
 
 
 _NOTHING = Module("", (), "", 0, 0, ())
@@ -253,9 +253,9 @@ def _bits(seen: Trace) -> Bits:
     return np.where(raw == ord("0"), 0, np.where(raw == ord("1"), 1, 2)).astype(np.uint8)
 
 
-def _chosen(driven: list[_Driven], given: Stimulus, of: int, apart: dict[int, str], simulated: int) -> Selection:
+def _chosen(driven: list[_Driven], given: Stimulus, of: int, apart: dict[int, str]) -> Selection:
     if not driven:
-        return Selection(best=None, of=of, not_driven=apart, simulated=simulated)
+        return Selection(best=None, of=of, not_driven=apart)
     least = min(one.demerits for one in driven)
     groups: dict[tuple[bool, Trace], list[_Driven]] = {}
     for one in driven:
@@ -286,7 +286,7 @@ def _chosen(driven: list[_Driven], given: Stimulus, of: int, apart: dict[int, st
         ),
         examples=(len(best[0].met), sum(best[0].met)),
         not_driven=apart,
-        simulated=simulated,
+        simulated=len(driven),
     )
 
 

@@ -5,13 +5,14 @@ Reads netlists as Yosys writes them in JSON; writes one such netlist that holds 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hdl_sim.nets import is_faithful, makes_x, x_decides, x_sources
-from hdl_sim.roles import RESET_NAME
 
+_RESET = re.compile(r"a?_?n?(?:rst|reset|clr|clear|init)(?:_?[nb])?|[a-z]*_?(?:rst|reset)(?:_?[nb])?_?[a-z]?", re.I)
 _WIDEST_INDEX = 10  # bits
 _PERIODS = 2  # of the clock, for which a reset is held
 
@@ -192,7 +193,7 @@ def _resets(sides: Sequence[_Side], new: Mapping[str, str]) -> Iterator[Phase]:
     choices = [active] if active else []
     for name, port in first.ports.items():
         free = port["direction"] == "input" and len(port["bits"]) == 1 and name not in clocks and name not in active
-        if free and RESET_NAME.fullmatch(name):
+        if free and _RESET.fullmatch(name):
             low = name.lower().endswith(("n", "_b")) and not name.lower().endswith("in")
             choices += [{**active, name: 0 if low else 1}]
     for values in choices[-2:]:

@@ -14,11 +14,14 @@ from itertools import pairwise
 from autovcoder.records import Port
 from hdl_sim.tokens import Token, tokens
 
-RESET_NAME = re.compile(
-    r"a?_?n?(?:rst|reset|clr|clear|init)(?:_?[nb])?|[a-z]*_?(?:rst|reset)(?:_?[nb])?_?[a-z]?", re.IGNORECASE
+_RESET_NAME = re.compile(
+    r"(?:[a-z0-9]+_)*(?:a|s|n|p|h|an|sys|por|async|sync)?(?:rst|reset|clr|clear)(?:_?(?:n|b|l|i|in|ni|bi))?|init",
+    re.IGNORECASE,
 )
-_CLOCK_NAME = re.compile(r"(?:.*_)?[a-z]?(?:clk|clock|ck)(?:_?(?:in|i|a|b|\d+|[a-z]+))?", re.IGNORECASE)
-_LOW_NAME = re.compile(r".*(?:rst|reset|clr|clear)_?[nbl](?:_?i)?|n_?(?:rst|reset|clr|clear)", re.IGNORECASE)
+_CLOCK_NAME = re.compile(
+    r"(?:[a-z0-9_]*(?:clk|clock)|(?:[a-z0-9]+_)?s?ck)(?:_?(?:in|i|[a-d]|\d+|wr|rd|w|r|rx|tx|src|dst))?", re.IGNORECASE
+)
+_LOW_NAME = re.compile(r".*(?:rst|reset|clr|clear)_?[nbl](?:_?i)?|(?:.*_)?n_?(?:rst|reset|clr|clear)", re.IGNORECASE)
 _EDGES = ("posedge", "negedge")
 
 
@@ -52,7 +55,7 @@ def roles(inputs: Sequence[Port], designs: Sequence[str]) -> Roles:
     resets = {
         name: _level(name, levels.get(name))
         for name in (port.name for port in inputs)
-        if name in bits and RESET_NAME.fullmatch(name) and clocking[name] * 2 <= len(designs)
+        if name in bits and _RESET_NAME.fullmatch(name) and clocking[name] * 2 <= len(designs)
     }
     found = [
         port.name
@@ -85,7 +88,7 @@ def _clocks_in(seen: Sequence[Token]) -> set[str]:
     """What each block that acts at edges acts at: the one name there is, or the first that is no reset's."""
     found = set()
     for names in _event_lists(seen):
-        plain = [name for name in names if len(names) == 1 or not RESET_NAME.fullmatch(name)]
+        plain = [name for name in names if len(names) == 1 or not _RESET_NAME.fullmatch(name)]
         found.update(plain[:1])
     return found
 

@@ -6,8 +6,10 @@ slang bounds its own recursion and constant evaluation, and ``include`` reaches 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from autovcoder.records import Diagnostic, Direction, Port
@@ -165,6 +167,14 @@ def code_name(diagnostic: pyslang.Diagnostic) -> str:
 def is_hard(diagnostic: pyslang.Diagnostic) -> bool:
     """True for an error that simulators have too, not slang alone."""
     return diagnostic.isError() and code_name(diagnostic) not in _SOFT
+
+
+@lru_cache(maxsize=4096)
+def is_plain_name(name: str) -> bool:
+    """True for a name that can stand in a text without a backslash: an identifier, and no keyword."""
+    if not re.fullmatch(r"[A-Za-z_][\w$]{0,1000}", name, re.ASCII):
+        return False
+    return not read_source(f"module m; wire {name}; endmodule", elaborate=False).errors
 
 
 def text_is_bounded(code: str) -> bool:

@@ -20,7 +20,11 @@ _OTHER = re.compile(r"\b[Mm]odule\s+[A-Z]\b|\b[Ss]ub-?(?:module|circuit)s?\b")
 _RULE_LINE = re.compile(r"[\s|:+=-]*")
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(?:[munpf]?s)?")
 _HEX = re.compile(r"(?:0x|'h)?([0-9a-f_]+)", re.IGNORECASE)
-_SIZED = re.compile(r"(?<![\w'])(\d+)'([bdh])([0-9a-f_]+)\b", re.IGNORECASE)
+_SIZED = re.compile(r"(?<![\w'])(\d{1,5})'([bdh])([0-9a-f_]+)\b", re.IGNORECASE)
+# What may stand for a value: a sized number, one with a digit, hexadecimal letters, or don't-cares.
+_VALUE = re.compile(
+    r"[`*]*(?:\d*'[bdhBDH]\w+|(?:0x)?[0-9a-fA-FxXzZ_*?-]*[0-9*?-][0-9a-fA-FxXzZ_*?-]*|[a-f]+|[A-F]+|[xdz]+|[XDZ]+)[`*]*"
+)
 _LABELS = re.compile(r"[01]{1,3}")
 _FREE = frozenset("xXdD-*?")
 
@@ -130,17 +134,24 @@ def _tables(lines: Sequence[str], known: _Known, *, clocked: bool) -> Iterator[E
             continue
         if _OTHER.search("\n".join(lines[max(0, place - 3) : place])):
             continue
-        rows, done = _rows(lines, place + 1, len(table))
+        rows, done = _rows(lines, place + 1, table)
         if len(rows) >= 2 and not (in_time and any(not _TIME.fullmatch(row[0]) for row in rows)):
             yield _examples(table, rows, in_time)
 
 
-def _rows(lines: Sequence[str], start: int, width: int) -> tuple[list[list[str]], int]:
+def _is_input(column: _Column) -> bool:
+    return column.port is not None and column.port.direction == "input"
+
+
+def _rows(lines: Sequence[str], start: int, table: Sequence[_Column]) -> tuple[list[list[str]], int]:
+    """The rows below a heading, and the line behind the last: where an input has no value, prose has begun."""
+    given = [at for at, column in enumerate(table) if _is_input(column)]
     rows: list[list[str]] = []
     place = start
     while place < len(lines) and len(rows) < _MOST_ROWS:
         cells = _cells(lines[place])
-        if len(cells) == width and not _RULE_LINE.fullmatch(lines[place]):
+        whole = len(cells) == len(table) and all(_VALUE.fullmatch(cells[at]) for at in given)
+        if whole and not _RULE_LINE.fullmatch(lines[place]):
             rows.append(cells)
         elif rows or not _RULE_LINE.fullmatch(lines[place]):
             break
@@ -153,6 +164,9 @@ def _examples(table: Sequence[_Column], rows: Sequence[Sequence[str]], in_time: 
     bits = [_bits(column, cells, in_time) if column.port else None for column, cells in columns]
     found: list[Example] = []
     for at in range(len(rows)):
+        given = [bit[at] for column, bit in zip(table, bits, strict=True) if bit is not None and _is_input(column)]
+        if None in given:
+            continue  # nobody knows what goes in
         inputs: dict[str, list[str]] = {}
         outputs: dict[str, list[str]] = {}
         for column, values in zip(table, bits, strict=True):
@@ -205,15 +219,19 @@ def _number(cell: str, width: int, base: int) -> str | None:
         return "x" * width
     sized = _SIZED.fullmatch(cell)
     if sized:
-        return _fits(int(sized[3].replace("_", ""), {"b": 2, "d": 10, "h": 16}[sized[2].lower()]), width)
+        return _fits(sized[3], {"b": 2, "d": 10, "h": 16}[sized[2].lower()], width)
     prefixed = cell.startswith(("0x", "'h"))
     match = _HEX.fullmatch(cell)
     if match is None or (not prefixed and base == 10 and not match[1].isdecimal()):
         return None
-    return _fits(int(match[1].replace("_", "") or "0", 16 if prefixed else base), width)
+    return _fits(match[1], 16 if prefixed else base, width)
 
 
-def _fits(value: int, width: int) -> str | None:
+def _fits(digits: str, base: int, width: int) -> str | None:
+    try:
+        value = int(digits.replace("_", ""), base)
+    except ValueError:
+        return None  # a digit that the base has not, none at all, or thousands of them
     return f"{value:0{width}b}" if value < 1 << width else None
 
 
@@ -253,11 +271,17 @@ def _map_rows(lines: Sequence[str], start: int, size: int, columns: int) -> list
 def _names(text: str, known: _Known) -> list[_Column] | None:
     """The single bits whose names stand in ``text`` one behind the other; None where that is not all there is."""
     names = sorted((port.name for port in known.directed("input")), key=len, reverse=True)
-    form = "|".join(rf"{re.escape(name)}(?:\[\d+\])?" for name in names)
-    if not form or not re.fullmatch(f"(?:{form})+", text):
-        return None
-    columns = [known.column(part) for part in re.findall(form, text)]
-    return [column for column in columns if column and column.width == 1] if None not in columns else None
+    form = re.compile(rf"(?:{'|'.join(map(re.escape, names))})(?:\[\d{{1,6}}\])?")
+    columns: list[_Column] = []
+    at = 0
+    while names and at < len(text):
+        match = form.match(text, at)
+        column = known.column(match[0]) if match else None
+        if match is None or column is None or column.width != 1:
+            return None
+        columns.append(column)
+        at = match.end()
+    return columns or None
 
 
 def _sentences(spec: str, known: _Known) -> Iterator[Examples]:
@@ -268,8 +292,10 @@ def _sentences(spec: str, known: _Known) -> Iterator[Examples]:
         return
     for sentence in re.split(r"(?<=[.!?;])\s+", spec):
         numbers = list(_SIZED.finditer(sentence))
-        words = re.search(r"\binput\b.*\boutput", sentence, re.IGNORECASE | re.DOTALL)
-        if len(numbers) != 2 or words is None or [int(n[1]) for n in numbers] != [inputs.width, output.width]:
+        if len(numbers) != 2 or [int(number[1]) for number in numbers] != [inputs.width, output.width]:
+            continue
+        words = sentence.lower()
+        if not -1 < words.find("input") < words.find("output"):
             continue
         value = _number(numbers[0][0].lower(), inputs.width or 1, 10)
         answer = _number(numbers[1][0].lower(), output.width or 1, 10)

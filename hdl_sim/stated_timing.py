@@ -16,13 +16,27 @@ _RESET = r"\b(?:a?resets?(?:_?n)?|a?n?rst(?:_?n)?|clear)\b"
 _NEAR = r"[^.;\n]{0,60}"
 _SYNCHRONOUS = r"(?<!a)(?<!a-)\bsynchronous(?:ly)?\b"
 _ASYNCHRONOUS = r"\ba-?synchronous(?:ly)?\b"
+_CLOCK = r"\b\w*(?:clk|clock)\w*"
+
+
+def _edge(words: str, keyword: str) -> str:
+    """An edge that is said to be the clock's: other signals have edges too."""
+    near = r"[^.;,\n]{0,30}"
+    return (
+        rf"\b(?:{words})[ -]{_CLOCK}[ -]edge|\b(?:{words})[ -]edges?\b{near}{_CLOCK}"
+        rf"|\b(?:{words})[ -]edge[ -]?triggered"
+        rf"|\b(?:on|at)\s+(?:the|each|every)\s+(?:{words})[ -]edge\b(?!\s+(?:of|in)\b)"
+        rf"|{_CLOCK}{near}\b(?:{words})[ -]edge|\b{keyword}\s+(?:of\s+)?(?:the\s+)?{_CLOCK}"
+    )
+
+
 _SAID = {
     name: re.compile(form, re.IGNORECASE)
     for name, form in {
         "synchronous": rf"{_SYNCHRONOUS}{_NEAR}{_RESET}|{_RESET}{_NEAR}{_SYNCHRONOUS}",
         "asynchronous": rf"{_ASYNCHRONOUS}{_NEAR}{_RESET}|{_RESET}{_NEAR}{_ASYNCHRONOUS}",
-        "negedge": r"\b(?:negative|falling)[ -](?:clock[ -])?edge|\bnegedge\b",
-        "posedge": r"\b(?:positive|rising)[ -](?:clock[ -])?edge|\bposedge\b",
+        "negedge": _edge("negative|falling", "negedge"),
+        "posedge": _edge("positive|rising", "posedge"),
     }.items()
 }
 

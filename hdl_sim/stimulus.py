@@ -10,8 +10,10 @@ import random
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from autovcoder.errors import InputError
 from autovcoder.records import Bench, PassRule, Port
 from hdl_sim.roles import Roles
+from hdl_sim.slang import is_plain_name
 from hdl_sim.stated_examples import Examples
 from hdl_sim.testbench import SECRET_PLACE
 
@@ -22,6 +24,7 @@ _REPEATED = 60  # of these, in another order: what holds its last value shows it
 _CYCLES = 40  # of the clock, in one episode
 _EPISODES = 10
 _RESET_CYCLES = 2
+_MOST_BITS = 10_000  # of input
 _MOST_PRINTED = 1_000_000  # characters; wide outputs are watched for fewer rows
 
 Row = dict[str, int]
@@ -50,7 +53,7 @@ class Stimulus:
 
 
 def stimulus(ports: Sequence[Port], roles: Roles, *, seed: int = 0) -> Stimulus | None:
-    """Values for a module with these ports; None where a width is unknown, or there is nothing to look at.
+    """Values for a module with these ports; None where a width is unknown or too large, or there is nothing to look at.
 
     Without a clock: every combination of the inputs where they are few; otherwise zeros, ones, each bit alone, equal
     and neighbouring values, and random ones. With a clock: episodes, each of which begins with a reset where there is
@@ -61,7 +64,7 @@ def stimulus(ports: Sequence[Port], roles: Roles, *, seed: int = 0) -> Stimulus 
         return None
     inputs = tuple(port for port in ports if port.direction == "input" and port.name not in roles.clocks)
     outputs = tuple(port for port in ports if port.direction == "output")
-    if not outputs:
+    if not outputs or sum(port.width or 1 for port in inputs) > _MOST_BITS:
         return None
     rng = random.Random(seed)
     rows = list(_episodes(inputs, roles, rng) if roles.clocks else _vectors(inputs, rng))
@@ -70,7 +73,15 @@ def stimulus(ports: Sequence[Port], roles: Roles, *, seed: int = 0) -> Stimulus 
 
 
 def observing_bench(stimulus: Stimulus, module: str) -> Bench:
-    """A testbench that drives ``module`` and prints, behind the run's secret, the outputs in binary at each look."""
+    """A testbench that drives ``module`` and prints, behind the run's secret, the outputs in binary at each look.
+
+    Raises:
+        InputError: a name is no plain one. Names come from a design, and would become text of the testbench.
+    """
+    names = [module, *(port.name for port in (*stimulus.inputs, *stimulus.outputs)), *stimulus.clocks]
+    for name in names:
+        if not is_plain_name(name):
+            raise InputError("not a plain name in a design that is to be driven", where=repr(name))
     widths = {port.name: port.width or 1 for port in (*stimulus.inputs, *stimulus.outputs)}
     data = [port.name for port in stimulus.inputs]
     clocks = stimulus.clocks

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from autovcoder.errors import InputError
 from autovcoder.records import Bench, Port
 from hdl_sim.limits import Limits
 from hdl_sim.simulator import DEFAULT_LIMITS, Simulator
@@ -42,7 +43,10 @@ def trace(simulator: Prints, design: str, module: str, stimulus: Stimulus) -> Tr
     Raises:
         ToolMissing, ToolFailed: the simulator is not there, or broke.
     """
-    lines = simulator.printed(design, observing_bench(stimulus, module), LIMITS).decode().splitlines()
+    try:
+        lines = simulator.printed(design, observing_bench(stimulus, module), LIMITS).decode().splitlines()
+    except InputError:
+        return None  # the bench does not compile with such names
     wanted = stimulus.looks * len(stimulus.rows)
     width = sum(port.width or 1 for port in stimulus.outputs)
     found = tuple(line.strip() for line in lines)

@@ -94,7 +94,7 @@ def test_the_report_compares_the_choice_with_what_the_verdicts_say(tmp_path: Pat
     assert report.best.value == pytest.approx((1 + 1 + 1 + 0) / 4)
     assert report.gain.value == pytest.approx(report.consensus.value - report.mean.value)
     # All with the ports that are asked for; those of the last are driven with the examples too.
-    assert (report.designs, simulator.seen) == (4 + 3 + 3, 4 + 3 + 2 * 3)
+    assert (report.designs, simulator.seen) == (4 + 2 + 3, 4 + 3 + 2 * 3)
     assert report.per_second > 0
     rows = {row["problem_id"]: row for row in read_jsonl(tmp_path / "out" / "selections.jsonl")}
     assert {name: (row["selection"]["best"], row["first"]) for name, row in rows.items()} == {
@@ -161,7 +161,7 @@ def test_a_run_of_which_nothing_can_be_driven_keeps_the_first_answers(tmp_path: 
     answers = [sample("not_a", 0, BROKEN), sample("not_a", 1, None)]
     score((NOT_A,), answers, Icarus(), tmp_path / "run", source={"model": "hand", "n": 2})
     report = select_run(tmp_path / "run", Icarus(), tmp_path / "out")
-    assert (report.consensus.value, report.first.value, report.designs, report.calibration) == (0.0, 0.0, 1, ())
+    assert (report.consensus.value, report.first.value, report.designs, report.calibration) == (0.0, 0.0, 0, ())
     (row,) = read_jsonl(tmp_path / "out" / "chosen.jsonl")
     assert (row["completion"], row["confidence"]) == (BROKEN, None)
 
