@@ -1,9 +1,10 @@
 # Each target does all its own set-up on a fresh machine: scripts/setup.sh installs what is missing and is quick when
 # nothing is. Variables: PYTHON (an interpreter, 3.11 or newer), PIP_ARGS (more arguments for pip install),
-# PYTEST_ARGS (more arguments for pytest).
-.PHONY: help demo test check setup clean nano
+# PYTEST_ARGS (more arguments for pytest), PAIRS and AGAINST (of library: a folder of pairs; problems.jsonl of benchmarks).
+.PHONY: help demo test check setup clean nano library
 .DEFAULT_GOAL := help
 BIN := .venv/bin
+PAIRS ?= runs/nano/pairs
 export PYTHON PIP_ARGS
 
 help: ## List the targets
@@ -27,6 +28,9 @@ check: setup ## Lint, format, types and import contracts
 
 nano: setup ## Train the packaged model again (more than an hour on two cores)
 	$(BIN)/autovcoder finetune nano --out runs/nano
+
+library: setup ## Make the packaged encoder and library again from PAIRS, without what copies a problem of AGAINST
+	$(BIN)/python scripts/make_library.py --pairs $(PAIRS) $(if $(AGAINST),--against $(AGAINST))
 
 clean: ## Remove the environment and everything built; runs/ stays
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -20,7 +20,7 @@ from eval.failures import failure_class
 from eval.report import Key, Rate, Report
 from hdl_sim.tokens import plain_lines
 
-_ASSETS = Path(__file__).parent / "assets"
+ASSETS = Path(__file__).parent / "assets"
 _SCRIPTS = ("text.js", "waveform.js", "answer.js", "page.js")
 # Characters of one text; what is longer loses its end, and the page says so. A usual answer has 2,000.
 _LONGEST = {"spec": 20_000, "interface": 10_000, "code": 40_000, "raw": 20_000, "log": 8_000}
@@ -71,26 +71,26 @@ def to_html(
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(_ASSETS), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    style = (_ASSETS / "page.css").read_text(encoding="utf-8")
-    script = "\n".join((_ASSETS / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    style = (ASSETS / "page.css").read_text(encoding="utf-8")
+    script = "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     return environment.get_template("page.html").render(
-        facts=[(name, _clean(text)) for name, text in _facts(report, version)],
-        title=_clean(f"{report.suite}: {_model(report)}"),
-        suite=_clean(report.suite),
-        model=_clean(_model(report)),
+        facts=[(name, clean(text)) for name, text in _facts(report, version)],
+        title=clean(f"{report.suite}: {_model(report)}"),
+        suite=clean(report.suite),
+        model=clean(_model(report)),
         scores=_scores(report),
         verdicts=[Bar(status, rate) for status, rate in report.by_status.items()],
         categories=[
-            Bar(_clean(name), rates.function[1]) for name, rates in report.raw.by_category.items() if rates.function
+            Bar(clean(name), rates.function[1]) for name, rates in report.raw.by_category.items() if rates.function
         ],
         failures=_failures(verdicts),
         passable=report.passable.overall.problems,
-        cannot_pass=[(_clean(name), _clean(reason)) for name, reason in report.cannot_pass.items()],
-        unanswered=[_clean(name) for name in report.unanswered],
+        cannot_pass=[(clean(name), clean(reason)) for name, reason in report.cannot_pass.items()],
+        unanswered=[clean(name) for name in report.unanswered],
         data=_data(problems, samples, verdicts, waves),
         style=style,
         script=script,
@@ -130,7 +130,7 @@ def _failures(verdicts: Mapping[Key, Verdict]) -> list[Failures]:
     for (problem_id, _), verdict in verdicts.items():
         if not verdict.passed:
             found[verdict.status, failure_class(verdict)].append(problem_id)
-    rows = [Failures(status, _clean(why), len(ids), len(set(ids))) for (status, why), ids in found.items()]
+    rows = [Failures(status, clean(why), len(ids), len(set(ids))) for (status, why), ids in found.items()]
     return sorted(rows, key=lambda row: (-row.answers, row.status, row.reason))
 
 
@@ -152,10 +152,10 @@ def _data(
     return {
         "problems": [
             {
-                "id": _clean(problem.id),
-                "category": _clean(problem.category),
-                "spec": _short("spec", problem.spec),
-                "interface": _short("interface", problem.interface or ""),
+                "id": clean(problem.id),
+                "category": clean(problem.category),
+                "spec": short("spec", problem.spec),
+                "interface": short("interface", problem.interface or ""),
             }
             for problem in shown
         ],
@@ -170,35 +170,36 @@ def _answer(problem: int, sample: Sample, verdict: Verdict, wave: Waveform | Non
         "index": sample.index,
         "status": verdict.status,
         "stage": verdict.stage,
-        "why": _clean(failure_class(verdict)),
+        "why": clean(failure_class(verdict)),
         "mismatches": verdict.mismatches,
         "samples": verdict.samples,
         "seconds": verdict.seconds,
-        "code": _short("code", code),
-        "raw": None if sample.raw == sample.code else _short("raw", sample.raw),
-        "log": _short("log", verdict.log_tail),
+        "code": short("code", code),
+        "raw": None if sample.raw == sample.code else short("raw", sample.raw),
+        "log": short("log", verdict.log_tail),
         "diagnostics": [
-            {**item.model_dump(exclude_none=True), "message": _clean(item.message)}
-            for item in verdict.diagnostics[:200]
+            {**item.model_dump(exclude_none=True), "message": clean(item.message)} for item in verdict.diagnostics[:200]
         ],
         "wave": None if wave is None else _clean_names(wave).model_dump(mode="json"),
     }
 
 
 def _clean_names(wave: Waveform) -> Waveform:
-    signals = tuple(signal.model_copy(update={"name": _clean(signal.name)}) for signal in wave.signals)
+    signals = tuple(signal.model_copy(update={"name": clean(signal.name)}) for signal in wave.signals)
     return wave.model_copy(update={"signals": signals})
 
 
-def _short(what: str, text: str) -> str:
+def short(what: str, text: str) -> str:
+    """A text as a page shows it, cut where it is longer than its kind may be (``spec``, ``code``, ``raw``, ``log``)."""
     longest = _LONGEST[what]
-    text = _clean(text)
+    text = clean(text)
     if len(text) <= longest:
         return text
     return f"{text[:longest]}\n[{len(text) - longest:,} more characters are not in this page]"
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """A text in which every character that hides or reorders others is shown as such."""
     return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", plain_lines(text))
 
 

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from difflib import unified_diff
 
 from autovcoder.records import Diagnostic, Record
+from hdl_sim.finding import Finding
 from hdl_sim.simulator import Simulator
 from hdl_sim.slang import read_source
-from hdl_sim.slips import SLIPS, Finding
+from hdl_sim.slips import SLIPS
 from hdl_sim.statement import Stated, compare
 
 _MOST_CHANGES = 60
@@ -60,12 +61,14 @@ def _next(
     """The text after the first change that helps, what it was, and what is left to complain of."""
     finding = Finding(text, faults, stated)
     for slip in SLIPS:
-        for changed, change in slip(finding):
-            if changed == text:
-                continue
-            left = _faults(changed, stated, simulator)
-            if _better(left, faults):
-                return changed, change, left
+        proposals = [
+            (changed, change, _faults(changed, stated, simulator))
+            for changed, change in slip(finding)
+            if changed != text
+        ]
+        helpful = [proposal for proposal in proposals if _better(proposal[2], faults)]
+        if helpful:
+            return min(helpful, key=lambda proposal: len(proposal[2]))
     return None
 
 
@@ -78,14 +81,14 @@ def _better(new: Sequence[Diagnostic], old: Sequence[Diagnostic]) -> bool:
 
 
 def _faults(code: str, stated: Stated, simulator: Simulator) -> Sequence[Diagnostic]:
-    """Everything that keeps the design from being used: first what slang says, then Icarus, then the interface."""
+    """What keeps the design from being used: form, meaning, or the interface. Icarus decides, slang tells more."""
     source = read_source(code)
-    if source.refused:
-        return source.errors
-    if source.errors:
+    if source.syntax_errors or source.refused:
         return source.syntax_errors or source.errors
     verdict = simulator.compile_only(code)
     if not verdict.passed:
+        if source.errors:
+            return source.errors
         errors = tuple(d for d in verdict.diagnostics if d.severity == "error")
         return errors or (Diagnostic(severity="error", message=verdict.log_tail or verdict.status),)
     agreement = compare(stated, source)

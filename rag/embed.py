@@ -131,8 +131,11 @@ def load_sentence_transformer(name: str) -> SentenceTransformer:
         raise ModelError(
             "this encoder needs sentence-transformers", where=name, fix="pip install 'autovcoder[rag]'"
         ) from None
+    from autovcoder.models.transformers_engine import quiet
+
     try:
-        return SentenceTransformer(name, device=None if _has_gpu() else "cpu")
+        with quiet():
+            return SentenceTransformer(name, device=None if _has_gpu() else "cpu")
     except Exception as error:  # whatever a hub, a file or a config made it raise
         fix = str(error).strip().splitlines()
         raise ModelError("the encoder cannot be loaded", where=name, fix=fix[0] if fix else "") from None

@@ -1,14 +1,14 @@
 """A library: a store of examples and one of knowledge, side by side in a folder.
 
-Reads and writes that folder. One library is used at a time. A user's begins as a copy of the packaged one, so that a
-team's own texts stand beside the handbook and not in its place.
+Reads and writes that folder. The packaged library is only ever read. A user's own is searched together with it while
+both have the packaged encoder, so that a team's own texts stand beside the handbook and not in its place.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import get_args
@@ -17,7 +17,7 @@ from autovcoder.errors import StoreError
 from autovcoder.records import Entry, StoreKind, VerifiedPair
 from autovcoder.store import read_records
 from rag.chunks import example
-from rag.embed import Embedder, open_embedder
+from rag.embed import PACKAGED, Embedder, open_embedder
 from rag.store import STORE, EntryStore, read_state
 
 KINDS: tuple[StoreKind, ...] = get_args(StoreKind)
@@ -25,18 +25,31 @@ KINDS: tuple[StoreKind, ...] = get_args(StoreKind)
 
 @dataclass(frozen=True)
 class Library:
-    """The stores of a library by kind; one that is not there is None."""
+    """The stores of a library by kind; one that is not there is None.
+
+    Attributes:
+        beside: a library of the same encoder that is searched together with this one, and not written.
+    """
 
     examples: EntryStore | None
     knowledge: EntryStore | None
+    beside: Library | None = None
 
     @property
     def stores(self) -> tuple[EntryStore, ...]:
+        """Its own stores."""
         return tuple(store for store in (self.examples, self.knowledge) if store is not None)
+
+    def searched(self, kind: StoreKind) -> tuple[EntryStore, ...]:
+        """All stores of a kind that a search asks: its own, then those beside it."""
+        own = tuple(store for store in self.stores if store.kind == kind)
+        return own + (self.beside.searched(kind) if self.beside else ())
 
 
 def open_library(folder: Path, embedder: Embedder | None = None) -> Library:
     """The library in a folder; each store is opened with the encoder that it was made with unless one is given.
+
+    The user's own has the packaged one beside it where both have the packaged encoder.
 
     Raises:
         StoreError: there is no store, or one was made with another encoder. ModelError: an encoder cannot be loaded.
@@ -52,12 +65,20 @@ def open_library(folder: Path, embedder: Embedder | None = None) -> Library:
         found[kind] = EntryStore(folder / kind, used)
     if not found:
         raise StoreError("no library is here", where=folder, fix="make one with `autovcoder rag add`")
-    return Library(found.get("example"), found.get("knowledge"))
+    own = Library(found.get("example"), found.get("knowledge"))
+    if not is_own(folder) or {store.state.encoder for store in own.stores} != {PACKAGED}:
+        return own
+    return replace(own, beside=open_library(packaged_library(), own.stores[0].embedder))
 
 
 def is_library(folder: Path) -> bool:
     """Whether a folder has at least one store."""
     return any((folder / kind / STORE).is_file() for kind in KINDS)
+
+
+def is_own(folder: Path) -> bool:
+    """Whether a folder is the place of the user's own library."""
+    return folder.resolve() == user_library().resolve() != packaged_library().resolve()
 
 
 def create_library(folder: Path, embedder: Embedder) -> Library:

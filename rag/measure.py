@@ -3,10 +3,44 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-_DEEP = 10
+KS = (1, 2, 5, 10)
+DEEP = 10
+"""Entries of a ranking that count."""
+
+Rate = tuple[float, float, float]
+"""A mean, and its interval's bounds."""
+
+
+class Quality(NamedTuple):
+    """k to the share of problems with an entry of their topic among the first k; and nDCG."""
+
+    recall: dict[int, Rate]
+    ndcg: Rate
+
+
+def quality(
+    topics: Sequence[str],
+    rankings: Sequence[Sequence[str]],
+    there: Mapping[str, int],
+    interval: Callable[[Sequence[float]], tuple[float, float]],
+) -> Quality:
+    """How well rankings, given by their entries' topics, find what is of each problem's topic.
+
+    Args:
+        topics: of the problems, at least one. ``there``: how many entries of a topic could have been found.
+        interval: of the mean of values, one for each problem.
+    """
+
+    def rate(values: list[float]) -> Rate:
+        return sum(values) / len(values), *interval(values)
+
+    pairs = list(zip(topics, rankings, strict=True))
+    recall = {k: rate([float(recalled(topic, ranking, k)) for topic, ranking in pairs]) for k in KS}
+    return Quality(recall, rate([ndcg(topic, ranking, there[topic]) for topic, ranking in pairs]))
 
 
 def recalled(topic: str, ranking: Sequence[str], k: int) -> bool:
@@ -22,7 +56,7 @@ def ndcg(topic: str, ranking: Sequence[str], there: int) -> float:
     Args:
         there: how many entries of the topic could have been found, at least 1.
     """
-    gains = [1 / math.log2(place + 2) for place in range(_DEEP)]
+    gains = [1 / math.log2(place + 2) for place in range(DEEP)]
     found = sum(gain for gain, other in zip(gains, ranking, strict=False) if other == topic)
     return found / sum(gains[:there])
 

@@ -80,7 +80,7 @@ def mine(
     out: Path,
     settings: MiningSettings,
     tasks: Path,
-    store: EntryStore,
+    stores: Sequence[EntryStore],
     complete: Complete,
     simulator: Simulator,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -89,13 +89,14 @@ def mine(
 
     Args:
         tasks: verified pairs or a suite's problems: ``pairs.jsonl`` or ``problems.jsonl``.
+        stores: whose entries are tried; all of one encoder.
         complete: asks the model that ``settings`` names. An entry whose prompt it cannot read is left out.
 
     Raises:
         InputError: there is no problem to mine with. StoreError: the folder holds another run's work.
         ModelError: the model cannot be used.
     """
-    inputs = {"tasks": tasks, "store": store.folder / STORE}
+    inputs = {"tasks": tasks, **{f"store {number}": one.folder / STORE for number, one in enumerate(stores, start=1)}}
     with Stage(out, "rag.mine", config=settings.model_dump(), inputs=inputs, seed=settings.seed) as stage:
         if stage.manifest:
             return stage.manifest
@@ -106,7 +107,7 @@ def mine(
         waiting = [task for task in chosen if task.id not in done]
         for start in range(0, len(waiting), settings.batch):
             progress(count - len(waiting) + start, count)
-            for row in _mined(waiting[start : start + settings.batch], store, complete, settings, simulator):
+            for row in _mined(waiting[start : start + settings.batch], stores, complete, settings, simulator):
                 stage.append(MINED, row)
         progress(count, count)
         return stage.finish(**yield_of(read_records(out / MINED, Mined)))
@@ -180,9 +181,13 @@ def _signs(mined: Iterable[Mined]) -> dict[tuple[str, str], int]:
 
 
 def _mined(
-    tasks: Sequence[Task], store: EntryStore, complete: Complete, settings: MiningSettings, simulator: Simulator
+    tasks: Sequence[Task],
+    stores: Sequence[EntryStore],
+    complete: Complete,
+    settings: MiningSettings,
+    simulator: Simulator,
 ) -> Iterator[Mined]:
-    tried = _entries_for(tasks, store, settings)
+    tried = _entries_for(tasks, stores, settings)
     asked: list[tuple[Task, Entry | None]] = []
     for task in tasks:
         asked += [(task, None), *((task, entry) for entry in tried[task.id])]
@@ -196,16 +201,17 @@ def _mined(
             yield Mined(problem_id=task.id, query=task.spec, topic=task.topic, without=without, tried=kept)
 
 
-def _entries_for(tasks: Sequence[Task], store: EntryStore, settings: MiningSettings) -> Mapping[str, list[Entry]]:
+def _entries_for(
+    tasks: Sequence[Task], stores: Sequence[EntryStore], settings: MiningSettings
+) -> Mapping[str, list[Entry]]:
     """For each task the entries to try: the nearest, and some by chance, which may help where nobody expects it."""
-    retriever = Retriever(store, hybrid=True)
+    retriever = Retriever(*stores, hybrid=True)
     near = retriever.find_many([task.spec for task in tasks], settings.near + 4)
-    removed = set(store.state.removed)
-    rows = [row for row in range(store.state.rows) if row not in removed]
+    rows = [(one, row) for one in stores for row in sorted(set(range(one.state.rows)).difference(one.state.removed))]
     chosen: dict[str, list[Entry]] = {}
     for task, found in zip(tasks, near, strict=True):
         rng = random.Random(f"mine {settings.seed} {task.id}")
-        drawn = [store.entry(row) for row in rng.sample(rows, min(len(rows), settings.chance + 4))]
+        drawn = [one.entry(row) for one, row in rng.sample(rows, min(len(rows), settings.chance + 4))]
         fair = [entry for entry in (*found, *drawn) if task.code.strip() not in entry.text]
         nearest = fair[: settings.near]
         others = [entry for entry in fair[settings.near :] if entry in drawn and entry not in nearest]

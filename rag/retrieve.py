@@ -1,10 +1,11 @@
 """Which entries a query finds: by meaning, by words too where that is asked, and put in order by a reranker.
 
-Reads a store; writes nothing.
+Reads one store, or several of one encoder as if they were one; writes nothing.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -21,6 +22,10 @@ _DEEPER = 10
 """Of each ranking so many times the entries wanted are fused or reranked."""
 
 
+Scored = tuple[Entry, float]
+"""An entry and its cosine with the query."""
+
+
 class Reranker(Protocol):
     """Scores (query, entry) pairs by reading both at once."""
 
@@ -28,15 +33,15 @@ class Reranker(Protocol):
 
 
 class Retriever:
-    """Finds entries of a store.
+    """Finds entries of a store, or of several that were made with the same encoder.
 
     Args:
         hybrid: fuse the ranking by meaning with BM25's, by reciprocal rank.
         rerank: puts the best of them in its own order.
     """
 
-    def __init__(self, store: EntryStore, *, hybrid: bool = False, rerank: Reranker | None = None) -> None:
-        self.store, self.hybrid, self.rerank = store, hybrid, rerank
+    def __init__(self, *stores: EntryStore, hybrid: bool = False, rerank: Reranker | None = None) -> None:
+        self.stores, self.hybrid, self.rerank = stores, hybrid, rerank
 
     def search(self, query: str, k: int) -> list[Hit]:
         """The ``k`` best entries, best first; fewer where there are fewer."""
@@ -50,39 +55,32 @@ class Retriever:
         """The entries themselves that `search_many` finds."""
         return [[entry for entry, _ in one] for one in self._found(queries, k)]
 
-    def _found(self, queries: Sequence[str], k: int) -> list[list[tuple[Entry, float]]]:
-        if not queries or k < 1:
+    def _found(self, queries: Sequence[str], k: int) -> list[list[Scored]]:
+        if not queries or k < 1 or not self.stores:
             return [[] for _ in queries]
-        asked = self.store.embedder.encode(queries, "query")
-        deep = k * _DEEPER if self.hybrid or self.rerank else k
+        asked = self.stores[0].embedder.encode(queries, "query")
+        kept = k * _DEEPER if self.rerank else k
+        parts = [self._found_in(store, queries, asked, kept) for store in self.stores]
+        found = [_merged(rankings)[:kept] for rankings in zip(*parts, strict=True)]
+        if self.rerank is None:
+            return found
+        return [_reranked(query, one, self.rerank)[:k] for query, one in zip(queries, found, strict=True)]
+
+    def _found_in(self, store: EntryStore, queries: Sequence[str], asked: Vectors, k: int) -> list[list[Scored]]:
+        """The best of one store, before a reranker reads them."""
+        deep = k * _DEEPER if self.hybrid and not self.rerank else k
         near = [
             {row: cosine for row, cosine in zip(rows, cosines, strict=True) if row >= 0}
-            for rows, cosines in zip(*(array.tolist() for array in self.store.nearest(asked, deep)), strict=True)
+            for rows, cosines in zip(*(array.tolist() for array in store.nearest(asked, deep)), strict=True)
         ]
         ranked = [list(one) for one in near]
         if self.hybrid:
-            words = self.store.matching(queries, deep).tolist()
+            words = store.matching(queries, deep).tolist()
             ranked = [_fused(one, [row for row in other if row >= 0]) for one, other in zip(ranked, words, strict=True)]
         return [
-            self._chosen(query, vector, order, cosines, k)
-            for query, vector, order, cosines in zip(queries, asked, ranked, near, strict=True)
+            _with_cosines(store, vector, order[:k], cosines)
+            for vector, order, cosines in zip(asked, ranked, near, strict=True)
         ]
-
-    def _chosen(
-        self, query: str, vector: Vectors, order: list[int], cosines: dict[int, float], k: int
-    ) -> list[tuple[Entry, float]]:
-        """The best of a ranking of rows, with their cosines; those that only their words found are compared now."""
-        rows = order if self.rerank else order[:k]
-        entries = [self.store.entry(row) for row in rows]
-        unknown = [entry.key for row, entry in zip(rows, entries, strict=True) if row not in cosines]
-        others = iter((self.store.embedder.encode(unknown, "document") @ vector).tolist() if unknown else ())
-        found = [
-            (entry, cosines[row] if row in cosines else next(others)) for row, entry in zip(rows, entries, strict=True)
-        ]
-        if self.rerank is None or not found:
-            return found
-        scores = self.rerank(query, [entry.key for entry in entries])
-        return [found[place] for place in sorted(range(len(found)), key=lambda place: -scores[place])[:k]]
 
 
 class CrossEncoderReranker:
@@ -96,7 +94,10 @@ class CrossEncoderReranker:
         try:
             from sentence_transformers import CrossEncoder
 
-            self._model: Any = CrossEncoder(name)
+            from autovcoder.models.transformers_engine import quiet
+
+            with quiet():
+                self._model: Any = CrossEncoder(name)
         except ImportError:
             fix = "pip install 'autovcoder[rag]'"
             raise ModelError("a reranker needs sentence-transformers", where=name, fix=fix) from None
@@ -107,6 +108,27 @@ class CrossEncoderReranker:
     def __call__(self, query: str, texts: Sequence[str]) -> Sequence[float]:
         scores = self._model.predict([(query, text) for text in texts], show_progress_bar=False)
         return [float(score) for score in np.asarray(scores).reshape(len(texts), -1)[:, 0]]
+
+
+def _with_cosines(store: EntryStore, vector: Vectors, rows: Sequence[int], cosines: dict[int, float]) -> list[Scored]:
+    """The entries of rows; those that only their words found are compared with the query now."""
+    entries = [store.entry(row) for row in rows]
+    unknown = [entry.key for row, entry in zip(rows, entries, strict=True) if row not in cosines]
+    others = iter((store.embedder.encode(unknown, "document") @ vector).tolist() if unknown else ())
+    return [(entry, cosines[row] if row in cosines else next(others)) for row, entry in zip(rows, entries, strict=True)]
+
+
+def _merged(rankings: Sequence[Sequence[Scored]]) -> list[Scored]:
+    """Several rankings as one: each keeps its order, the nearer of their next entries comes first, none comes twice."""
+    found: dict[str, Scored] = {}
+    for entry, cosine in heapq.merge(*rankings, key=lambda one: -one[1]):
+        found.setdefault(entry.id, (entry, cosine))
+    return list(found.values())
+
+
+def _reranked(query: str, found: Sequence[Scored], rerank: Reranker) -> list[Scored]:
+    scores = rerank(query, [entry.key for entry, _ in found]) if found else ()
+    return [found[place] for place in sorted(range(len(found)), key=lambda place: -scores[place])]
 
 
 def _fused(one: Sequence[int], other: Sequence[int]) -> list[int]:

@@ -284,6 +284,8 @@ class EntryStore:
     def _refuse_other_encoder(self) -> None:
         mine, state = self.embedder, self.state
         fix = f"open it with {state.encoder}, or make a store of its own for {mine.name}"
+        if mine.name == state.encoder:
+            fix = f"{mine.name} has changed since; make the store anew"
         if mine.dimension != state.dimension:
             raise StoreError(
                 f"made with another encoder (vectors of {state.dimension} numbers, not {mine.dimension})",

@@ -18,6 +18,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from autovcoder.config import Settings
 from autovcoder.errors import InputError, ToolMissing
+from autovcoder.models.transformers_engine import quiet
 from autovcoder.records import Entry
 from autovcoder.store import Manifest, Stage, read_records
 from rag.chunks import handbook
@@ -90,9 +91,11 @@ def train_retriever(
         model = _new_static(groups, settings) if settings.is_static else load_sentence_transformer(settings.encoder)
         losses = []
         for number in range(settings.rounds):
-            if number:
-                groups = _groups(settings, solved, found, model, number)
-            losses.append(_fit(model, groups, out / CHECKPOINTS / f"round-{number}", settings, settings.seed + number))
+            folder = out / CHECKPOINTS / f"round-{number}"
+            with quiet():
+                if number:
+                    groups = _groups(settings, solved, found, model, number)
+                losses.append(_fit(model, groups, folder, settings, settings.seed + number))
         _save(model, out, settings)
         shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
         by_source = {source: sum(group.source == source for group in groups) for source in settings.sources}

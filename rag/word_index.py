@@ -29,10 +29,12 @@ class WordIndex:
         """An index of the texts, in memory."""
         import bm25s
 
-        tokens = [words(text) or [""] for text in texts]
+        # Numbered as they come: bm25s numbers them by a set, which makes other files of the same texts every time.
+        numbers: dict[str, int] = {}
+        rows = [[numbers.setdefault(word, len(numbers)) for word in words(text) or [""]] for text in texts]
         bm25 = bm25s.BM25(method="lucene")
-        bm25.index(tokens, show_progress=False)
-        return cls(bm25, len(tokens))
+        bm25.index((rows, numbers), show_progress=False)
+        return cls(bm25, len(rows))
 
     def write(self, folder: Path) -> None:
         """Write it to a folder.

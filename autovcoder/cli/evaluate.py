@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -119,20 +120,24 @@ def evaluate_model(
     *,
     rule: Rule = "ours",
     retrieval: Retrieval | None = None,
+    load: Callable[[], TextModel] | None = None,
 ) -> Report:
     """Ask a model, simulate its answers, and write the run's folder; resumes one that was interrupted.
 
     Args:
         model: ``nano``, a Hugging Face id or a folder; the name at ``endpoint`` when that is given.
         retrieval: finds what is put before each problem.
+        load: gives that model, called when the first answer is wanted; for runs that share one.
 
     Raises:
         ModelError: the model cannot be used. StoreError: ``out`` belongs to another run. And `eval.run.score`'s.
     """
+    from autovcoder.models import open_model
     from eval.run import score
 
     with _progress() as progress:
-        answers = _fresh(model, endpoint, problems, sampling, out, progress, retrieval)
+        load = load or partial(open_model, model, endpoint)
+        answers = _fresh(model, load, problems, sampling, out, progress, retrieval)
         source = _model_source(model, endpoint, sampling, retrieval)
         return score(problems, answers, simulator, out, source=source, rule=rule, progress=progress)
 
@@ -200,7 +205,7 @@ def _recorded(path: Path, problems: Sequence[Problem], asked: Sequence[Problem],
 
 def _fresh(
     model: str,
-    endpoint: str | None,
+    load: Callable[[], TextModel],
     asked: Sequence[Problem],
     sampling: Sampling,
     folder: Path,
@@ -208,7 +213,6 @@ def _fresh(
     retrieval: Retrieval | None,
 ) -> Iterator[Sample]:
     """Answers that the folder lacks, drawn a few problems at a time; the model is loaded when the first is wanted."""
-    from autovcoder.models import open_model
     from eval.answers import to_sample
     from eval.results import samples_in
 
@@ -216,7 +220,7 @@ def _fresh(
     todo = [problem for problem in asked if have[problem.id] < sampling.n]
     if not todo:
         return
-    opened = open_model(model, endpoint)
+    opened = load()
     for start in range(0, len(todo), BATCH):
         progress("asking the model", start, len(todo))
         batch = todo[start : start + BATCH]

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from autovcoder import __version__
-from autovcoder.cli import data, doctor, evaluate, finetune, generate, rag, rag_controls
+from autovcoder.cli import data, doctor, evaluate, finetune, generate, rag, rag_controls, serve
 from autovcoder.cli.report_errors import run_app
 
 
@@ -33,6 +33,7 @@ def _print_version(wanted: bool) -> None:
 
 app = _new_app(no_args_is_help=True, help="Makes language models write correct Verilog.")
 app.command("generate")(generate.generate)
+app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(finetune.app, name="finetune")

@@ -40,13 +40,17 @@ def add(
         str | None,
         typer.Option(help="For a new library: 'static', a folder or a Hugging Face id. [default: static]"),
     ] = None,
-    bare: Annotated[bool, typer.Option("--bare", help="A new library begins empty, without the handbook.")] = False,
+    bare: Annotated[bool, typer.Option("--bare", help="A new library that is searched alone begins empty.")] = False,
 ) -> None:
-    """Add your own texts and RTL to a library; one that is not there is made, with what the packaged one has."""
-    from rag.chunks import folder_entries
-    from rag.library import add_to, examples_of_pairs, user_library
+    """Add your own texts and RTL to your library, or to one that you name; one that is not there is made.
 
-    folder = library or user_library()
+    Your own is searched together with the packaged one while it has the packaged encoder. A library that you name, or
+    that has another encoder, is searched alone, and so begins with all that the packaged one has.
+    """
+    from rag.chunks import folder_entries
+    from rag.library import add_to, examples_of_pairs
+
+    folder = _to_write(library)
     if source.name.startswith("pairs") and source.suffix in (".jsonl", ".gz"):
         entries = examples_of_pairs(source)
     else:
@@ -56,8 +60,10 @@ def add(
     with busy("indexing"):
         opened = _open_or_create(folder, encoder, bare)
         added = add_to(opened, entries)
-    held = ", ".join(f"{len(store)} of {_plural(store.kind)}" for store in opened.stores)
+    held = ", ".join(f"{len(store)} of {plural(store.kind)}" for store in opened.stores)
     emit(f"{sum(added.values())} of {len(entries)} entries are new; {folder} has {held}\n")
+    if opened.beside:
+        say("the packaged library is searched together with it")
 
 
 @app.command("remove")
@@ -67,15 +73,20 @@ def remove(
 ) -> None:
     """Take entries out of your library."""
     from autovcoder.errors import InputError
-    from rag.library import open_library, user_library
+    from rag.library import open_library
 
-    folder = library or user_library()
+    folder = _to_write(library)
     opened = open_library(folder)
     gone = 0
     for store in opened.stores:
         gone += store.remove([entry.id for _, entry in store.entries() if {entry.id, entry.source} & set(names)])
     if not gone:
-        raise InputError("no entry has this id or source", where=", ".join(names), fix="`rag search` shows them")
+        fix = (
+            "`rag search` shows them; those of the packaged library stay"
+            if opened.beside
+            else "`rag search` shows them"
+        )
+        raise InputError("no entry has this id or source", where=", ".join(names), fix=fix)
     emit(f"{gone} entries are removed; {folder} has {sum(len(store) for store in opened.stores)}\n")
 
 
@@ -91,7 +102,7 @@ def search(
 ) -> None:
     """Find entries: the best first, with their source; words of the query are highlighted."""
     from autovcoder.errors import InputError
-    from rag.library import default_library, open_library
+    from rag.library import KINDS, default_library, open_library
     from rag.retrieve import CrossEncoderReranker, Retriever
 
     text = sys.stdin.read() if query == "-" else query
@@ -101,9 +112,9 @@ def search(
     reranker = CrossEncoderReranker(rerank) if rerank else None
     hits = [
         hit
-        for one in opened.stores
-        if store in (None, one.kind)
-        for hit in Retriever(one, hybrid=hybrid, rerank=reranker).search(text, k)
+        for kind in KINDS
+        if store in (None, kind)
+        for hit in Retriever(*opened.searched(kind), hybrid=hybrid, rerank=reranker).search(text, k)
     ]
     if as_json:
         emit(json.dumps([hit.model_dump() for hit in hits], indent=2, ensure_ascii=False) + "\n")
@@ -135,9 +146,9 @@ def mine(
     given = {"model": model, "endpoint": endpoint, "problems": problems, "seed": seed}
     settings = load_settings(MiningSettings, config, given)
     opened = open_library(library or default_library())
-    chosen = opened.examples if store == "example" else opened.knowledge
-    if chosen is None or not len(chosen):
-        raise InputError(f"the library has no {_plural(store)}", where=library or default_library())
+    chosen = opened.searched(store)
+    if not any(map(len, chosen)):
+        raise InputError(f"the library has no {plural(store)}", where=library or default_library())
     asked = open_model(settings.model, settings.endpoint)
     line = StatusLine()
     try:
@@ -171,17 +182,29 @@ def train(
     say_rows(manifest, out)
 
 
+def _to_write(library: Path | None) -> Path:
+    """The library that is written: the user's own unless another is named, and never the packaged one."""
+    from autovcoder.errors import InputError
+    from rag.library import packaged_library, user_library
+
+    folder = library or user_library()
+    if folder.resolve() == packaged_library().resolve():
+        raise InputError("the packaged library is only read", where=folder, fix="name another folder")
+    return folder
+
+
 def _open_or_create(folder: Path, encoder: str | None, bare: bool) -> Library:
     from rag.embed import PACKAGED, open_embedder
-    from rag.library import add_to, create_library, is_library, open_library, packaged_library
+    from rag.library import add_to, create_library, is_library, is_own, open_library, packaged_library
 
-    if is_library(folder):
-        return open_library(folder, open_embedder(encoder) if encoder else None)
-    made = create_library(folder, open_embedder(encoder or PACKAGED))
-    if not bare:
-        packaged = open_library(packaged_library())
-        add_to(made, [entry for store in packaged.stores for _, entry in store.entries()])
-    return made
+    embedder = open_embedder(encoder) if encoder else None
+    if not is_library(folder):
+        embedder = embedder or open_embedder(PACKAGED)
+        made = create_library(folder, embedder)
+        if not bare and not (is_own(folder) and embedder.name == PACKAGED):
+            packaged = open_library(packaged_library())
+            add_to(made, [entry for store in packaged.stores for _, entry in store.entries()])
+    return open_library(folder, embedder)
 
 
 def _shown(number: int, hit: Hit, query: str) -> str:
@@ -203,5 +226,6 @@ def _highlighted(text: str, query: str) -> str:
     return known.sub(lambda found: f"\033[1m{found[0]}\033[0m", text)
 
 
-def _plural(kind: StoreKind) -> str:
+def plural(kind: StoreKind) -> str:
+    """What entries of a kind are called."""
     return "examples" if kind == "example" else "knowledge"

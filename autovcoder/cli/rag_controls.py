@@ -7,49 +7,29 @@ reference.
 
 from __future__ import annotations
 
-import random
-import shutil
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from pydantic import Field
 
-from autovcoder.cli.rag import Place
+from autovcoder.cli.rag import Place, plural
+from autovcoder.cli.rag_control_search import CONTROLS, Control, Run, searches_of
 from autovcoder.cli.report_errors import emit, say
 from autovcoder.cli.stage_options import simulator_from
 from autovcoder.records import Context, Entry, Hit, Record, StoreKind
-from autovcoder.store import to_json_line
 
 if TYPE_CHECKING:
     from autovcoder.models import TextModel
     from autovcoder.records import Problem, Sampling
-    from rag.context import ContextSettings, Search
+    from rag.context import Refuse, Search
     from rag.library import Library
-    from rag.store import EntryStore
+    from rag.measure import Quality
 
-Control = Literal["none", "random", "bm25", "stock", "trained", "oracle"]
-CONTROLS: tuple[Control, ...] = ("none", "random", "bm25", "stock", "trained", "oracle")
-_MOST = {"example": "examples", "knowledge": "knowledge"}
-_KS = (1, 2, 5, 10)
 _TABLE, _FIGURE, _ROWS = "controls.md", "controls.png", "controls.jsonl"
-
-
-@dataclass(frozen=True)
-class _Run:
-    """What all controls have in common; ``topics`` maps examples to theirs."""
-
-    problems: Sequence[Problem]
-    model: str
-    endpoint: str | None
-    settings: ContextSettings
-    sampling: Sampling
-    out: Path
-    described: dict[str, Any]
-    topics: dict[str, str]
 
 
 class Row(Record):
@@ -57,7 +37,8 @@ class Row(Record):
 
     Attributes:
         recall: k to the share of problems with an example of their topic among the first k, with its 95 % interval;
-            ``ndcg`` likewise. Empty where the suite's categories are no topics of the library.
+            ``ndcg`` likewise. What the leak guard refuses is never shown, so it counts neither as found nor as there.
+            Empty where the suite's categories are no topics of the library.
         passed: k to pass@k and its interval. ``tokens``: that the context adds to a prompt, on average.
         shown: entries shown to a problem, on average.
     """
@@ -88,14 +69,15 @@ def controls(
     least: Annotated[float | None, typer.Option(help="Least cosine of an entry that is shown.")] = None,
 ) -> None:
     """Measure a model without context, with the library's, and with context chosen in other ways, in one table."""
+    from autovcoder.cli.retrieval import identity, leak_guard
     from autovcoder.cli.sampling import sampling_from
     from autovcoder.errors import InputError, StoreError
-    from autovcoder.store import hash_input, write_atomic, write_jsonl
+    from autovcoder.models import open_model
+    from autovcoder.store import write_atomic, write_jsonl
     from eval.suites import load_suite
     from rag.context import ContextSettings
     from rag.library import default_library, open_library
     from rag.measure import draw_intervals
-    from rag.store import STORE
 
     chosen = [name for name in CONTROLS if name in (control or CONTROLS) and (name != "stock" or stock)]
     if unknown := set(control or ()) - set(CONTROLS):
@@ -103,27 +85,36 @@ def controls(
     if not chosen:
         raise InputError("the control 'stock' needs an encoder", fix="name one with --stock")
     problems = load_suite(suite, data)[:limit]
-    opened = open_library(library or default_library())
+    folder = library or default_library()
+    opened = open_library(folder)
+    entries = _entries(opened, only)
+    if not entries:
+        fix = (
+            "add some with `autovcoder rag add`, or leave --only out" if only else "add some with `autovcoder rag add`"
+        )
+        raise InputError(f"the library has no {'entries' if only is None else plural(only)}", where=folder, fix=fix)
     settings = ContextSettings(
         **({"examples": 0} if only == "knowledge" else {"knowledge": 0} if only == "example" else {}),
         **({} if least is None else {"least_example": least, "least_knowledge": least}),
     )
-    run = _Run(
+    run = Run(
         problems=problems,
         model=model,
         endpoint=endpoint,
+        load=lru_cache(partial(open_model, model, endpoint)),
         settings=settings,
         sampling=sampling_from(n, None, None, seed, 768),
         out=out,
-        described={store.kind: hash_input(store.folder / STORE) for store in opened.stores} | {"stock": stock},
-        topics={entry.id: entry.topic for _, entry in opened.examples.entries()} if opened.examples else {},
+        described={**identity(opened), "stock": stock},
+        entries=entries,
+        refuse=_remembered(leak_guard(problems)),
     )
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError("cannot write", where=out, fix=error.strerror or str(error)) from None
     # All of them before the first question: an encoder that is not there should not take hours to show.
-    searches = {name: _searches(name, run, opened, stock) for name in chosen}
+    searches = {name: searches_of(name, run, opened, stock) for name in chosen}
     rows = []
     for name in chosen:
         say(f"{name}: asking")
@@ -138,12 +129,14 @@ def controls(
 
 def table(rows: Sequence[Row]) -> str:
     """The controls as a table in Markdown."""
+    from rag.measure import KS
+
     ks = sorted(rows[0].passed)
-    heads = ["context", *(f"pass@{k}" for k in ks), *(f"recall@{k}" for k in _KS), "nDCG@10", "entries", "tokens"]
+    heads = ["context", *(f"pass@{k}" for k in ks), *(f"recall@{k}" for k in KS), "nDCG@10", "entries", "tokens"]
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for row in rows:
         cells = [row.control, *(_shown(row.passed[k]) for k in ks)]
-        cells += [_shown(row.recall[k]) if row.recall else "" for k in _KS]
+        cells += [_shown(row.recall[k]) if row.recall else "" for k in KS]
         cells += [_shown(row.ndcg) if row.ndcg else "", f"{row.shown:.1f}", f"{row.tokens:.0f}"]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
@@ -153,128 +146,90 @@ def _shown(value: tuple[float, float, float]) -> str:
     return f"{value[0]:.3f} ({value[1]:.3f} to {value[2]:.3f})"
 
 
-def _measured(name: Control, run: _Run, search: Mapping[StoreKind, Search]) -> Row:
+def _entries(library: Library, only: StoreKind | None) -> dict[StoreKind, list[Entry]]:
+    """The entries of the stores that are used, by kind; a kind without any is not there."""
+    from rag.library import KINDS
+
+    found = {}
+    for kind in KINDS if only is None else (only,):
+        entries = {entry.id: entry for store in library.searched(kind) for _, entry in store.entries()}
+        if entries:
+            found[kind] = list(entries.values())
+    return found
+
+
+def _remembered(refuse: Refuse) -> Refuse:
+    """The leak guard, asked once for each entry."""
+    known: dict[str, str | None] = {}
+
+    def remembered(hit: Hit) -> str | None:
+        if hit.doc_id not in known:
+            known[hit.doc_id] = refuse(hit)
+        return known[hit.doc_id]
+
+    return remembered
+
+
+def _measured(name: Control, run: Run, search: Mapping[StoreKind, Search]) -> Row:
     """Ask, simulate and measure with one control; what a finished run of it left is taken as it is."""
     from autovcoder.cli.evaluate import evaluate_model
-    from autovcoder.cli.retrieval import Retrieval, contexts_for, leak_guard
-    from autovcoder.store import read_jsonl
+    from autovcoder.cli.retrieval import Retrieval, contexts_for
+    from autovcoder.store import read_jsonl, write_jsonl
 
     told = run.out / f"{name}.contexts.jsonl"
-    refuse = leak_guard(run.problems)
+    asked = {problem.id for problem in run.problems}
+    # Of a run with other problems nothing counts.
+    rows = {row["problem_id"]: row for row in (read_jsonl(told) if told.exists() else ()) if row["problem_id"] in asked}
     least = {} if name == "trained" else {"least_example": -1, "least_knowledge": -1}
     settings = run.settings.model_copy(update=least)
 
-    def find(asked: Sequence[Problem], opened: TextModel, sampling: Sampling) -> list[Context]:
-        specs = [(problem.spec, problem.interface) for problem in asked]
-        found = contexts_for(specs, opened, search, settings, sampling, refuse)
-        with told.open("a", encoding="utf-8") as file:
-            for problem, context in zip(asked, found, strict=True):
-                row = {"problem_id": problem.id, "shown": len(context.shown), "tokens": context.tokens}
-                file.write(to_json_line(row | {"ids": context.ids}))
+    def find(problems: Sequence[Problem], opened: TextModel, sampling: Sampling) -> list[Context]:
+        specs = [(problem.spec, problem.interface) for problem in problems]
+        found = contexts_for(specs, opened, search, settings, sampling, run.refuse)
+        for problem, context in zip(problems, found, strict=True):
+            row = {"problem_id": problem.id, "shown": len(context.shown), "tokens": context.tokens, "ids": context.ids}
+            rows[problem.id] = row
+        write_jsonl(told, rows.values())
         return found
 
     retrieval = Retrieval({"control": name, **run.described, **settings.model_dump()}, find) if search else None
     report = evaluate_model(
         run.problems, run.model, run.endpoint, run.sampling, run.out / name, simulator_from(cache=True),
-        retrieval=retrieval,
+        retrieval=retrieval, load=run.load,
     )  # fmt: skip
-    contexts = {row["problem_id"]: row for row in read_jsonl(told)} if told.exists() else {}
     rates = report.raw.overall.function
-    shown = [(row["shown"], row["tokens"]) for row in contexts.values()] or [(0, 0)]
+    shown = [(row["shown"], row["tokens"]) for row in rows.values()] or [(0, 0)]
+    found = _quality(run, search.get("example"))
     return Row(
         control=name,
         passed={k: (rate.value, rate.low, rate.high) for k, rate in rates.items()},
         shown=sum(count for count, _ in shown) / len(shown),
         tokens=sum(tokens for _, tokens in shown) / len(shown),
-        **_quality(run, search.get("example")),
+        **(found._asdict() if found else {}),
     )
 
 
-def _quality(run: _Run, search: Search | None) -> dict[str, Any]:
+def _quality(run: Run, search: Search | None) -> Quality | None:
     """How often an example of the problem's topic is found, where the suite's categories are the library's topics."""
     from eval.metrics import bootstrap_interval
-    from rag.measure import ndcg, recalled
-
-    there = Counter(run.topics.values())
-    asked = [problem for problem in run.problems if there[problem.category]]
-    if search is None or not asked:
-        return {}
-    found = search([problem.spec for problem in asked], max(_KS))
-    rankings = [[run.topics[hit.doc_id] for hit in hits] for hits in found]
-
-    def rate(values: list[float]) -> tuple[float, float, float]:
-        return sum(values) / len(values), *bootstrap_interval(values)
-
-    pairs = list(zip((problem.category for problem in asked), rankings, strict=True))
-    return {
-        "recall": {k: rate([float(recalled(topic, ranking, k)) for topic, ranking in pairs]) for k in _KS},
-        "ndcg": rate([ndcg(topic, ranking, there[topic]) for topic, ranking in pairs]),
-    }
-
-
-def _searches(name: Control, run: _Run, library: Library, stock: str | None) -> Mapping[StoreKind, Search]:
-    """How a control searches the stores that are used."""
-    from autovcoder.cli.retrieval import searches
-
-    stores = {store.kind: store for store in library.stores if getattr(run.settings, _MOST[store.kind])}
-    if name == "none":
-        return {}
-    if name in ("trained", "stock"):
-        used = library if name == "trained" else _stock_library(run.out, list(stores.values()), str(stock))
-        return {kind: search for kind, search in searches(used).items() if kind in stores}
-    return {kind: _other(name, store, run) for kind, store in stores.items()}
-
-
-def _stock_library(out: Path, stores: Sequence[EntryStore], stock: str) -> Library:
-    """The same entries under another encoder; made once."""
-    from rag.embed import open_embedder
-    from rag.library import add_to, create_library, open_library
-
-    folder, unfinished = out / "stock-library", out / "stock-library.unfinished"
-    embedder = open_embedder(stock)
-    if not folder.exists():
-        shutil.rmtree(unfinished, ignore_errors=True)
-        add_to(create_library(unfinished, embedder), [entry for store in stores for _, entry in store.entries()])
-        unfinished.rename(folder)
-    return open_library(folder, embedder)
-
-
-def _other(name: Control, store: EntryStore, run: _Run) -> Search:
-    """Chance, words alone, or what the reference says is nearest; scores say nothing there."""
-    from autovcoder.overlap import shingles, words
-
-    entries = [entry for _, entry in store.entries()]
-    numbers = {row: place for place, (row, _) in enumerate(store.entries())}
-    by_spec = {problem.spec: problem for problem in run.problems}
-    codes = [shingles(words(entry.text), 4) for entry in entries] if name == "oracle" else []
-
-    def search(specs: Sequence[str], k: int) -> list[list[Hit]]:
-        if name == "bm25":
-            found = [[numbers[row] for row in rows if row >= 0] for rows in store.matching(specs, k).tolist()]
-        elif name == "random":
-            found = [
-                random.Random(f"{run.sampling.seed} {spec}").sample(range(len(entries)), min(k, len(entries)))
-                for spec in specs
-            ]
-        else:
-            found = [_nearest_code(by_spec[spec], entries, codes)[:k] for spec in specs]
-        return [[_hit(entries[place]) for place in places] for places in found]
-
-    return search
-
-
-def _hit(entry: Entry) -> Hit:
+    from rag.measure import DEEP, quality
     from rag.retrieve import hit_of
 
-    return hit_of(entry, 0.0)
-
-
-def _nearest_code(problem: Problem, entries: Sequence[Entry], codes: Sequence[frozenset[int]]) -> list[int]:
-    """Entries of the problem's topic before others, and those first whose text shares most with the reference."""
-    from autovcoder.overlap import jaccard, shingles, words
-
-    wanted = shingles(words(f"{problem.spec}\n{problem.reference or ''}"), 4)
-    return sorted(
-        range(len(entries)),
-        key=lambda place: (entries[place].topic != problem.category, -jaccard(wanted, codes[place])),
-    )
+    examples = run.entries.get("example", ())
+    topics = {entry.id: entry.topic for entry in examples}
+    there = {}
+    for topic in {problem.category for problem in run.problems} & set(topics.values()):
+        allowed = (entry for entry in examples if entry.topic == topic and run.refuse(hit_of(entry, 0.0)) is None)
+        there[topic] = len(list(islice(allowed, DEEP)))  # more are worth no more
+    asked = [problem for problem in run.problems if there.get(problem.category)]
+    if search is None or not asked:
+        return None
+    deep = DEEP
+    while True:  # until so many that may be shown are found, or no more are
+        found = search([problem.spec for problem in asked], deep)
+        fair = [[hit for hit in hits if run.refuse(hit) is None] for hits in found]
+        if all(len(some) >= DEEP or len(hits) < deep for some, hits in zip(fair, found, strict=True)):
+            break
+        deep *= 4
+    rankings = [[topics[hit.doc_id] for hit in some] for some in fair]
+    return quality([problem.category for problem in asked], rankings, there, bootstrap_interval)

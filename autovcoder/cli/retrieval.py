@@ -12,17 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from autovcoder.models import TextModel
+from autovcoder.overlap import words
 from autovcoder.prompt import user_text
 from autovcoder.records import Context, Hit, Problem, Sampling, StoreKind
 from autovcoder.store import hash_input
 from data_pipeline.contamination import ContaminationIndex
 from data_pipeline.pair_contamination import in_words, matches_of
 from rag.context import ContextSettings, Refuse, Search, build_contexts
-from rag.library import Library, default_library, open_library
+from rag.library import KINDS, Library, default_library, open_library
 from rag.retrieve import Retriever
 from rag.store import STORE
 
 _MODULE = re.compile(r"^[ \t]*module\b.*?\bendmodule\b", re.DOTALL | re.MULTILINE)
+_PARAMETRIC = "parametric"
 _ANSWER = 512
 """Tokens of the model's context that are kept for an answer."""
 
@@ -58,13 +60,18 @@ def from_library(
         asked = [(problem.spec, problem.interface) for problem in problems]
         return contexts_for(asked, model, searches(library), settings, sampling, refuse)
 
-    stores = {store.kind: hash_input(store.folder / STORE) for store in library.stores}
-    return Retrieval({"library": stores, **settings.model_dump()}, find)
+    return Retrieval({"library": identity(library), **settings.model_dump()}, find)
 
 
 def searches(library: Library) -> dict[StoreKind, Search]:
     """How each store of a library is searched for context."""
-    return {store.kind: Retriever(store).search_many for store in library.stores}
+    return {kind: Retriever(*library.searched(kind)).search_many for kind in KINDS if library.searched(kind)}
+
+
+def identity(library: Library) -> dict[str, str]:
+    """What tells the stores that are searched from others, for a run's source."""
+    stores = [(kind, number, store) for kind in KINDS for number, store in enumerate(library.searched(kind))]
+    return {kind + " beside" * number: hash_input(store.folder / STORE) for kind, number, store in stores}
 
 
 def contexts_for(
@@ -97,15 +104,32 @@ def leak_guard(problems: Sequence[Problem]) -> Refuse:
     """Refuses what copies one of the problems, by the rules by which training data is freed from them, or is as short
     and the same: what may be learned among much else must not be shown with the problem.
 
-    What is only near to a problem of the parametric families is shown: that suite holds out designs, not families.
+    Of the parametric families what is the same is refused, and what is like it is shown: that suite holds out designs,
+    not families, whose problems share set phrases and given modules.
     """
-    index = ContaminationIndex.from_problems(problems)
+    from data_pipeline.parametric import code_key
+
+    index = ContaminationIndex.from_problems(problem for problem in problems if problem.suite != _PARAMETRIC)
+    parametric = [problem for problem in problems if problem.suite == _PARAMETRIC]
+    designs = {key: problem.id for problem in parametric for key in _own_designs(problem)}
+    texts = {f" {' '.join(words(problem.spec))} ": problem.id for problem in parametric}
 
     def refuse(hit: Hit) -> str | None:
-        code = "\n".join(_MODULE.findall(hit.text))
-        for match in matches_of(index, _MODULE.sub("", hit.text), code, hit.doc_id):
-            if not (match.kind == "near" and match.suite == "parametric"):
-                return in_words(match)
-        return None
+        modules = _MODULE.findall(hit.text)
+        for match in matches_of(index, _MODULE.sub("", hit.text), "\n".join(modules), hit.doc_id):
+            return in_words(match)
+        copied = next((designs[key] for key in map(code_key, modules) if key in designs), None)
+        if copied is None and texts:
+            told = f" {' '.join(words(hit.text))} "
+            copied = next((name for text, name in texts.items() if text in told), None)
+        return f"copies {_PARAMETRIC} {copied}" if copied else None
 
     return refuse
+
+
+def _own_designs(problem: Problem) -> list[str]:
+    """The keys of a reference's modules that the specification does not give."""
+    from data_pipeline.parametric import code_key
+
+    given = set(map(code_key, _MODULE.findall(problem.spec)))
+    return [key for key in map(code_key, _MODULE.findall(problem.reference or "")) if key not in given]

@@ -36,8 +36,11 @@ function differenceSpans(expected, got, end) {
   return spans;
 }
 
+// What the two sides of a comparison are called, and where they first differ.
+const SAID = { expected: "expected", got: "got", first: "first mismatch" };
+
 /** Rows in the order of the record, each with its part in a comparison. */
-function waveRows(wave) {
+function waveRows(wave, said) {
   const byName = new Map(wave.signals.map((signal) => [signal.name, signal]));
   return wave.signals.map((signal) => {
     const suffix = signal.name.slice(-4), base = signal.name.slice(0, -4);
@@ -45,9 +48,9 @@ function waveRows(wave) {
     const bus = signal.bits || (signal.width > 1 ? ` (${signal.width} bits)` : "");
     if (!paired) return { signal, label: signal.name + bus, kind: "in", role: "" };
     const first = wave.differences[base];
-    if (suffix === "_ref") return { signal, label: base + bus, kind: "expected", role: "expected" };
+    if (suffix === "_ref") return { signal, label: base + bus, kind: "expected", role: said.expected };
     const differs = first !== null && first !== undefined;
-    return { signal, label: base + bus, expected: byName.get(base + "_ref"), kind: `got pair-end${differs ? " differs" : ""}`, role: differs ? "got, differs" : "got" };
+    return { signal, label: base + bus, expected: byName.get(base + "_ref"), kind: `got pair-end${differs ? " differs" : ""}`, role: differs ? `${said.got}, differs` : said.got };
   });
 }
 
@@ -57,8 +60,8 @@ function timeText(time, wave) {
 }
 
 /** ``fit`` draws it as wide as its place; the view must be in the document by then. */
-function waveformView(wave) {
-  const rows = waveRows(wave);
+function waveformView(wave, said = SAID) {
+  const rows = waveRows(wave, said);
   let radix = "hex";
   const span = Math.max(1, wave.end - wave.start);
   const steps = new Set(rows.flatMap(({ signal }) => signal.changes.map(([time]) => time))).size;
@@ -66,7 +69,7 @@ function waveformView(wave) {
   const x = (time) => ((time - wave.start) / span) * (width - 16) + 8;
   const height = AXIS + rows.length * ROW;
   const svg = shape("svg", { role: "img", tabindex: "0",
-    "aria-label": wave.mismatch === null ? "waveform" : `waveform, first mismatch at ${timeText(wave.mismatch, wave)}` });
+    "aria-label": wave.mismatch === null ? "waveform" : `waveform, ${said.first} at ${timeText(wave.mismatch, wave)}` });
   const cursor = shape("line", { class: "cursor", y1: AXIS - 8, y2: height });
   const names = element("div", { class: "wave-names" });
   const cells = [];
@@ -74,7 +77,7 @@ function waveformView(wave) {
   function draw() {
     svg.replaceChildren(...axis(wave, x, width, height));
     rows.forEach((row, i) => svg.append(traceRow(row, wave, x, AXIS + i * ROW, radix)));
-    if (wave.mismatch !== null && wave.mismatch >= wave.start && wave.mismatch <= wave.end) svg.append(marker(wave, x, width, height));
+    if (wave.mismatch !== null && wave.mismatch >= wave.start && wave.mismatch <= wave.end) svg.append(marker(wave, x, width, height, said));
     svg.append(cursor);
   }
 
@@ -140,8 +143,8 @@ function axis(wave, x, width, height) {
   return made;
 }
 
-function marker(wave, x, width, height) {
-  const at = x(wave.mismatch), label = `first mismatch, ${timeText(wave.mismatch, wave)}`;
+function marker(wave, x, width, height, said) {
+  const at = x(wave.mismatch), label = `${said.first}, ${timeText(wave.mismatch, wave)}`;
   const left = at > width - 200;
   return shape("g", { class: "first-mismatch", "data-time": wave.mismatch },
     shape("line", { x1: at, x2: at, y1: 3, y2: height }),

@@ -176,7 +176,7 @@ def test_an_entry_that_helps_is_told_from_one_that_does_harm(
     store.add([helps, breaks, own])
     model = Copier()
     settings = MiningSettings(problems=1, near=3, chance=0, samples=2)
-    manifest = mine(tmp_path / "mined", settings, tasks, store, model.complete, Icarus())
+    manifest = mine(tmp_path / "mined", settings, tasks, [store], model.complete, Icarus())
     [row] = list(read_records(tmp_path / "mined" / "mined.jsonl", Mined))
     assert row.without in (0.0, 1.0)
     found = {one.entry.id: one.score for one in row.tried}
@@ -185,7 +185,7 @@ def test_an_entry_that_helps_is_told_from_one_that_does_harm(
     assert own.id not in found  # it is the answer
     assert manifest.facts["helped"] == 1
     asked = len(model.prompts)
-    assert mine(tmp_path / "mined", settings, tasks, store, model.complete, Icarus()) == manifest
+    assert mine(tmp_path / "mined", settings, tasks, [store], model.complete, Icarus()) == manifest
     assert len(model.prompts) == asked
 
 
@@ -197,7 +197,7 @@ def test_interrupted_mining_goes_on_where_it_stopped(encoder: StaticEmbedder, pa
     store = EntryStore.create(tmp_path / "store", "example", encoder)
     store.add(examples_of_pairs(pairs)[:40])
     settings = MiningSettings(problems=6, near=2, chance=1, samples=1, batch=2)
-    whole = mine(tmp_path / "whole", settings, pairs, store, Copier().complete, Icarus())
+    whole = mine(tmp_path / "whole", settings, pairs, [store], Copier().complete, Icarus())
 
     class Dies(Copier):
         def complete(self, *args: object, **kwargs: object) -> list[list[str]]:  # type: ignore[override]
@@ -206,9 +206,9 @@ def test_interrupted_mining_goes_on_where_it_stopped(encoder: StaticEmbedder, pa
             return super().complete(*args, **kwargs)  # type: ignore[arg-type]
 
     with pytest.raises(KeyboardInterrupt):
-        mine(tmp_path / "cut", settings, pairs, store, Dies().complete, Icarus())
+        mine(tmp_path / "cut", settings, pairs, [store], Dies().complete, Icarus())
     assert len(list(read_records(tmp_path / "cut" / "mined.jsonl", Mined))) == 2
-    resumed = mine(tmp_path / "cut", settings, pairs, store, Copier().complete, Icarus())
+    resumed = mine(tmp_path / "cut", settings, pairs, [store], Copier().complete, Icarus())
     assert resumed.sha256 == whole.sha256
     shutil.rmtree(tmp_path / "cut")
 

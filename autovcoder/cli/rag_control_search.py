@@ -1,0 +1,113 @@
+"""How each of the controls of `autovcoder rag controls` searches: by chance, by words, by an encoder, by the reference.
+
+Reads a library's entries; writes the library of a stock encoder into the run's folder.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from autovcoder.records import Entry, Hit, StoreKind
+
+if TYPE_CHECKING:
+    from autovcoder.models import TextModel
+    from autovcoder.records import Problem, Sampling
+    from rag.context import ContextSettings, Refuse, Search
+    from rag.library import Library
+
+Control = Literal["none", "random", "bm25", "stock", "trained", "oracle"]
+CONTROLS: tuple[Control, ...] = ("none", "random", "bm25", "stock", "trained", "oracle")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What all controls have in common.
+
+    Attributes:
+        load: gives the model, the same one every time.
+        entries: of the stores that are used.
+        refuse: the leak guard; it remembers what it said of an entry.
+    """
+
+    problems: Sequence[Problem]
+    model: str
+    endpoint: str | None
+    load: Callable[[], TextModel]
+    settings: ContextSettings
+    sampling: Sampling
+    out: Path
+    described: dict[str, Any]
+    entries: Mapping[StoreKind, Sequence[Entry]]
+    refuse: Refuse
+
+
+def searches_of(name: Control, run: Run, library: Library, stock: str | None) -> Mapping[StoreKind, Search]:
+    """How a control searches the stores that are used."""
+    from autovcoder.cli.retrieval import searches
+
+    if name == "none":
+        return {}
+    if name in ("trained", "stock"):
+        used = library if name == "trained" else _stock_library(run, str(stock))
+        return {kind: search for kind, search in searches(used).items() if kind in run.entries}
+    return {kind: _other(name, entries, run) for kind, entries in run.entries.items()}
+
+
+def _stock_library(run: Run, stock: str) -> Library:
+    """The same entries under another encoder; made once."""
+    from rag.embed import open_embedder
+    from rag.library import add_to, create_library, open_library
+
+    folder, unfinished = run.out / "stock-library", run.out / "stock-library.unfinished"
+    embedder = open_embedder(stock)
+    if not folder.exists():
+        shutil.rmtree(unfinished, ignore_errors=True)
+        add_to(create_library(unfinished, embedder), [entry for some in run.entries.values() for entry in some])
+        unfinished.rename(folder)
+    return open_library(folder, embedder)
+
+
+def _other(name: Control, entries: Sequence[Entry], run: Run) -> Search:
+    """Chance, words alone, or what the reference says is nearest; scores say nothing there."""
+    from autovcoder.overlap import shingles, words
+    from rag.word_index import WordIndex
+
+    by_spec = {problem.spec: problem for problem in run.problems}
+    codes = [shingles(words(entry.text), 4) for entry in entries] if name == "oracle" else []
+    index = WordIndex.of(entry.key for entry in entries) if name == "bm25" else None
+
+    def search(specs: Sequence[str], k: int) -> list[list[Hit]]:
+        if index is not None:
+            found = [[row for row in rows if row >= 0] for rows in index.search(specs, k).tolist()]
+        elif name == "random":
+            found = [
+                random.Random(f"{run.sampling.seed} {spec}").sample(range(len(entries)), min(k, len(entries)))
+                for spec in specs
+            ]
+        else:
+            found = [_nearest_code(by_spec[spec], entries, codes)[:k] for spec in specs]
+        return [[_hit(entries[place]) for place in places] for places in found]
+
+    return search
+
+
+def _hit(entry: Entry) -> Hit:
+    from rag.retrieve import hit_of
+
+    return hit_of(entry, 0.0)
+
+
+def _nearest_code(problem: Problem, entries: Sequence[Entry], codes: Sequence[frozenset[int]]) -> list[int]:
+    """Entries of the problem's topic before others, and those first whose text shares most with the reference."""
+    from autovcoder.overlap import jaccard, shingles, words
+
+    wanted = shingles(words(f"{problem.spec}\n{problem.reference or ''}"), 4)
+    return sorted(
+        range(len(entries)),
+        key=lambda place: (entries[place].topic != problem.category, -jaccard(wanted, codes[place])),
+    )

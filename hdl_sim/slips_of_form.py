@@ -1,0 +1,243 @@
+"""Slips of form that are mended by rule: assignments, braces, enumerations, names, text cut off or unwanted.
+
+Reads a text and its diagnostics; writes nothing. A rule proposes, the front ends decide (`repair.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from autovcoder.records import Port
+from hdl_sim.finding import Finding, Proposal, spliced
+from hdl_sim.rename import rename_module
+from hdl_sim.spans import module_spans
+from hdl_sim.statement import main_module
+from hdl_sim.tokens import Token, statement_end, tokens
+
+_CLOSERS = {"begin": "end", "case": "endcase", "casez": "endcase", "casex": "endcase", "function": "endfunction",
+            "task": "endtask", "generate": "endgenerate", "fork": "join"}  # fmt: skip
+_BARE = re.compile(r"\s*(?P<target>[A-Za-z_]\w*\s*(?:\[[^\];=]*\]\s*)*|\{[^{}=;]*\}\s*)(?P<sign><?=)(?!=)")
+_NO_TARGETS = frozenset(
+    ("assign", "parameter", "localparam", "if", "else", "for", "case", "begin", "end", "wire", "reg", "logic")
+)
+# Keywords of SystemVerilog that Verilog has not.
+_NAMES_IN_VERILOG = frozenset(
+    ("bit", "byte", "do", "final", "int", "logic", "priority", "unique", "var", "void", "this", "new", "next", "type",
+     "string", "static", "local", "rand", "ref", "return", "before", "context", "cross", "expect", "matches", "solve",
+     "super", "tagged", "with", "within", "interface", "packed", "property", "sequence", "assert", "cover", "global")
+)  # fmt: skip
+_BIT_KINDS = ("logic", "reg", "bit")
+
+
+def bare_assignments(finding: Finding) -> Iterator[Proposal]:
+    """``y = a & b;`` outside of a procedure."""
+    edits: dict[int, tuple[int, int, str]] = {}
+    for fault in finding.coded("ExpectedDeclarator", "ExpectedMember", "ExpectedModuleInstance"):
+        at = finding.offset(fault)
+        start = max(finding.text.rfind("\n", 0, at), finding.text.rfind(";", 0, at)) + 1
+        match = _BARE.match(finding.text, start)
+        if match and re.split(r"\W", match["target"].strip("{ "))[0] not in _NO_TARGETS:
+            edits[match.start("sign")] = (match.start("sign"), match.end("sign"), "=")
+            edits[match.start("target")] = (match.start("target"), match.start("target"), "assign ")
+    if edits:
+        yield spliced(finding.text, edits.values()), "wrote assign before assignments outside of procedures"
+
+
+def unbraced_replications(finding: Finding) -> Iterator[Proposal]:
+    """``{24{a}, b}`` for ``{{24{a}}, b}``."""
+    if not any(
+        finding.coded("ExpectedToken", "ExpectedContinuousAssignment", "UnexpectedEndDelim", "ExpectedExpression")
+    ):
+        return
+    seen = list(tokens(finding.text))
+    edits = []
+    for place in range(len(seen) - 3):
+        if [seen[place].text, seen[place + 2].text] != ["{", "{"] or seen[place + 1].kind not in ("number", "word"):
+            continue
+        closing = _closing(seen, place + 2)
+        if closing is not None and closing + 1 < len(seen) and seen[closing + 1].text == ",":
+            edits += [(seen[place + 1].start, seen[place + 1].start, "{"), (seen[closing].end, seen[closing].end, "}")]
+    # The same where it is not the first part.
+    for place in range(len(seen) - 3):
+        if seen[place].text == "," and seen[place + 2].text == "{" and seen[place + 1].kind == "number":
+            closing = _closing(seen, place + 2)
+            if closing is not None:
+                edits += [
+                    (seen[place + 1].start, seen[place + 1].start, "{"), (seen[closing].end, seen[closing].end, "}")
+                ]  # fmt: skip
+    if edits:
+        yield spliced(finding.text, edits), "put a replication into braces of its own"
+
+
+def _closing(seen: Sequence[Token], opening: int) -> int | None:
+    depth = 0
+    for place in range(opening, len(seen)):
+        depth += {"{": 1, "}": -1}.get(seen[place].text, 0)
+        if depth == 0:
+            return place
+    return None
+
+
+def unfinished_text(finding: Finding) -> Iterator[Proposal]:
+    """An answer that was cut off: what is not a whole statement goes, and what is open is closed."""
+    if not any(finding.coded("ExpectedToken", "ExpectedExpression", "ExpectedStatement", "UnexpectedEndOfFile",
+                             "ExpectedIdentifier", "MisplacedTrailingSeparator", "ExpectedMember")):  # fmt: skip
+        return
+    seen = list(tokens(finding.text))
+    while seen and seen[-1].text == "endmodule":
+        seen.pop()
+    if not seen:
+        return
+    for keep_last in (True, False):
+        cut = _last_whole(seen) if not keep_last else seen[-1].end
+        if cut is None:
+            continue
+        kept = [token for token in seen if token.end <= cut]
+        # Half a statement may go, whole ones may not; and a header alone is no design.
+        if ";" in finding.text[cut : seen[-1].end] or sum(token.text == ";" for token in kept) < 2:
+            continue
+        closers = _open(kept)
+        if closers is None:
+            continue
+        text = finding.text[:cut] + "".join(f"\n{closer}" for closer in closers) + "\nendmodule\n"
+        yield text, "closed what was left open at the end"
+
+
+def _last_whole(seen: Sequence[Token]) -> int | None:
+    """The end of the last statement that is whole: behind its ``;`` or its ``end``."""
+    depth, last = 0, None
+    for token in seen:
+        depth += {"(": 1, ")": -1, "{": 1, "}": -1}.get(token.text, 0)
+        if depth == 0 and (token.text == ";" or (token.kind == "word" and token.text in _CLOSERS.values())):
+            last = token.end
+    return last
+
+
+def _open(seen: Sequence[Token]) -> list[str] | None:
+    """What closes the blocks that are open, the innermost first; None where more is closed than was opened."""
+    stack: list[str] = []
+    inside = False
+    for token in seen:
+        if token.kind != "word":
+            continue
+        if token.text in ("module", "macromodule"):
+            stack, inside = [], True
+        elif token.text == "endmodule":
+            inside = False
+        elif token.text in _CLOSERS:
+            stack.append(_CLOSERS[token.text])
+        elif token.text in _CLOSERS.values() and (not stack or stack.pop() != token.text):
+            return None
+    return stack[::-1] if inside else None
+
+
+def forbidden_calls(finding: Finding) -> Iterator[Proposal]:
+    """Calls that print or end a simulation, and modules beside the one that is asked for which nothing uses."""
+    calls = {match[0] for fault in finding.coded("Forbidden") if (match := re.match(r"\$\w+", fault.message))}
+    if not calls:
+        return
+    source = finding.source
+    spans = module_spans(finding.text)
+    asked = finding.stated.name or next((module.name for module in source.modules if module.ports), None)
+    used = {asked, *(name for module in source.modules for name in module.instances)}
+    if any(span.name == asked for span in spans):
+        idle = [(span.start, span.end, "") for span in spans if span.name not in used]
+        if idle:
+            yield spliced(finding.text, idle), "removed modules that nothing uses"
+    edits, done = [], 0
+    for token in tokens(finding.text):
+        if token.kind == "system" and token.text in calls and token.start >= done:
+            done = statement_end(finding.text, token.start)
+            edits.append((token.start, done, "begin end"))
+    if edits:
+        yield spliced(finding.text, edits), f"removed calls of {', '.join(sorted(calls))}"
+
+
+def other_name(finding: Finding) -> Iterator[Proposal]:
+    """The module that is asked for, under another name."""
+    asked, source = finding.stated.name, finding.source
+    if asked is None or not source.modules or source.module(asked):
+        return
+    old = main_module(source).name
+    yield rename_module(finding.text, old, asked), f"renamed the module {old} to {asked}"
+
+
+def other_ports(finding: Finding) -> Iterator[Proposal]:
+    """Ports under another name: the one that is missing and the one that is too many, where they are alike."""
+    source = finding.source
+    if not finding.stated.ports or not source.modules:
+        return
+    module = (source.module(finding.stated.name) if finding.stated.name else None) or main_module(source)
+    has, asked = {port.name: port for port in module.ports}, {port.name: port for port in finding.stated.ports}
+    missing = [port for name, port in asked.items() if name not in has]
+    surplus = [port for name, port in has.items() if name not in asked]
+    edits: list[tuple[int, int, str]] = []
+    renamed = []
+    for port in missing:
+        alike = [other for other in surplus if _alike(port, other)]
+        same = [other for other in alike if other.name.lower() == port.name.lower()] or alike
+        rivals = [other for other in missing if _alike(other, same[0])] if len(same) == 1 else []
+        if len(same) == 1 and (len(rivals) == 1 or same[0].name.lower() == port.name.lower()):
+            old = same[0].name
+            used = [token for token in tokens(finding.text) if token.kind == "word"]
+            if port.name in {token.text for token in used}:
+                continue  # it has another meaning in there
+            edits += [(token.start, token.end, port.name) for token in used if token.text == old]
+            renamed.append(f"{old} to {port.name}")
+    if edits:
+        yield spliced(finding.text, edits), f"renamed ports: {', '.join(renamed)}"
+
+
+def _alike(one: Port, two: Port) -> bool:
+    return one.direction == two.direction and (one.width is None or two.width is None or one.width == two.width)
+
+
+def enums_to_parameters(finding: Finding) -> Iterator[Proposal]:
+    """Variables of an enumeration that get values which are not of it: the enumeration becomes parameters."""
+    codes = ("EnumValueSizeMismatch", "NoImplicitConversion", "EnumValueOverflow")
+    if not any(finding.coded(*codes)) and not any(finding.saying("requires an explicit cast")):
+        return
+    edits: list[tuple[int, int, str]] = []
+    seen = list(tokens(finding.text))
+    for place, token in enumerate(seen):
+        if token.kind != "word" or token.text != "enum":
+            continue
+        opening = next((at for at in range(place, len(seen)) if seen[at].text in ("{", ";")), len(seen))
+        closing = next((at for at in range(opening, len(seen)) if seen[at].text == "}"), None)
+        if closing is None or seen[opening].text != "{":
+            continue
+        base = finding.text[token.end : seen[opening].start].strip()
+        members = finding.text[seen[opening].end : seen[closing].start]
+        kind = base if base.startswith(_BIT_KINDS) else f"logic {base}" if base.startswith("[") else base or "int"
+        start = seen[place - 1].start if place and seen[place - 1].text == "typedef" else token.start
+        width = re.search(r"\[[^\]]*\]", base)
+        edits.append((start, start, f"localparam {width[0] + ' ' if width else ''}{_numbered(members)};\n"))
+        edits.append((token.start, seen[closing].end, kind))
+    if edits:
+        yield spliced(finding.text, edits), "made parameters of the enumeration's values"
+
+
+def _numbered(members: str) -> str:
+    """``A, B = 2, C`` with a value for each."""
+    plain = re.sub(r"//[^\n]*|/\*.*?\*/", "", members, flags=re.DOTALL)
+    parts, last = [], ""
+    for member in (part.strip() for part in plain.split(",") if part.strip()):
+        name, sign, value = (piece.strip() for piece in member.partition("="))
+        parts.append(f"{name} = {value}" if sign else f"{name} = {last + ' + 1' if last else '0'}")
+        last = name
+    return ", ".join(parts)
+
+
+def keywords_as_names(finding: Finding) -> Iterator[Proposal]:
+    """``reg [7:0] byte;``: a name that is a word of SystemVerilog."""
+    seen = list(tokens(finding.text))
+    for fault in finding.coded("ExpectedDeclarator", "ExpectedIdentifier", "ExpectedAnsiPort"):
+        at = finding.offset(fault)
+        place = next((place for place, token in enumerate(seen) if token.end >= at and token.kind == "word"), None)
+        for near in (place, place + 1 if place is not None else None):
+            if near is None or near >= len(seen) or seen[near].text not in _NAMES_IN_VERILOG:
+                continue
+            word = seen[near].text
+            edits = [(token.end, token.end, "_value") for token in seen if token.kind == "word" and token.text == word]
+            yield spliced(finding.text, edits), f"renamed {word}, which is a keyword, to {word}_value"
