@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from autovcoder import __version__
-from autovcoder.cli import data, doctor, evaluate, finetune, generate, rag, rag_controls, serve
+from autovcoder.cli import data, doctor, evaluate, finetune, generate, rag, rag_controls, reproduce, serve
 from autovcoder.cli.report_errors import run_app
 
 
@@ -40,6 +40,7 @@ app.add_typer(finetune.app, name="finetune")
 rag.app.command("controls")(rag_controls.controls)
 app.add_typer(rag.app, name="rag")
 app.add_typer(evaluate.app, name="eval")
+app.command("reproduce")(reproduce.reproduce)
 
 _one_command = _new_app()
 _one_command.command("generate-verilog")(generate.generate)

@@ -74,8 +74,8 @@ def test_only_what_is_on_the_list_is_said() -> None:
 def test_the_list_names_warnings_that_this_slang_has() -> None:
     import pyslang
 
-    known = {name for group in vars(pyslang.Diags) for name in [group] if not group.startswith("_")}
-    assert SLANG_CODES <= known, SLANG_CODES - known
+    unknown = SLANG_CODES - set(vars(pyslang.Diags))
+    assert not unknown
 
 
 @needs_yosys
@@ -114,6 +114,5 @@ def test_what_does_not_compile_has_no_findings(design: str) -> None:
 
 
 def test_lines_are_those_of_the_text_whatever_its_macros_and_line_ends() -> None:
-    assert found("`define W 8\r\n`define T \\\n  4'd3\n" + SLIPS.replace("4'd3", "`T")) == [
-        (line + 3, code) for line, code in [(at, code) for at, code in found(SLIPS) if at is not None]
-    ]
+    expanded = "`define W 8\r\n`define T \\\n  4'd3\n" + SLIPS.replace("4'd3", "`T")
+    assert [(line or 0, code) for line, code in found(expanded)] == [((at or 0) + 3, code) for at, code in found(SLIPS)]

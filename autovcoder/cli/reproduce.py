@@ -1,0 +1,174 @@
+"""`autovcoder reproduce`: the paper's ablation as one resumable run, and what goes beyond it.
+
+Reads the stages' models, a library, the suites; trains what the preset says is missing; writes a run's folder for each
+arm and suite, and the table beside the paper's figures.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from autovcoder.cli.report_errors import emit, say
+from autovcoder.cli.reproduce_arms import ARMS, PRESETS, SAMPLING, STAGES, Arm, Preset, StageName, stage_models
+
+if TYPE_CHECKING:
+    from autovcoder.cli.reproduce_report import Cell
+    from autovcoder.records import Problem, Sampling
+    from hdl_sim.icarus_pool import IcarusPool
+
+_COMMITTED = Path("models", "nano")
+
+
+def reproduce(
+    out: Annotated[Path, typer.Option(help="The folder for all runs and the table; resumed.")],
+    preset: Annotated[Literal["nano", "paper"], typer.Option(help="The packaged model, or the paper's 7B.")] = "nano",
+    stages: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with base, round1, round2-only, round2. [default: models/nano; OUT/stages for paper]"
+        ),
+    ] = None,
+    corpus: Annotated[Path | None, typer.Option(help="For paper: the scored corpus that round 1 reads.")] = None,
+    pairs: Annotated[Path | None, typer.Option(help="For paper: the verified pairs that round 2 reads.")] = None,
+    library: Annotated[Path | None, typer.Option(help="For retrieval. [default: as `autovcoder rag`]")] = None,
+    verilogeval: Annotated[
+        Path | None, typer.Option(help="NVlabs/verilog-eval 1.0.0, its root or data folder.")
+    ] = None,
+    rtllm: Annotated[Path | None, typer.Option(help="hkust-zhiyao/RTLLM, version 1.1.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first problems of each suite.")] = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="Answers to each problem; the paper's are 10.")] = SAMPLING.n,
+    seed: Annotated[int, typer.Option(help="Of the sampling.")] = 0,
+    plan: Annotated[bool, typer.Option("--plan", help="Say what will be needed, and stop.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+) -> None:
+    """Measure base, rounds and retrieval as the paper does, then consensus and repair; print the table beside its own.
+
+    An interrupted run goes on where it stopped when the same command is given again.
+    """
+    from autovcoder.cli.reproduce_needs import needs, to_text
+    from autovcoder.cli.reproduce_report import Reproduction, to_markdown, write
+    from hdl_sim.icarus_pool import IcarusPool
+    from hdl_sim.tools import find_tool
+
+    find_tool("iverilog")
+    chosen = PRESETS[preset]
+    suites = _suites(verilogeval, rtllm, limit)
+    sampling = SAMPLING.model_copy(update={"n": n, "seed": seed})
+    folder = stages or (_COMMITTED if chosen.rounds is None else out / "stages")
+    corpora = {"corpus": (corpus, 1.0), "pairs": (pairs, 6.0)} if chosen.rounds else {}
+    problems = sum(map(len, suites.values()))
+    given = {name: (path, epochs) for name, (path, epochs) in corpora.items() if path is not None}
+    say(to_text(needs(chosen, problems, sampling, given), chosen, problems, sampling).rstrip())
+    if plan:
+        return
+    started = time.perf_counter()
+    missing = _train(chosen, folder, corpus, pairs) if chosen.rounds else {}
+    work = _Work(stage_models(folder, chosen), suites, sampling, library, out, IcarusPool())
+    missing |= {name: f"there is no {folder / name}" for name in STAGES if name not in work.models | missing}
+    cells = [cell for suite in suites for arm in ARMS if (cell := work.measured(arm, suite)) is not None]
+    found = Reproduction(
+        preset=preset,
+        sampling=f"{n} answers, temperature {sampling.temperature}, top-p {sampling.top_p}, seed {seed}",
+        suites=tuple(suites),
+        cells=tuple(cells),
+        missing=missing,
+        seconds=time.perf_counter() - started,
+    )
+    write(found, out)
+    emit(found.model_dump_json(indent=2) + "\n" if as_json else to_markdown(found))
+    say(f"the table is in {out / 'reproduction.md'}, with a figure in {out / 'reproduction.html'}")
+
+
+def _suites(verilogeval: Path | None, rtllm: Path | None, limit: int | None) -> dict[str, list[Problem]]:
+    from eval.suites import load_suite
+
+    wanted: list[tuple[str, Path | None]] = [("builtin", None)]
+    if verilogeval is not None:
+        wanted += [("verilogeval-v1-machine", verilogeval), ("verilogeval-v1-human", verilogeval)]
+    if rtllm is not None:
+        wanted.append(("rtllm-v1.1", rtllm))
+    return {name: load_suite(name, data)[:limit] for name, data in wanted}
+
+
+def _train(preset: Preset, folder: Path, corpus: Path | None, pairs: Path | None) -> dict[str, str]:
+    """Train the adapters that are not there, by the preset; those that need what was not given, and why."""
+    from finetune.presets import load_preset, round_settings
+    from finetune.rounds import round1, round2
+
+    rounds = load_preset(str(preset.rounds))
+    missing: dict[str, str] = {}
+    if corpus is not None:
+        round1(preset.base, corpus, folder / "round1", round_settings(rounds.round1))
+    elif not (folder / "round1").is_dir():
+        missing["round1"] = "it needs --corpus"
+    for name, start in (("round2-only", preset.base), ("round2", str(folder / "round1"))):
+        if pairs is not None and (start == preset.base or (folder / "round1").is_dir()):
+            round2(start, pairs, folder / name, round_settings(rounds.round2))
+        elif not (folder / name).is_dir():
+            missing[name] = "it needs --pairs" if pairs is None else "it needs round 1"
+    return missing
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Measures arms; ``models``: of the stages that are there."""
+
+    models: dict[StageName, str]
+    suites: dict[str, list[Problem]]
+    sampling: Sampling
+    library: Path | None
+    out: Path
+    simulator: IcarusPool
+
+    def folder(self, arm: Arm, suite: str) -> Path:
+        return self.out / "runs" / f"{suite}-{arm.folder}"
+
+    def measured(self, arm: Arm, suite: str) -> Cell | None:
+        if arm.stage not in self.models:
+            return None
+        say(f"{suite}: {arm.name}")
+        return self._chosen(arm, suite) if arm.chosen else self._asked(arm, suite)
+
+    def _asked(self, arm: Arm, suite: str) -> Cell:
+        from autovcoder.cli.evaluate import evaluate_model
+        from autovcoder.cli.reproduce_report import Cell
+        from autovcoder.cli.retrieval import from_library
+        from rag.context import ContextSettings
+
+        settings = ContextSettings(examples=arm.examples, knowledge=arm.knowledge)
+        retrieves = arm.examples or arm.knowledge
+        retrieval = from_library(self.library, settings, suite=self.suites[suite]) if retrieves else None
+        folder = self.folder(arm, suite)
+        report = evaluate_model(
+            self.suites[suite], self.models[arm.stage], None, self.sampling, folder, self.simulator, retrieval=retrieval
+        )
+        rates = report.raw.overall
+        return Cell(
+            arm=arm.name,
+            suite=suite,
+            pass1=rates.function[1],
+            pass5=rates.function.get(5),
+            syntax=rates.syntax[1],
+            folder=str(folder.relative_to(self.out)),
+        )
+
+    def _chosen(self, arm: Arm, suite: str) -> Cell:
+        from autovcoder.cli.reproduce_report import Cell
+        from eval.selection import select_run
+
+        above = _sampled_above(arm)
+        folder = self.folder(arm, suite)
+        report = select_run(self.folder(above, suite), self.simulator, folder, mend=arm.mended)
+        sampled = str(self.folder(above, suite).relative_to(self.out))
+        return Cell(arm=arm.name, suite=suite, pass1=report.consensus, folder=sampled)
+
+
+def _sampled_above(arm: Arm, arms: Sequence[Arm] = ARMS) -> Arm:
+    """The last arm above this one that asks the model: its answers are chosen from."""
+    return next(other for other in reversed(arms[: arms.index(arm)]) if not other.chosen)

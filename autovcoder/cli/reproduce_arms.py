@@ -1,0 +1,86 @@
+"""The arms of the paper's ablation and what goes beyond it: which model, what retrieval, how one answer is chosen.
+
+Reads nothing and writes nothing; published figures are those of the AutoVCoder paper (arXiv 2407.18333), table II and
+the ablation, for CodeQwen1.5-7B.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from autovcoder.records import Sampling
+
+SAMPLING = Sampling(n=10, temperature=0.8, top_p=0.95, max_new_tokens=768)
+"""How the paper samples; its answers may be longer (2,048 tokens)."""
+
+StageName = Literal["base", "round1", "round2-only", "round2"]
+STAGES: tuple[StageName, ...] = ("base", "round1", "round2-only", "round2")
+"""The models of the ablation, as `autovcoder finetune nano` names their folders; all but the first are adapters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One row of the table.
+
+    Attributes:
+        examples, knowledge: how many entries of each store are put before a problem, at most.
+        chosen: one answer of each problem is chosen by consensus, out of those of the arm above it; ``mended``: after
+            mending by rule. Such an arm has one answer a problem, so no pass@5.
+        published: the paper's pass@5 on VerilogEval Machine, Human and RTLLM v1.1, in per cent.
+    """
+
+    name: str
+    stage: StageName
+    examples: int = 0
+    knowledge: int = 0
+    chosen: bool = False
+    mended: bool = False
+    published: tuple[float, float, float] | None = None
+
+    @property
+    def folder(self) -> str:
+        return self.name.replace("+", "and").replace(" ", "-")
+
+
+ARMS = (
+    Arm("base", "base", published=(52.8, 28.1, 27.6)),
+    Arm("round 1", "round1", published=(65.4, 36.1, 34.5)),
+    Arm("round 2 alone", "round2-only", published=(75.1, 51.2, 44.8)),
+    Arm("both rounds", "round2", published=(78.3, 54.1, 51.7)),
+    Arm("+ examples", "round2", examples=2),
+    Arm("+ knowledge", "round2", knowledge=3),
+    Arm("+ both retrievers", "round2", examples=2, knowledge=3, published=(79.9, 55.9, 51.7)),
+    Arm("+ consensus", "round2", examples=2, knowledge=3, chosen=True),
+    Arm("+ repair by rule", "round2", examples=2, knowledge=3, chosen=True, mended=True),
+)
+PUBLISHED_SUITES = ("verilogeval-v1-machine", "verilogeval-v1-human", "rtllm-v1.1")
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """What is reproduced.
+
+    Attributes:
+        base: the base model, where the folder of the stages has none of its own.
+        rounds: the training preset by which missing adapters are trained; None where they are not.
+        parameters: of the base model.
+    """
+
+    name: str
+    base: str
+    rounds: str | None
+    parameters: float
+
+
+PRESETS = {
+    "nano": Preset("nano", "nano", None, 5.3e6),
+    "paper": Preset("paper", "Qwen/CodeQwen1.5-7B", "codeqwen1.5-7b", 7.25e9),
+}
+
+
+def stage_models(folder: Path, preset: Preset) -> dict[StageName, str]:
+    """The model of each stage that is there: a folder, or the preset's base."""
+    found: dict[StageName, str] = {name: str(folder / name) for name in STAGES if (folder / name).is_dir()}
+    return found if "base" in found or preset.rounds is None else {"base": preset.base, **found}

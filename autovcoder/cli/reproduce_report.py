@@ -1,0 +1,150 @@
+"""The ablation's table beside the paper's figures, as Markdown, JSON and one HTML page with a figure.
+
+Reads what each arm came to on each suite; writes text.
+"""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+
+from autovcoder.cli.reproduce_arms import ARMS, PUBLISHED_SUITES, Arm
+from autovcoder.records import Record
+from eval.report import Rate, table
+
+_TEMPLATE = "reproduce.html"
+
+
+class Cell(Record):
+    """What an arm came to on a suite; of an arm that chooses, ``pass1`` is the share of problems whose choice passes.
+
+    Attributes:
+        folder: of the run, below the reproduction's.
+    """
+
+    arm: str
+    suite: str
+    pass1: Rate
+    pass5: Rate | None = None
+    syntax: Rate | None = None
+    folder: str = ""
+
+
+class Reproduction(Record):
+    """The whole table; ``missing``: arms that were left out, and why."""
+
+    preset: str
+    sampling: str
+    suites: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    missing: dict[str, str] = {}  # noqa: RUF012 - a record's default is copied
+    seconds: float = 0.0
+
+    def cell(self, arm: str, suite: str) -> Cell | None:
+        return next((cell for cell in self.cells if (cell.arm, cell.suite) == (arm, suite)), None)
+
+
+def to_markdown(found: Reproduction) -> str:
+    """The table: a row for each arm, with pass@1 and pass@5 of every suite, and what the paper published."""
+    head = ["", *(f"{suite} {k}" for suite in found.suites for k in ("pass@1", "pass@5")), "paper, pass@5"]
+    rows = [[arm.name, *_row(found, arm), _published(arm)] for arm in ARMS if _measured(found, arm)]
+    left = [f"- {name}: {reason}" for name, reason in found.missing.items()]
+    return "\n".join(
+        [
+            f"# The paper's ablation, reproduced: {found.preset}",
+            "",
+            f"Sampling: {found.sampling}. Intervals are 95 %, bootstrapped over problems. Rates are over all problems.",
+            "",
+            *table(head, rows),
+            "",
+            "The paper's figures are CodeQwen1.5-7B's, per cent, on VerilogEval Machine, Human and RTLLM v1.1.",
+            "From consensus on, one answer a problem is chosen without its testbench; pass@1 is its share of passes.",
+            *(["", "Left out:", *left] if left else []),
+            "",
+        ]
+    )
+
+
+def _measured(found: Reproduction, arm: Arm) -> bool:
+    return any(found.cell(arm.name, suite) for suite in found.suites)
+
+
+def _row(found: Reproduction, arm: Arm) -> list[str]:
+    cells = []
+    for suite in found.suites:
+        cell = found.cell(arm.name, suite)
+        cells += [_shown(cell.pass1 if cell else None), _shown(cell.pass5 if cell else None)]
+    return cells
+
+
+def _shown(rate: Rate | None) -> str:
+    return "" if rate is None else f"{100 * rate.value:.1f} ({100 * rate.low:.1f} to {100 * rate.high:.1f})"
+
+
+def _published(arm: Arm) -> str:
+    return ", ".join(f"{value:.1f}" for value in arm.published) if arm.published else ""
+
+
+def to_html(found: Reproduction) -> str:
+    """One page that needs nothing else: the table, and a figure for each suite."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("autovcoder", "assets"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    rows = [
+        {
+            "name": arm.name,
+            "cells": _row(found, arm),
+            "published": _published(arm),
+            "runs": [cell.folder for suite in found.suites if (cell := found.cell(arm.name, suite))],
+        }
+        for arm in ARMS
+        if _measured(found, arm)
+    ]
+    return environment.get_template(_TEMPLATE).render(
+        found=found, rows=rows, figures=[(suite, _figure(found, suite)) for suite in found.suites]
+    )
+
+
+def _figure(found: Reproduction, suite: str) -> str:
+    """Pass@1 of every arm on one suite with its interval, and the published pass@5 beside ours, as SVG."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    arms = [(arm, cell) for arm in ARMS if (cell := found.cell(arm.name, suite))]
+    figure = Figure(figsize=(7.5, 0.9 + 0.42 * len(arms)), layout="constrained")
+    axes = figure.subplots()
+    for place, (arm, cell) in enumerate(reversed(arms)):
+        _point(axes, place + 0.15, cell.pass1, "#1f4e79", "pass@1" if place == 0 else None)
+        if cell.pass5:
+            _point(axes, place - 0.15, cell.pass5, "#7a9cc0", "pass@5" if place == 0 else None)
+        if arm.published and suite in PUBLISHED_SUITES:
+            value = arm.published[PUBLISHED_SUITES.index(suite)] / 100
+            axes.plot([value], [place - 0.15], "x", color="#b03030")
+    axes.set_yticks(range(len(arms)), [arm.name for arm, _ in reversed(arms)])
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("dark: pass@1, light: pass@5, cross: pass@5 of the paper's 7B model")
+    axes.grid(axis="x", alpha=0.3)
+    text = StringIO()
+    # The same figure has the same bytes.
+    with mpl.rc_context({"svg.hashsalt": suite}):
+        FigureCanvasSVG(figure)
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    return text.getvalue().partition("<svg")[1] + text.getvalue().partition("<svg")[2]
+
+
+def _point(axes: object, place: float, rate: Rate, colour: str, label: str | None) -> None:
+    errors = [[rate.value - rate.low], [rate.high - rate.value]]
+    axes.errorbar(rate.value, place, xerr=errors, fmt="o", color=colour, capsize=3, label=label)  # type: ignore[attr-defined]
+
+
+def write(found: Reproduction, out: Path) -> None:
+    """Write reproduction.json, .md and .html."""
+    from autovcoder.store import write_atomic
+
+    write_atomic(out / "reproduction.json", found.model_dump_json(indent=2) + "\n")
+    write_atomic(out / "reproduction.md", to_markdown(found))
+    write_atomic(out / "reproduction.html", to_html(found))

@@ -1,0 +1,76 @@
+"""`autovcoder reproduce` as a user runs it, on a small model and the first problems of the built-in suite."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autovcoder.cli.reproduce_arms import ARMS
+
+COMMAND = [str(Path(sys.executable).with_name("autovcoder")), "reproduce"]
+
+
+def run(*args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *args], capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture(scope="module")
+def stages(learned_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base and a second round; what the first one would be is not there."""
+    folder = tmp_path_factory.mktemp("stages")
+    for name in ("base", "round2"):
+        shutil.copytree(learned_model, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def out(stages: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reproduced")
+    done = run("--stages", str(stages), "--out", str(folder), "--limit", "2", "-n", "2")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_every_arm_that_can_be_measured_has_a_row_and_the_others_a_reason(out: Path, stages: Path) -> None:
+    found = json.loads((out / "reproduction.json").read_text())
+    measured = {cell["arm"] for cell in found["cells"]}
+    assert measured == {arm.name for arm in ARMS if arm.stage in ("base", "round2")}
+    assert found["missing"] == {name: f"there is no {stages / name}" for name in ("round1", "round2-only")}
+    text = (out / "reproduction.md").read_text()
+    assert "| + consensus" in text
+    assert "79.9, 55.9, 51.7" in text
+    assert "| round 1 " not in text
+
+
+def test_the_page_needs_nothing_from_elsewhere_and_has_a_figure(out: Path) -> None:
+    page = (out / "reproduction.html").read_text()
+    assert "<svg" in page
+    assert "<script" not in page
+    assert 'src="http' not in page
+    for cell in json.loads((out / "reproduction.json").read_text())["cells"]:
+        assert (out / cell["folder"] / "report.html").is_file()
+
+
+def test_the_same_command_again_asks_nobody(out: Path, stages: Path) -> None:
+    before = {file: file.stat().st_mtime_ns for file in out.rglob("samples.jsonl")}
+    assert len(before) == sum(arm.stage in ("base", "round2") and not arm.chosen for arm in ARMS)
+    again = run("--stages", str(stages), "--out", str(out), "--limit", "2", "-n", "2", "--json")
+    assert again.returncode == 0, again.stderr
+    assert {file: file.stat().st_mtime_ns for file in out.rglob("samples.jsonl")} == before
+    assert json.loads(again.stdout)["preset"] == "nano"
+
+
+def test_the_plan_says_what_will_be_needed_and_does_nothing(tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    (corpus / "rtl.jsonl").write_text("x" * 3_200_000)
+    done = run("--preset", "paper", "--corpus", str(corpus), "--out", str(tmp_path / "out"), "--plan")
+    assert done.returncode == 0
+    assert "tokens to train on   1.0 million" in done.stderr
+    assert "GPU memory" in done.stderr
+    assert not (tmp_path / "out").exists()
