@@ -1,6 +1,6 @@
 # Each target does all its own set-up on a fresh machine: scripts/setup.sh installs what is missing and is quick when
 # nothing is. Variables: PYTHON (an interpreter, 3.11 or newer), PIP_ARGS (more arguments for pip install),
-# PYTEST_ARGS (more arguments for pytest), PAIRS and AGAINST (of library: a folder of pairs; problems.jsonl of benchmarks).
+# PYTEST_ARGS (more arguments for pytest), PAIRS and AGAINST (of library: pairs, and problems.jsonl of benchmarks).
 .PHONY: help demo test check setup clean nano library
 .DEFAULT_GOAL := help
 BIN := .venv/bin

@@ -6,6 +6,7 @@ helps.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +16,12 @@ from hdl_sim.extract import answer_complete, extract_code
 from hdl_sim.repair import Repaired, repair
 from hdl_sim.simulator import Simulator, available_cores
 from hdl_sim.slang import read_source, verilog2001_violations
-from hdl_sim.statement import Agreement, Stated, compare
+from hdl_sim.statement import Agreement, Stated, compare, main_module
+
+# Lines of cocotb's log that say nothing of a failure: its own messages, the table of tests, and where Python stood.
+_COCOTB_NOISE = re.compile(
+    r"^\s*(?:[-\d.]+[munpf]?s\s+(?:INFO|DEBUG|WARNING\s+gpi\b)|\*\*|\^+\s*$|Traceback |File \"|$)"
+)
 
 
 class Candidate(Record):
@@ -28,9 +34,11 @@ class Candidate(Record):
         agreement: name, ports and header that the specification states, against the code's.
         language: what of the code is not in the language asked for; None when none was asked for.
         bench: the testbench's verdict; None when there is no testbench or the code does not compile.
+        cocotb: the same of the cocotb test.
         mended: what was changed by rule; None where nothing was. Its ``code`` is this one's.
         answers_to: the index of the candidate whose faults the model was told to mend; None for a first answer.
-        told: what the model was told then: what the compiler says, or what the user's testbench says.
+        told: what the model was told then: what the compiler says, or what the user's testbench says. ``told_lines``:
+            the lines of it.
     """
 
     raw: str
@@ -40,9 +48,11 @@ class Candidate(Record):
     agreement: Agreement
     language: tuple[Diagnostic, ...] | None = None
     bench: Verdict | None = None
+    cocotb: Verdict | None = None
     mended: Repaired | None = None
     answers_to: int | None = None
     told: str | None = None
+    told_lines: tuple[str, ...] = ()
 
     @property
     def compiles(self) -> bool:
@@ -55,8 +65,13 @@ class Candidate(Record):
 
     @property
     def accepted(self) -> bool:
-        """It compiles, contradicts nothing stated, and passed the testbench if there was one."""
-        return self.compiles and self.agrees and (self.bench is None or self.bench.passed)
+        """It compiles, contradicts nothing stated, and passed every testbench that there was."""
+        return self.compiles and self.agrees and all(verdict.passed for verdict in self.tested)
+
+    @property
+    def tested(self) -> tuple[Verdict, ...]:
+        """The verdicts of the testbenches, Verilog's first."""
+        return tuple(verdict for verdict in (self.bench, self.cocotb) if verdict is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +79,10 @@ class Checks:
     """What every answer is checked against.
 
     Attributes:
-        header: fixes the interface. ``mend``: mend by rule what does not compile or lacks the interface.
+        header: fixes the interface.
+        bench: in Verilog. ``cocotb``: a bench of that kind; where its top is empty, it is the module that is stated, or
+            else the one that the design has.
+        mend: mend by rule what does not compile or lacks the interface.
     """
 
     stated: Stated
@@ -73,6 +91,7 @@ class Checks:
     bench: Bench | None
     simulator: Simulator
     mend: bool
+    cocotb: Bench | None = None
 
     def check_all(self, answers: Sequence[str]) -> list[Candidate]:
         """Candidates in the order of the answers; equal code is checked once."""
@@ -108,16 +127,33 @@ class Checks:
         )
 
     def _simulate(self, candidate: Candidate) -> Candidate:
-        if self.bench is None or not candidate.compiles:
+        if not candidate.compiles:
             return candidate
-        return candidate.model_copy(update={"bench": self.simulator.run(candidate.code, self.bench)})
+        verdicts = {}
+        if self.bench is not None:
+            verdicts["bench"] = self.simulator.run(candidate.code, self.bench)
+        if self.cocotb is not None:
+            verdicts["cocotb"] = self.simulator.run(candidate.code, self._for_design(self.cocotb, candidate.code or ""))
+        return candidate.model_copy(update=verdicts)
+
+    def _for_design(self, bench: Bench, code: str) -> Bench:
+        if bench.top:
+            return bench
+        source = read_source(code)
+        own = main_module(source).name if source.modules else ""
+        return bench.model_copy(update={"top": self.stated.name or own})
+
+
+def cocotb_says(verdict: Verdict) -> tuple[str, ...]:
+    """The lines of a cocotb verdict's log that speak of failures, a line each without its indentation."""
+    return tuple(" ".join(line.split()) for line in verdict.log_tail.splitlines() if not _COCOTB_NOISE.match(line))
 
 
 def best_of(candidates: Sequence[Candidate]) -> int:
     """Passes before compiles and agrees before compiles before has code; the first among equals."""
 
-    def merit(candidate: Candidate) -> tuple[bool, bool, bool, bool]:
-        passed = candidate.bench is not None and candidate.bench.passed
+    def merit(candidate: Candidate) -> tuple[int, bool, bool, bool]:
+        passed = sum(verdict.passed for verdict in candidate.tested)
         return passed, candidate.compiles and candidate.agrees, candidate.compiles, candidate.code is not None
 
     return max(range(len(candidates)), key=lambda index: merit(candidates[index]))

@@ -1,7 +1,7 @@
 """A specification in, checked Verilog out: ask the model, check every answer, choose one, ask again where none is good.
 
 Reads a specification, a module header and a testbench as text; writes nothing. The command line and Python callers use
-the same `generate`.
+the same `generate`; `generate_verilog` opens the model and the simulator for it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from autovcoder.candidates import Candidate, Checks, best_of
-from autovcoder.errors import InputError
+from autovcoder.candidates import Candidate, Checks, best_of, cocotb_says
+from autovcoder.errors import ContextTooLong, InputError
 from autovcoder.models import TextModel
 from autovcoder.prompt import user_text
 from autovcoder.records import Bench, Context, Language, Record, Sampling
@@ -22,6 +22,9 @@ from hdl_sim.extract import answer_complete
 from hdl_sim.slang import read_source
 from hdl_sim.statement import Stated, stated_interface
 from hdl_sim.traces import PrintingSimulator
+
+Told = tuple[str, list[str]]
+"""What a model was told of a candidate's faults: which kind, and the lines."""
 
 
 class Effort(Record):
@@ -49,6 +52,7 @@ class Result(Record):
         context: what was put before the specification.
         candidates: in the order they were sampled, repairs last; ``best`` is the index of the one chosen.
         selection: how it was chosen among several; indices are those of ``candidates``. None where there was no choice.
+        notes: what was asked for and could not be done, a line each.
         seconds: wall time by part: ``generate`` (the model), ``check`` (compile, compare, simulate) and ``select``.
     """
 
@@ -61,6 +65,7 @@ class Result(Record):
     candidates: tuple[Candidate, ...]
     best: int
     selection: Selection | None = None
+    notes: tuple[str, ...] = ()
     seconds: dict[str, float]
 
     @property
@@ -73,7 +78,7 @@ class Result(Record):
 
     @property
     def accepted(self) -> bool:
-        """The chosen design compiles, contradicts nothing stated, and passed the testbench if there was one."""
+        """The chosen design compiles, contradicts nothing stated, and passed every testbench that there was."""
         return self.chosen.accepted
 
     @property
@@ -93,6 +98,7 @@ def generate(
     effort: Effort | None = None,
     context: Context | None = None,
     bench: Bench | None = None,
+    cocotb: Bench | None = None,
     simulator: PrintingSimulator,
 ) -> Result:
     """Ask ``model`` for a design, check every answer, and choose one.
@@ -106,10 +112,11 @@ def generate(
         effort: how one is chosen, and what is done where none is accepted.
         context: put before the specification, as `rag.context.build_contexts` finds it.
         bench: simulated against, as `hdl_sim.testbench.bench_from_text` makes it from a testbench's text.
+        cocotb: simulated against as well, see `autovcoder.candidates.Checks`.
         simulator: decides what compiles and what passes.
 
     Raises:
-        InputError: the specification is empty or not text. ModelError: the model failed.
+        InputError: the specification is empty or not text, or a testbench cannot be used. ModelError: the model failed.
         ToolMissing, ToolFailed: the simulator is not there, or broke.
     """
     if not spec.strip():
@@ -118,18 +125,24 @@ def generate(
         raise InputError("the specification is not text in UTF-8")
     sampling, effort, context = sampling or Sampling(), effort or Effort(), context or Context()
     stated = stated_interface(spec, header)
-    work = _Work(model, sampling, stated, Checks(stated, header, language, bench, simulator, effort.mend))
+    checks = Checks(stated, header, language, bench, simulator, effort.mend, cocotb)
+    work = _Work(model, sampling, stated, checks)
     prompt = user_text(spec, header, language=language, context=context.texts)
     work.ask(prompt, sampling.n)
     best, selection = _choose(work, spec, simulator, effort)
     while _wants_more(selection, effort, len(work.candidates)):
         work.ask(prompt, min(sampling.n, effort.most - len(work.candidates)))
         best, selection = _choose(work, spec, simulator, effort)
+    notes: list[str] = []
     for _ in range(effort.repairs):
         if work.candidates[best].accepted:
             break
-        told, _ = why_not(work.candidates[best])
-        work.ask(prompt_for(work.candidates[best], spec, header, language), sampling.n, answers_to=best, told=told)
+        faulty = _as_told(work.candidates[best])
+        try:
+            work.ask(prompt_for(faulty, spec, header, language), sampling.n, answers_to=best, told=why_not(faulty))
+        except ContextTooLong as error:
+            notes.append(f"not repaired: {error}")
+            break
         best, selection = _choose(work, spec, simulator, effort)
     return Result(
         spec=spec,
@@ -141,7 +154,51 @@ def generate(
         candidates=tuple(work.candidates),
         best=best,
         selection=selection,
+        notes=tuple(notes),
         seconds=work.seconds,
+    )
+
+
+def generate_verilog(
+    spec: str,
+    *,
+    model: str | TextModel = "nano",
+    endpoint: str | None = None,
+    header: str | None = None,
+    language: Language | None = None,
+    sampling: Sampling | None = None,
+    effort: Effort | None = None,
+    testbench: str | None = None,
+    pass_line: str | None = None,
+) -> Result:
+    """`generate` with a model and Icarus Verilog opened for it: ``autovcoder.generate_verilog("...").code``.
+
+    Args:
+        model: ``nano``, a Hugging Face id, a folder, or the name at ``endpoint``; or one that
+            `autovcoder.models.open_model` gave, so that many specifications load it once.
+        header: a text with the module header that fixes the interface, see `read_header`.
+        testbench: the text of one in Verilog. ``pass_line``: a regular expression for its line that means a pass.
+
+    Raises:
+        InputError: a text cannot be used. ModelError: the model cannot. ToolMissing: Icarus Verilog is not installed.
+    """
+    from autovcoder.models import open_model
+    from hdl_sim.icarus import Icarus
+    from hdl_sim.testbench import bench_from_text
+    from hdl_sim.tools import find_tool
+
+    find_tool("iverilog")  # before a model is loaded
+    interface = read_header(header) if header is not None else None
+    bench = bench_from_text(testbench, pass_line=pass_line) if testbench is not None else None
+    return generate(
+        spec,
+        open_model(model, endpoint) if isinstance(model, str) else model,
+        header=interface,
+        language=language,
+        sampling=sampling,
+        effort=effort,
+        bench=bench,
+        simulator=Icarus(),
     )
 
 
@@ -154,7 +211,7 @@ class _Work:
         self._model, self._sampling, self._stated, self._checks = model, sampling, stated, checks
         self._asked = 0
 
-    def ask(self, prompt: str, n: int, *, answers_to: int | None = None, told: str | None = None) -> None:
+    def ask(self, prompt: str, n: int, *, answers_to: int | None = None, told: Told | None = None) -> None:
         started = time.perf_counter()
         sampling = self._sampling.model_copy(update={"n": n, "seed": self._sampling.seed + self._asked})
         self._asked += 1
@@ -166,7 +223,10 @@ class _Work:
         )
         answered = time.perf_counter()
         new = self._checks.check_all(answers)
-        self.candidates += [one.model_copy(update={"answers_to": answers_to, "told": told}) for one in new]
+        if told is not None:
+            heard = {"answers_to": answers_to, "told": told[0], "told_lines": tuple(told[1])}
+            new = [one.model_copy(update=heard) for one in new]
+        self.candidates += new
         self.seconds["generate"] += answered - started
         self.seconds["check"] += time.perf_counter() - answered
 
@@ -184,6 +244,14 @@ def _choose(work: _Work, spec: str, simulator: PrintingSimulator, effort: Effort
         return best_of(work.candidates), None
     selection = work.select(spec, simulator)
     return best_of(work.candidates) if selection.best is None else selection.best, selection
+
+
+def _as_told(candidate: Candidate) -> Candidate:
+    """The candidate as its faults are told: where the cocotb test is what it fails, that is the testbench's verdict."""
+    if candidate.cocotb is None or candidate.cocotb.passed or not all(one.passed for one in candidate.tested[:-1]):
+        return candidate
+    said = "\n".join(cocotb_says(candidate.cocotb))
+    return candidate.model_copy(update={"bench": candidate.cocotb.model_copy(update={"log_tail": said})})
 
 
 def _wants_more(selection: Selection | None, effort: Effort, count: int) -> bool:

@@ -91,14 +91,19 @@ def choose(problem: Problem, samples: Sequence[Sample], simulator: PrintingSimul
     started = time.perf_counter()
     stated = stated_by(problem)
     codes = [sample.code for sample in sorted(samples, key=lambda sample: sample.index)]
+    different = list(dict.fromkeys(code for code in codes if code))
     mended: dict[int, str] = {}
     if mend:
-        wanted = list(dict.fromkeys(code for code in codes if code))
-        repairs = in_parallel(lambda code: repair(code, stated, simulator), wanted)
-        found = {code: done.code for code, done in zip(wanted, repairs, strict=True) if done}
+        repairs = in_parallel(lambda code: repair(code, stated, simulator), different)
+        found = {code: done.code for code, done in zip(different, repairs, strict=True) if done}
         mended = {index: found[code] for index, code in enumerate(codes) if code in found}
         codes = [mended.get(index, code) for index, code in enumerate(codes)]
-    fits = [code if code and compare(stated, read_source(code)).agrees else None for code in codes]
+        different = list(dict.fromkeys(code for code in codes if code))
+    # What does not compile is not read here: the simulator may have a process of its own for what crashes a front end.
+    compiled = dict(zip(different, in_parallel(simulator.compile_only, different), strict=True))
+    fits = [
+        code if code and compiled[code].passed and compare(stated, read_source(code)).agrees else None for code in codes
+    ]
     selection = select(fits, problem.spec, stated, simulator)
     driven = [index for group in selection.groups for index in group.members]
     return Chosen(

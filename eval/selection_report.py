@@ -205,7 +205,7 @@ def to_text(report: SelectionReport) -> str:
 
 
 def _mending_lines(mending: Mending | None) -> list[str]:
-    if mending is None:
+    if mending is None or not mending.failing:
         return []
     share, passing = mending.mended / mending.failing, mending.passed / mending.failing
     return [

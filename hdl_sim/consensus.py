@@ -34,7 +34,7 @@ from hdl_sim.stated_examples import Examples, stated_examples
 from hdl_sim.stated_timing import Timing, contradictions, stated_timing
 from hdl_sim.statement import Stated, main_module
 from hdl_sim.stimulus import Stimulus, stimulus
-from hdl_sim.traces import Prints, Trace, examples_met, trace
+from hdl_sim.traces import Prints, Trace, examples_met, none_met, trace
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,7 +79,8 @@ class Selection(Record):
     Attributes:
         best: its index; None where no candidate could be driven.
         confidence: the estimated probability that it is right; None where there is nothing to compare.
-        agreeing: how many candidates do what it does, itself included; ``of``: how many there are in all.
+        agreeing: how many candidates do what it does and are not set aside, itself included. ``of``: how many there
+            are in all.
         groups: the chosen one first, then by size.
         examples: how many examples of the specification were tried, and how many of them the chosen one meets.
         not_driven: candidates that could not be driven, and why.
@@ -162,7 +163,7 @@ def select(
         seen = trace(simulator, design, name, given)
         if seen is None:
             return None
-        met = [examples_met(simulator, design, name, one, ports, used.clocks) or () for one in examples]
+        met = [examples_met(simulator, design, name, one, ports, used.clocks) or none_met(one) for one in examples]
         return seen, tuple(each for one in met for each in one)
 
     answers = dict(zip(wanted, in_parallel(drive, wanted, workers), strict=True))
@@ -279,7 +280,7 @@ def _chosen(driven: list[_Driven], given: Stimulus, of: int, apart: dict[int, st
         groups=tuple(
             Group(
                 members=tuple(sorted(index for one in groups[key] for index in one.members)),
-                against=() if key[0] else groups[key][0].reasons,
+                against=() if key[0] else tuple(dict.fromkeys(why for one in groups[key] for why in one.reasons)),
                 difference=_difference(best[0].trace, key[1], given),
             )
             for key in ordered

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
-from hdl_sim.tokens import Token, tokens
+from hdl_sim.tokens import Token, is_word, tokens
 
 _DIRECTIONS = frozenset({"input", "output", "inout"})
 _NETS = frozenset({"wire", "tri", "wand", "wor"})
@@ -39,11 +39,14 @@ class Declaration:
 
 
 def declarations(text: str) -> Iterator[Declaration]:
-    """The declarations in a text, in its order."""
+    """The declarations in a text, in its order; not those of functions and tasks."""
     seen = list(tokens(text))
     place = 0
     while place < len(seen):
-        if seen[place].kind == "word" and seen[place].text in _DIRECTIONS | _NETS | _VARIABLES:
+        if is_word(seen[place], "function") or is_word(seen[place], "task"):
+            last = f"end{seen[place].text}"
+            place = next((at for at in range(place, len(seen)) if is_word(seen[at], last)), len(seen))
+        elif seen[place].kind == "word" and seen[place].text in _DIRECTIONS | _NETS | _VARIABLES:
             place = yield from _declaration(text, seen, place)
         else:
             place += 1

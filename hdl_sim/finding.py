@@ -12,6 +12,7 @@ from functools import cached_property
 from autovcoder.records import Diagnostic
 from hdl_sim.declarations import Declaration, declarations
 from hdl_sim.slang import Source, read_source
+from hdl_sim.spans import Span, module_spans
 from hdl_sim.statement import Stated
 
 
@@ -24,11 +25,25 @@ class Finding:
     stated: Stated
 
     @cached_property
-    def declared(self) -> dict[str, Declaration]:
-        """The first declaration of each name that is not one of a function or task."""
+    def spans(self) -> list[Span]:
+        """The modules of the text."""
+        return module_spans(self.text)
+
+    @cached_property
+    def _declared(self) -> list[Declaration]:
+        return list(declarations(self.text))
+
+    def span_at(self, offset: int) -> Span | None:
+        """The module around a place."""
+        return next((span for span in self.spans if span.start <= offset <= span.end), None)
+
+    def declared_at(self, offset: int) -> dict[str, Declaration]:
+        """The first declaration of each name in the module around a place."""
+        span = self.span_at(offset)
         found: dict[str, Declaration] = {}
-        for declaration in declarations(self.text):
-            found.setdefault(declaration.name, declaration)
+        for declaration in self._declared:
+            if span is None or span.start <= declaration.start <= span.end:
+                found.setdefault(declaration.name, declaration)
         return found
 
     @cached_property
@@ -41,14 +56,20 @@ class Finding:
     def saying(self, words: str) -> Iterator[Diagnostic]:
         return (fault for fault in self.faults if words in fault.message)
 
+    @cached_property
+    def _lines(self) -> list[tuple[int, str]]:
+        """Where each line begins, and its text."""
+        found, start = [], 0
+        for line in self.text.split("\n"):
+            found.append((start, line))
+            start += len(line) + 1
+        return found
+
     def offset(self, fault: Diagnostic) -> int:
         """Where a fault is in the text; of one without a column where its line begins."""
-        lines = self.text.split("\n")
-        row = min(fault.line or 1, len(lines)) - 1
-        start = sum(len(line) + 1 for line in lines[:row])
+        start, line = self._lines[min(max(fault.line or 1, 1), len(self._lines)) - 1]
         # Columns count bytes.
-        column = len(lines[row].encode()[: (fault.column or 1) - 1].decode(errors="ignore"))
-        return start + column
+        return start + len(line.encode()[: (fault.column or 1) - 1].decode(errors="ignore"))
 
 
 Proposal = tuple[str, str]
@@ -57,6 +78,8 @@ Proposal = tuple[str, str]
 
 def spliced(text: str, edits: Iterable[tuple[int, int, str]]) -> str:
     """The text with (start, end, replacement) edits, none of which overlap."""
-    for start, end, new in sorted(edits, reverse=True):
-        text = text[:start] + new + text[end:]
-    return text
+    parts, done = [], 0
+    for start, end, new in sorted(edits):
+        parts += [text[done:start], new]
+        done = end
+    return "".join([*parts, text[done:]])

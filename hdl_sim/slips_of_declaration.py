@@ -6,42 +6,42 @@ Reads a text and its diagnostics; writes nothing. A rule proposes, the front end
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from autovcoder.records import Diagnostic
 from hdl_sim.declarations import declarations
 from hdl_sim.finding import Finding, Proposal, spliced
-from hdl_sim.spans import module_spans
-from hdl_sim.tokens import statement_end, tokens
+from hdl_sim.tokens import Token, statement_end, tokens
 
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_EVENTS = 60  # tokens of a list of events
 _QUOTED = re.compile(r"[`'\"]([A-Za-z_][\w$]*)[`'\"]")
 
 
 def nets_to_registers(finding: Finding) -> Iterator[Proposal]:
     """``output q`` or ``wire q`` that a procedure drives."""
-    found = [*finding.coded("AssignToNet"), *finding.saying("is not a valid l-value")]
-    names = {}
-    for fault in found:
+    edits: dict[int, tuple[int, int, str]] = {}
+    names: set[str] = set()
+    for fault in (*finding.coded("AssignToNet"), *finding.saying("is not a valid l-value")):
+        at = finding.offset(fault)
         told = _QUOTED.search(fault.message) if fault.code is None else None
-        word = re.compile(r"[A-Za-z_]\w*").search(finding.text, finding.offset(fault))
-        name = told[1] if told else (word[0] if word and fault.code else fault.message.split(" ")[0])
-        if name in finding.declared:
-            names[name] = finding.declared[name]
-    edits = {}
-    for declaration in names.values():
-        place = declaration.net or declaration.direction
-        if place is None or declaration.initialised or declaration.variable:
+        word = _WORD.search(finding.text, at)
+        name = told[1] if told else word[0] if word and fault.code else fault.message.split(" ")[0]
+        declaration = finding.declared_at(at).get(name)
+        place = (declaration.net or declaration.direction) if declaration else None
+        if declaration is None or place is None or declaration.initialised or declaration.variable:
             continue
         edits[place.start] = (place.start, place.end, "reg" if declaration.net else f"{place.text} reg")
+        names.add(name)
     if edits:
         yield spliced(finding.text, edits.values()), f"declared {', '.join(sorted(names))} as reg"
 
 
 def registers_to_nets(finding: Finding) -> Iterator[Proposal]:
-    """``reg q`` that a continuous assignment or an instance drives."""
+    """``reg q`` that a primitive or an instance drives."""
     for fault in finding.saying("cannot be driven by"):
         name = re.match(r"(?:\S+ )?([A-Za-z_]\w*)", fault.message)
-        declaration = finding.declared.get(name[1]) if name else None
+        declaration = finding.declared_at(finding.offset(fault)).get(name[1]) if name else None
         if declaration and declaration.variable:
             place = declaration.variable
             yield spliced(finding.text, [(place.start, place.end, "wire")]), f"declared {declaration.name} as wire"
@@ -52,47 +52,55 @@ def edges_of_nothing(finding: Finding) -> Iterator[Proposal]:
 
     Without any clock the block computes always; a reset that is not there never comes.
     """
-    undeclared = {
-        name[1]
-        for fault in finding.coded("UndeclaredIdentifier", "TypoIdentifier")
-        if (name := _QUOTED.search(fault.message))
-    }
-    seen = list(tokens(finding.text))
+    undeclared: dict[int, set[str]] = {}
+    for fault in finding.coded("UndeclaredIdentifier", "TypoIdentifier"):
+        name, span = _QUOTED.search(fault.message), finding.span_at(finding.offset(fault))
+        if name and span:
+            undeclared.setdefault(finding.spans.index(span), set()).add(name[1])
     edits: list[tuple[int, int, str]] = []
-    gone: dict[str, str] = {}
+    gone: set[str] = set()
+    for number, names in undeclared.items():
+        span = finding.spans[number]
+        seen = [token for token in tokens(finding.text, span.start) if token.end <= span.end]
+        for edit, lost in _without_edges(seen, names):
+            edits.append(edit)
+            gone |= lost
+    if gone:
+        lost_names = ", ".join(sorted(gone))
+        yield spliced(finding.text, edits), f"removed edges of {lost_names}, which the module does not have"
+
+
+def _without_edges(seen: Sequence[Token], undeclared: set[str]) -> Iterator[tuple[tuple[int, int, str], set[str]]]:
+    """Edits, each with the names that it takes out of a list of events."""
+    levels: dict[str, str] = {}
     listed: set[int] = set()
     for place, token in enumerate(seen[:-1]):
         if token.text != "@" or seen[place + 1].text != "(":
             continue
-        closing = next((at for at in range(place, len(seen)) if seen[at].text == ")"), place)
+        closing = next((at for at in range(place, min(place + _EVENTS, len(seen))) if seen[at].text == ")"), place)
         events = {
             seen[at + 1].text: seen[at].text for at in range(place, closing) if seen[at].text in ("posedge", "negedge")
         }
         missing = {name: edge for name, edge in events.items() if name in undeclared}
-        if missing:
-            left = " or ".join(f"{edge} {name}" for name, edge in events.items() if name not in missing)
-            edits.append((seen[place + 1].start, seen[closing].end, f"({left or '*'})"))
-            if not left and place and seen[place - 1].text == "always_ff":
-                edits.append((seen[place - 1].start, seen[place - 1].end, "always"))
-            gone |= missing
-            listed |= set(range(place, closing))
-    edits += [
-        (token.start, token.end, "1'b0" if gone[token.text] == "posedge" else "1'b1")
-        for place, token in enumerate(seen)
-        if token.kind == "word" and token.text in gone and place not in listed
-    ]
-    if gone:
-        yield (
-            spliced(finding.text, edits),
-            f"removed edges of {', '.join(sorted(gone))}, which the module does not have",
-        )
+        if not missing:
+            continue
+        left = " or ".join(f"{edge} {name}" for name, edge in events.items() if name not in missing)
+        yield (seen[place + 1].start, seen[closing].end, f"({left or '*'})"), set(missing)
+        if not left and place and seen[place - 1].text == "always_ff":
+            yield (seen[place - 1].start, seen[place - 1].end, "always"), set()
+        levels |= {name: "1'b0" if edge == "posedge" else "1'b1" for name, edge in missing.items()}
+        listed |= set(range(place, closing))
+    for place, token in enumerate(seen):
+        named = place > 0 and seen[place - 1].text == "."  # a port of another module
+        if token.kind == "word" and token.text in levels and place not in listed and not named:
+            yield (token.start, token.end, levels[token.text]), set()
 
 
 def missing_loop_variables(finding: Finding) -> Iterator[Proposal]:
     """A loop over a variable that nobody declares."""
     for fault in finding.coded("UndeclaredIdentifier", "TypoIdentifier"):
         name = _QUOTED.search(fault.message)
-        if not name or not re.search(rf"\bfor\s*\(\s*{name[1]}\s*=", finding.text):
+        if not name or not re.search(rf"\bfor\s*\(\s*{re.escape(name[1])}\s*=", finding.text):
             continue
         for kind in ("integer", "genvar"):
             yield from _inserted(finding, fault, f"\n{kind} {name[1]};", f"declared the loop variable {name[1]}")
@@ -106,7 +114,8 @@ def missing_siblings(finding: Finding) -> Iterator[Proposal]:
             continue
         short = re.sub(r"^(?:next|n|nxt|prev|last)_|_(?:next|n|nxt|reg|r|d|ff|prev|temp|tmp)$", "", name[1])
         names = [short, f"{short}_reg", f"current_{short}", f"{short}_current"]
-        sibling = next((finding.declared[one] for one in names if one in finding.declared and one != name[1]), None)
+        declared = finding.declared_at(finding.offset(fault))
+        sibling = next((declared[one] for one in names if one in declared and one != name[1]), None)
         if sibling is None:
             continue
         text = f"\nreg {sibling.width}{' ' if sibling.width else ''}{name[1]};"
@@ -115,10 +124,9 @@ def missing_siblings(finding: Finding) -> Iterator[Proposal]:
 
 def _inserted(finding: Finding, fault: Diagnostic, text: str, change: str) -> Iterator[Proposal]:
     """``text`` behind the header of the module in which the fault is."""
-    at = finding.offset(fault)
-    for span in module_spans(finding.text):
-        if span.start <= at <= span.end and span.header_end is not None:
-            yield spliced(finding.text, [(span.header_end, span.header_end, text)]), change
+    span = finding.span_at(finding.offset(fault))
+    if span is not None and span.header_end is not None:
+        yield spliced(finding.text, [(span.header_end, span.header_end, text)]), change
 
 
 def misplaced_declarations(finding: Finding) -> Iterator[Proposal]:
@@ -133,7 +141,7 @@ def misplaced_declarations(finding: Finding) -> Iterator[Proposal]:
         yield from _inserted(Finding(shorter, (), finding.stated), fault, f"\n{moved}", f"moved '{moved}' up")
     for fault in finding.coded("UsedBeforeDeclared"):
         name = _QUOTED.search(fault.message)
-        declaration = finding.declared.get(name[1]) if name else None
+        declaration = finding.declared_at(finding.offset(fault)).get(name[1]) if name else None
         if declaration is None or declaration.initialised or declaration.direction:
             continue
         start, end = declaration.start, statement_end(finding.text, declaration.start)
@@ -151,7 +159,13 @@ def repeated_declarations(finding: Finding) -> Iterator[Proposal]:
     repeated = [*finding.coded("Redefinition"), *finding.saying("has already been declared")]
     for fault in repeated:
         name = _QUOTED.search(fault.message)
-        twice = [one for one in declarations(finding.text) if name and one.name == name[1]]
+        span = finding.span_at(finding.offset(fault))
+        inside = (span.start, span.end) if span else (0, len(finding.text))
+        twice = [
+            one
+            for one in declarations(finding.text)
+            if name and one.name == name[1] and inside[0] <= one.start <= inside[1]
+        ]
         if len(twice) < 2:
             continue
         first, second = twice[0], twice[1]

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from autovcoder.records import Port
 from hdl_sim.finding import Finding, Proposal, spliced
 from hdl_sim.rename import rename_module
-from hdl_sim.spans import module_spans
 from hdl_sim.statement import main_module
 from hdl_sim.tokens import Token, statement_end, tokens
 
@@ -27,6 +26,11 @@ _NAMES_IN_VERILOG = frozenset(
      "string", "static", "local", "rand", "ref", "return", "before", "context", "cross", "expect", "matches", "solve",
      "super", "tagged", "with", "within", "interface", "packed", "property", "sequence", "assert", "cover", "global")
 )  # fmt: skip
+_SYSTEM = re.compile(r"\$\w+")
+_PRINTS = re.compile(
+    r"\$(?:f?(?:display|write|strobe|monitor)[bho]?|monitoro(?:n|ff)|finish|stop|dump\w*|info|warning|error|fatal)"
+)
+_BEFORE_STATEMENT = frozenset({";", "begin", "end", ")", "else", ":", "initial", "final", "fork"})
 _BIT_KINDS = ("logic", "reg", "bit")
 
 
@@ -51,32 +55,31 @@ def unbraced_replications(finding: Finding) -> Iterator[Proposal]:
     ):
         return
     seen = list(tokens(finding.text))
+    pairs = _braces(seen)
     edits = []
-    for place in range(len(seen) - 3):
-        if [seen[place].text, seen[place + 2].text] != ["{", "{"] or seen[place + 1].kind not in ("number", "word"):
+    for place in range(len(seen) - 2):
+        closing = pairs.get(place + 2)
+        if closing is None or seen[place + 1].kind not in ("number", "word"):
             continue
-        closing = _closing(seen, place + 2)
-        if closing is not None and closing + 1 < len(seen) and seen[closing + 1].text == ",":
+        behind = seen[closing + 1].text if closing + 1 < len(seen) else ""
+        first = seen[place].text == "{" and behind == ","
+        later = seen[place].text == "," and seen[place + 1].kind == "number"
+        if first or later:
             edits += [(seen[place + 1].start, seen[place + 1].start, "{"), (seen[closing].end, seen[closing].end, "}")]
-    # The same where it is not the first part.
-    for place in range(len(seen) - 3):
-        if seen[place].text == "," and seen[place + 2].text == "{" and seen[place + 1].kind == "number":
-            closing = _closing(seen, place + 2)
-            if closing is not None:
-                edits += [
-                    (seen[place + 1].start, seen[place + 1].start, "{"), (seen[closing].end, seen[closing].end, "}")
-                ]  # fmt: skip
     if edits:
         yield spliced(finding.text, edits), "put a replication into braces of its own"
 
 
-def _closing(seen: Sequence[Token], opening: int) -> int | None:
-    depth = 0
-    for place in range(opening, len(seen)):
-        depth += {"{": 1, "}": -1}.get(seen[place].text, 0)
-        if depth == 0:
-            return place
-    return None
+def _braces(seen: Sequence[Token]) -> dict[int, int]:
+    """The place of each opening brace to that of the one which closes it."""
+    pairs: dict[int, int] = {}
+    opened: list[int] = []
+    for place, token in enumerate(seen):
+        if token.text == "{":
+            opened.append(place)
+        elif token.text == "}" and opened:
+            pairs[opened.pop()] = place
+    return pairs
 
 
 def unfinished_text(finding: Finding) -> Iterator[Proposal]:
@@ -138,20 +141,24 @@ def forbidden_calls(finding: Finding) -> Iterator[Proposal]:
     if not calls:
         return
     source = finding.source
-    spans = module_spans(finding.text)
+    spans = finding.spans
     asked = finding.stated.name or next((module.name for module in source.modules if module.ports), None)
     used = {asked, *(name for module in source.modules for name in module.instances)}
     if any(span.name == asked for span in spans):
         idle = [(span.start, span.end, "") for span in spans if span.name not in used]
         if idle:
             yield spliced(finding.text, idle), "removed modules that nothing uses"
-    edits, done = [], 0
+    edits: list[tuple[int, int, str]] = []
+    done, starts = 0, True
     for token in tokens(finding.text):
-        if token.kind == "system" and token.text in calls and token.start >= done:
+        printing = token.kind == "system" and token.text in calls and _PRINTS.fullmatch(token.text)
+        if printing and token.start >= done and starts:
             done = statement_end(finding.text, token.start)
             edits.append((token.start, done, "begin end"))
+        starts = token.text in _BEFORE_STATEMENT or token.kind == "number"  # of a delay
     if edits:
-        yield spliced(finding.text, edits), f"removed calls of {', '.join(sorted(calls))}"
+        removed = {match[0] for start, end, _ in edits if (match := _SYSTEM.match(finding.text, start))}
+        yield spliced(finding.text, edits), f"removed calls of {', '.join(sorted(removed))}"
 
 
 def other_name(finding: Finding) -> Iterator[Proposal]:
@@ -180,13 +187,18 @@ def other_ports(finding: Finding) -> Iterator[Proposal]:
         rivals = [other for other in missing if _alike(other, same[0])] if len(same) == 1 else []
         if len(same) == 1 and (len(rivals) == 1 or same[0].name.lower() == port.name.lower()):
             old = same[0].name
-            used = [token for token in tokens(finding.text) if token.kind == "word"]
+            used = [token for token in _tokens_of(finding, module.name) if token.kind == "word"]
             if port.name in {token.text for token in used}:
                 continue  # it has another meaning in there
             edits += [(token.start, token.end, port.name) for token in used if token.text == old]
             renamed.append(f"{old} to {port.name}")
     if edits:
         yield spliced(finding.text, edits), f"renamed ports: {', '.join(renamed)}"
+
+
+def _tokens_of(finding: Finding, module: str) -> list[Token]:
+    span = next((span for span in finding.spans if span.name == module), None)
+    return [t for t in tokens(finding.text, span.start if span else 0) if span is None or t.end <= span.end]
 
 
 def _alike(one: Port, two: Port) -> bool:

@@ -21,10 +21,12 @@ _RULE_LINE = re.compile(r"[\s|:+=-]*")
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(?:[munpf]?s)?")
 _HEX = re.compile(r"(?:0x|'h)?([0-9a-f_]+)", re.IGNORECASE)
 _SIZED = re.compile(r"(?<![\w'])(\d{1,5})'([bdh])([0-9a-f_]+)\b", re.IGNORECASE)
-# What may stand for a value: a sized number, one with a digit, hexadecimal letters, or don't-cares.
-_VALUE = re.compile(
-    r"[`*]*(?:\d*'[bdhBDH]\w+|(?:0x)?[0-9a-fA-FxXzZ_*?-]*[0-9*?-][0-9a-fA-FxXzZ_*?-]*|[a-f]+|[A-F]+|[xdz]+|[XDZ]+)[`*]*"
-)
+_SIZED_VALUE = re.compile(r"\d{0,5}'[bdh]\w+", re.IGNORECASE)
+_PLAIN_VALUE = re.compile(r"(?:0x|0b)?[0-9a-fxz_*?-]+", re.IGNORECASE)
+_BINARY_VALUE = re.compile(r"0b[01_]+", re.IGNORECASE)
+_LETTERS = re.compile(r"[a-f]+|[A-F]+")
+_NEGATED = re.compile(r"\b(?:not|never|instead|wrong|wrongly|except|without)\b|n't", re.IGNORECASE)
+_LONGEST, _WIDEST = 65_536, 65_536  # characters of a cell, bits of a port
 _LABELS = re.compile(r"[01]{1,3}")
 _FREE = frozenset("xXdD-*?")
 
@@ -60,7 +62,7 @@ def stated_examples(spec: str, ports: Sequence[Port], *, clocked: bool) -> tuple
     Args:
         ports: of the module that is asked for. ``clocked``: it has a clock, so that only waveforms can be examples.
     """
-    known = _Known(spec, [port for port in ports if port.width is not None])
+    known = _Known(spec, [port for port in ports if port.width is not None and port.width <= _WIDEST])
     lines = [re.sub(r"^\s*(?://|#|\*(?=\s))?", "", line).rstrip() for line in spec.splitlines()]
     found = list(_tables(lines, known, clocked=clocked))
     if not clocked:
@@ -86,26 +88,30 @@ class _Known:
 
     def __init__(self, spec: str, ports: Sequence[Port]) -> None:
         self.ports = ports
-        self.first = {port.name: self._first_bit(spec, port) for port in ports}
-
-    @staticmethod
-    def _first_bit(spec: str, port: Port) -> int:
-        seen = [int(bit) for bit in re.findall(rf"\b{re.escape(port.name)}\[(\d{{1,6}})\]", spec)]
-        return int(bool(seen) and min(seen) >= 1 and max(seen) == port.width)
+        self._named = {port.name: port for port in ports}
+        self._lowered: dict[str, list[Port]] = {}
+        for port in ports:
+            self._lowered.setdefault(port.name.lower(), []).append(port)
+        bits: dict[str, list[int]] = {}
+        for name, bit in re.findall(r"\b(\w+)\[(\d{1,6})\]", spec):
+            if name in self._named:
+                bits.setdefault(name, []).append(int(bit))
+        self._first = {
+            name: int(min(seen) >= 1 and max(seen) == self._named[name].width) for name, seen in bits.items()
+        }
 
     def directed(self, direction: Direction) -> list[Port]:
         return [port for port in self.ports if port.direction == direction]
 
     def column(self, text: str) -> _Column | None:
         """What a heading stands for; None where it is neither a port nor the time."""
-        match = re.fullmatch(r"([A-Za-z_]\w*)(?:\[(\d{1,6})(?::(\d{1,6}))?\])?", text.strip("`*"))
+        match = re.fullmatch(r"([A-Za-z_]\w*)(?:\[(\d{1,6})(?::(\d{1,6}))?\])?", _bare(text))
         if match is None:
             return None
-        port = _only([p for p in self.ports if p.name == match[1]])
-        port = port or _only([p for p in self.ports if p.name.lower() == match[1].lower()])
+        port = self._named.get(match[1]) or _only(self._lowered.get(match[1].lower(), []))
         if port is None:
             return _Column(None) if match[1].lower() == "time" else None
-        width, first = port.width or 1, self.first[port.name]
+        width, first = port.width or 1, self._first.get(port.name, 0)
         high = int(match[2]) - first if match[2] else width - 1
         low = int(match[3] or match[2]) - first if match[2] else 0
         return _Column(port, high, low) if 0 <= low <= high < width else None
@@ -113,6 +119,22 @@ class _Known:
 
 def _only(found: Sequence[Port]) -> Port | None:
     return found[0] if len(found) == 1 else None
+
+
+def _bare(cell: str) -> str:
+    """A cell without the marks of Markdown; a single ``*`` may be a don't-care."""
+    cell = cell.strip("`")
+    return cell[2:-2] if len(cell) > 4 and cell.startswith("**") and cell.endswith("**") else cell
+
+
+def _is_value(cell: str) -> bool:
+    """Whether a cell can stand for a value: a sized number, one with a digit, hexadecimal letters, or don't-cares."""
+    cell = _bare(cell)
+    if not cell or len(cell) > _LONGEST:
+        return False
+    if set(cell) <= _FREE | {"z", "Z"} or _SIZED_VALUE.fullmatch(cell) or _LETTERS.fullmatch(cell):
+        return True
+    return _PLAIN_VALUE.fullmatch(cell) is not None and any(bit.isdigit() for bit in cell)
 
 
 def _cells(line: str) -> list[str]:
@@ -150,7 +172,7 @@ def _rows(lines: Sequence[str], start: int, table: Sequence[_Column]) -> tuple[l
     place = start
     while place < len(lines) and len(rows) < _MOST_ROWS:
         cells = _cells(lines[place])
-        whole = len(cells) == len(table) and all(_VALUE.fullmatch(cells[at]) for at in given)
+        whole = len(cells) == len(table) and all(_is_value(cells[at]) for at in given)
         if whole and not _RULE_LINE.fullmatch(lines[place]):
             rows.append(cells)
         elif rows or not _RULE_LINE.fullmatch(lines[place]):
@@ -198,11 +220,15 @@ def _bits(column: _Column, cells: Sequence[str], in_time: bool) -> list[str | No
     letter; otherwise decimal.
     """
     width = column.width
-    plain = [cell.strip("`*").lower() for cell in cells]
+    plain = [_bare(cell).lower() for cell in cells]
     digits = [cell for cell in plain if not set(cell) <= _FREE]
     if all(len(cell) == width and set(cell) <= set("01xdz-*?") for cell in digits):
         return [_binary(cell, width) for cell in plain]
-    letters = any(re.search(r"[a-f]", cell.partition("x")[2] or cell) for cell in digits if _HEX.fullmatch(cell))
+    letters = any(
+        re.search(r"[a-f]", cell.partition("x")[2] or cell)
+        for cell in digits
+        if _HEX.fullmatch(cell) and not _BINARY_VALUE.fullmatch(cell)
+    )
     base = 16 if in_time or letters or any(cell.startswith(("0x", "'h")) for cell in digits) else 10
     return [_number(cell, width, base) for cell in plain]
 
@@ -220,6 +246,8 @@ def _number(cell: str, width: int, base: int) -> str | None:
     sized = _SIZED.fullmatch(cell)
     if sized:
         return _fits(sized[3], {"b": 2, "d": 10, "h": 16}[sized[2].lower()], width)
+    if _BINARY_VALUE.fullmatch(cell):
+        return _fits(cell[2:], 2, width)
     prefixed = cell.startswith(("0x", "'h"))
     match = _HEX.fullmatch(cell)
     if match is None or (not prefixed and base == 10 and not match[1].isdecimal()):
@@ -295,7 +323,7 @@ def _sentences(spec: str, known: _Known) -> Iterator[Examples]:
         if len(numbers) != 2 or [int(number[1]) for number in numbers] != [inputs.width, output.width]:
             continue
         words = sentence.lower()
-        if not -1 < words.find("input") < words.find("output"):
+        if _NEGATED.search(words) or not -1 < words.find("input") < words.find("output"):
             continue
         value = _number(numbers[0][0].lower(), inputs.width or 1, 10)
         answer = _number(numbers[1][0].lower(), output.width or 1, 10)

@@ -12,11 +12,15 @@ from typing import Literal
 
 from hdl_sim.roles import Roles, edges
 
-_RESET = r"\b(?:a?resets?(?:_?n)?|a?n?rst(?:_?n)?|clear)\b"
-_NEAR = r"[^.;\n]{0,60}"
+_RESET = r"\b(?:a?resets?(?:_?n)?|a?n?rst(?:_?n)?|clears?)\b"
+# What may stand between the two: punctuation, and words that name neither another thing nor another deed.
+_GLUE = (
+    r"(?:[\s,:()/-]|\b(?:active|high|low|positive|negative|rising|falling|edge|triggered|sensitive|is|are|be|an?|the|its|"
+    r"should|must|and|signal|input|named|called|which|that|to)\b){0,40}"
+)
 _SYNCHRONOUS = r"(?<!a)(?<!a-)\bsynchronous(?:ly)?\b"
 _ASYNCHRONOUS = r"\ba-?synchronous(?:ly)?\b"
-_CLOCK = r"\b\w*(?:clk|clock)\w*"
+_CLOCK = r"\b\w{0,30}(?:clk|clock)\w{0,30}\b"
 
 
 def _edge(words: str, keyword: str) -> str:
@@ -33,8 +37,8 @@ def _edge(words: str, keyword: str) -> str:
 _SAID = {
     name: re.compile(form, re.IGNORECASE)
     for name, form in {
-        "synchronous": rf"{_SYNCHRONOUS}{_NEAR}{_RESET}|{_RESET}{_NEAR}{_SYNCHRONOUS}",
-        "asynchronous": rf"{_ASYNCHRONOUS}{_NEAR}{_RESET}|{_RESET}{_NEAR}{_ASYNCHRONOUS}",
+        "synchronous": rf"{_SYNCHRONOUS}{_GLUE}{_RESET}|{_RESET}{_GLUE}{_SYNCHRONOUS}",
+        "asynchronous": rf"{_ASYNCHRONOUS}{_GLUE}{_RESET}|{_RESET}{_GLUE}{_ASYNCHRONOUS}",
         "negedge": _edge("negative|falling", "negedge"),
         "posedge": _edge("positive|rising", "posedge"),
     }.items()

@@ -24,7 +24,7 @@ _REPEATED = 60  # of these, in another order: what holds its last value shows it
 _CYCLES = 40  # of the clock, in one episode
 _EPISODES = 10
 _RESET_CYCLES = 2
-_MOST_BITS = 10_000  # of input
+_MOST_BITS = 10_000  # of input, and of output
 _MOST_PRINTED = 1_000_000  # characters; wide outputs are watched for fewer rows
 
 Row = dict[str, int]
@@ -64,7 +64,8 @@ def stimulus(ports: Sequence[Port], roles: Roles, *, seed: int = 0) -> Stimulus 
         return None
     inputs = tuple(port for port in ports if port.direction == "input" and port.name not in roles.clocks)
     outputs = tuple(port for port in ports if port.direction == "output")
-    if not outputs or sum(port.width or 1 for port in inputs) > _MOST_BITS:
+    bits_in = sum(port.width or 1 for port in ports if port.direction == "input")
+    if not outputs or bits_in > _MOST_BITS or sum(port.width or 1 for port in outputs) > _MOST_BITS:
         return None
     rng = random.Random(seed)
     rows = list(_episodes(inputs, roles, rng) if roles.clocks else _vectors(inputs, rng))
@@ -132,7 +133,8 @@ def example_stimuli(examples: Examples, ports: Sequence[Port], clocks: Collectio
     """
     inputs = tuple(port for port in ports if port.direction == "input")
     outputs = tuple(port for port in ports if port.direction == "output")
-    rows = [{port.name: row.inputs.get(port.name, 0) for port in inputs} for row in examples.rows]
+    most = max(1, _MOST_PRINTED // (2 * sum(port.width or 1 for port in outputs)))
+    rows = [{port.name: row.inputs.get(port.name, 0) for port in inputs} for row in examples.rows[:most]]
     if not examples.in_time:
         return (Stimulus(inputs, (), outputs, tuple(rows)),)
     found = []

@@ -69,12 +69,21 @@ def examples_met(
         looks = seen[1::2] if examples.in_time else seen
         met = tuple(
             _meets(look, _wanted(example, stimulus.outputs))
-            for look, example in zip(looks, examples.rows, strict=True)
-            if any(set(bits) & set("01") for bits in example.outputs.values())
+            for look, example in zip(looks, examples.rows, strict=False)
+            if _says_something(example)
         )
         if best is None or sum(met) > sum(best):
             best = met
     return best
+
+
+def none_met(examples: Examples) -> tuple[bool, ...]:
+    """What `examples_met` would say of a design that meets none."""
+    return tuple(False for example in examples.rows if _says_something(example))
+
+
+def _says_something(example: Example) -> bool:
+    return any(not set(bits).isdisjoint("01") for bits in example.outputs.values())
 
 
 def _wanted(example: Example, outputs: Sequence[Port]) -> str:

@@ -1,1 +1,1 @@
-"""Example and knowledge retrieval. Of it there is the handbook, its knowledge; prompts have a place for context."""
+"""Example and knowledge retrieval: stores, encoders and their training, contexts; the packaged encoder and library."""

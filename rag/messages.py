@@ -14,13 +14,14 @@ from rag.chunks import handbook
 _CHAPTER = "handbook/messages.md"
 # A line of an entry that shows a message: "design.v:3: error: ...", or "error: ..." within backquotes.
 _SHOWN = re.compile(r"error:\s*`?(?P<text>[^\n`]+?)`?\s*(?:$|\n)", re.MULTILINE)
-_NAMES = re.compile(r"[`'\"]+[^`'\"]*[`'\"]+|\[[^\]]*\]|\b\w*\d\w*\b")
+_NAMES = re.compile(r"[`'\"]+[^`'\"]*[`'\"]+|\[[^\[\]]{0,80}\]|\b\w*\d\w*\b")
 _LEAST = 0.6  # of the words of both together
+_LONGEST = 500  # characters; names in it may be of any length
 
 
 def entry_for(message: str) -> Entry | None:
     """The entry that shows a message like this one, whatever the names in it; None where there is none."""
-    wanted = _words(message)
+    wanted = _words(message[:_LONGEST])
     best, nearest = 0.0, None
     for shown, entry in _messages():
         likeness = len(wanted & shown) / max(1, len(wanted | shown))

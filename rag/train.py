@@ -196,6 +196,9 @@ def _trainer_class(groups: Sequence[Group], seed: int) -> Any:
         def get_batch_sampler(self, dataset: Any, batch_size: int, *_: Any, **__: Any) -> Any:  # noqa: ARG002
             return TopicsApart(min(batch_size, len({group.topic for group in groups})))
 
+        def add_model_card_callback(self, *_: Any, **__: Any) -> None:
+            """The library's own card is not written, and gathering for it shows a progress bar."""
+
     return RetrieverTrainer
 
 
@@ -229,7 +232,8 @@ def _new_static(groups: Sequence[Group], settings: RetrieverSettings) -> Any:
 def _save(model: Any, out: Path, settings: RetrieverSettings) -> None:
     """Save the encoder; a static one as a table in float16, which is all that a query needs."""
     if not settings.is_static:
-        model.save_pretrained(str(out))
+        with quiet():
+            model.save_pretrained(str(out))
         return
     from safetensors.numpy import save_file
 

@@ -1,35 +1,45 @@
 """`generate-verilog`: one sentence in, the module on stdout, and on stderr what it was checked against.
 
-Reads the specification (argument, file or stdin), a header and a testbench; writes the code to stdout or to a file.
+Reads the options; `generate_input` reads the specification and the testbenches, `generate_run` opens the model,
+`generate_batch` writes for many specifications. Writes the code to stdout or to a file.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
-import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from autovcoder.cli.generate_input import is_regex, read_bench, read_cocotb, read_spec, read_text
+from autovcoder.cli.generate_run import Wanted, Writer, Written
 from autovcoder.cli.report_errors import DESIGN_FAILED, busy, emit, say
 from autovcoder.cli.sampling import sampling_from
-from autovcoder.cli.show_result import as_document, explain, report, report_context
-from autovcoder.errors import InputError, StoreError
-from autovcoder.records import Bench, Language
+from autovcoder.cli.show_result import as_document, explain, report, report_context, report_lint
+from autovcoder.errors import StoreError
+from autovcoder.records import Language
 
 if TYPE_CHECKING:
-    from autovcoder.generate import Result
-    from autovcoder.models import TextModel
-    from autovcoder.records import Context, Sampling
+    from autovcoder.records import Bench
 
-# Files beside a testbench that its text names, such as the argument of $readmemh.
-_VERILOG_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*\.s?v")
-_QUOTED_NAME = re.compile(r'"([A-Za-z0-9_][A-Za-z0-9_.-]*)"')
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What one specification's command reads and how it shows the result."""
+
+    header: Path | None
+    testbench: Path | None
+    pass_line: str | None
+    cocotb: Path | None
+    out: Path | None
+    as_json: bool
+    show_context: bool
+    explained: bool
 
 
 def generate(
@@ -54,8 +64,10 @@ def generate(
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same answers.")] = 0,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="The longest answer, in tokens.")] = 1024,
-    out: Annotated[Path | None, typer.Option(help="Write the code to this file instead of stdout.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print all candidates and checks as JSON.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the code to this file instead of stdout; the folder of --batch.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the code, all checks and candidates as JSON.")] = False,
     rag: Annotated[
         bool | None,
         typer.Option("--rag/--no-rag", help="Put what retrieval finds before the specification. [default: no]"),
@@ -79,15 +91,25 @@ def generate(
         bool, typer.Option("--mend/--as-written", help="Mend common slips of what does not compile, by rule.")
     ] = True,
     explained: Annotated[bool, typer.Option("--explain", help="Say how the answers differ, on stderr.")] = False,
+    lint: Annotated[
+        bool, typer.Option("--lint", help="Say on stderr what a linter would: widths, cases, latches, what is unused.")
+    ] = False,
     testbench: Annotated[Path | None, typer.Option(help="A Verilog testbench to simulate the design against.")] = None,
     pass_line: Annotated[
         str | None, typer.Option(metavar="REGEX", help="The testbench's line that says that the design passed.")
+    ] = None,
+    cocotb: Annotated[
+        Path | None, typer.Option(help="A cocotb test (test_*.py) to simulate the design against, too.")
+    ] = None,
+    batch: Annotated[
+        Path | None,
+        typer.Option(metavar="JSONL", help="Many specifications, one a line; --out is the folder that is written."),
     ] = None,
 ) -> None:
     """Write Verilog for a specification and check it in a real simulator.
 
     The code goes to stdout, everything else to stderr. Exit code 0: it compiles, contradicts nothing that the
-    specification states, and passed the testbench if one was given; 3: it did not, and the best is printed all the
+    specification states, and passed the testbenches if any were given; 3: it did not, and the best is printed all the
     same; 1: one line says what went wrong; 2: usage.
     """
     sampling = sampling_from(n, temperature, top_p, seed, max_new_tokens)
@@ -97,105 +119,87 @@ def generate(
         raise typer.BadParameter("--sure needs several answers: -n 2 or more")
     if endpoint is not None and model is None:
         raise typer.BadParameter("--endpoint needs --model NAME, the model's name on that server")
-    if pass_line is not None and (testbench is None or not _is_regex(pass_line)):
-        raise typer.BadParameter("--pass-line needs --testbench and a Python regular expression")
+    if pass_line is not None and ((testbench is None and batch is None) or not is_regex(pass_line)):
+        raise typer.BadParameter("--pass-line needs --testbench (or --batch) and a Python regular expression")
     rag = (library is not None or show_context) if rag is None else rag
     if not rag and (library is not None or show_context):
         raise typer.BadParameter("--library and --show-context go with --rag")
-    text = _read_spec(spec, spec_file)
-    if not text.strip():
-        raise InputError("the specification is empty", fix="say in words what the module shall do")
-    _refuse_unwritable(out)
+    given = _Given(header, testbench, pass_line, cocotb, out, as_json, show_context, explained)
+    if batch is not None:
+        _refuse_beside_batch(given, spec, spec_file)
+    else:
+        text = read_spec(spec, spec_file)
+        _refuse_unwritable(out)
     started = time.perf_counter()
-    from autovcoder.generate import Effort, read_header
-    from autovcoder.generate import generate as run
-    from autovcoder.models import open_model
-    from hdl_sim.icarus import Icarus
-    from hdl_sim.tools import find_tool
+    from autovcoder.generate import Effort
 
-    # Before the model is loaded: these failures should not take seconds to show.
-    find_tool("iverilog")
-    interface = read_header(_read(header, "header")) if header else None
-    bench = _read_bench(testbench, pass_line) if testbench else None
-    imported = time.perf_counter()
-    with busy("loading the model"):
-        writer = open_model(model or "nano", endpoint)
-    loaded = time.perf_counter()
-    context = _context(text, interface, writer, library, sampling) if rag else None
-    found = time.perf_counter()
-    with busy("writing Verilog"):
-        result = run(
-            text,
-            writer,
-            header=interface,
-            language=language,
-            sampling=sampling,
-            effort=Effort(select=select, mend=mend, repairs=repair, sure=sure, most=(most or 4 * n) if sure else 0),
-            context=context,
-            bench=bench,
-            simulator=Icarus(),
-        )
-    seconds = {"import": imported - started, "load": loaded - imported, **result.seconds}
-    if context is not None:
-        seconds = {"retrieve": found - loaded, **seconds}
-        report_context(context, show_context)
-    _write(result, out, as_json, seconds)
-    report(result, language, seconds)
-    if explained:
-        explain(result)
-    if not result.accepted:
+    effort = Effort(select=select, mend=mend, repairs=repair, sure=sure, most=(most or 4 * n) if sure else 0)
+    wanted = Wanted(model or "nano", endpoint, sampling, effort, _library(library) if rag else None, lint)
+    if batch is None:
+        accepted = _one(text, given, language, wanted, started)
+    else:
+        from autovcoder.cli.generate_batch import write_batch
+
+        accepted = write_batch(batch, out or Path(), wanted, language=language, pass_line=pass_line)
+    if not accepted:
         raise typer.Exit(DESIGN_FAILED)
 
 
-def _context(spec: str, header: str | None, model: TextModel, library: Path | None, sampling: Sampling) -> Context:
-    from autovcoder.cli.retrieval import contexts_for, searches
-    from rag.context import ContextSettings
-    from rag.library import default_library, open_library
-
-    opened = open_library(library or default_library())
-    return contexts_for([(spec, header)], model, searches(opened), ContextSettings(), sampling)[0]
-
-
-def _read_spec(spec: str | None, file: Path | None) -> str:
-    if spec is not None and file is not None:
-        raise typer.BadParameter("give the specification as an argument or with --spec-file, not both")
-    if file is not None:
-        return _read(file, "specification")
-    if spec is not None and spec != "-":
-        return spec
-    if sys.stdin is None or (spec is None and sys.stdin.isatty()):
-        raise typer.BadParameter("say what the module shall do, as an argument, with --spec-file, or on stdin")
-    try:
-        return sys.stdin.read()
-    except UnicodeDecodeError:
-        raise InputError("the specification is not text in UTF-8", where="stdin") from None
+def _refuse_beside_batch(given: _Given, spec: str | None, spec_file: Path | None) -> None:
+    if given.out is None:
+        raise typer.BadParameter("--batch needs --out FOLDER")
+    one = {
+        "a specification": spec is not None or spec_file is not None,
+        "--header": given.header is not None,
+        "--testbench": given.testbench is not None,
+        "--cocotb": given.cocotb is not None,
+        "--json": given.as_json,
+        "--explain": given.explained,
+        "--show-context": given.show_context,
+    }
+    for name, there in one.items():
+        if there:
+            raise typer.BadParameter(f"{name} is for one specification: --batch reads what it needs from its file")
 
 
-def _read(path: Path, what: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot read the {what}", where=path, fix=error.strerror or "") from None
-    except UnicodeDecodeError:
-        raise InputError(f"the {what} is not text in UTF-8", where=path) from None
+def _library(folder: Path | None) -> Path:
+    if folder is not None:
+        return folder
+    from rag.library import default_library
+
+    return default_library()
 
 
-def _read_bench(path: Path, pass_line: str | None) -> Bench:
-    from hdl_sim.testbench import bench_from_text
+def _one(spec: str, given: _Given, language: Language | None, wanted: Wanted, started: float) -> bool:
+    """Write for one specification; whether the design is accepted."""
+    from autovcoder.generate import read_header
 
-    text = _read(path, "testbench")
-    beside = {name: path.parent / name for name in _QUOTED_NAME.findall(text) if name != path.name}
-    data = {name: _read(file, "testbench's data file") for name, file in sorted(beside.items()) if file.is_file()}
-    name = path.name if _VERILOG_NAME.fullmatch(path.name) else "testbench.sv"
-    return bench_from_text(text, pass_line=pass_line, file_name=name).model_copy(update={"data_files": data})
+    header = read_header(read_text(given.header, "header")) if given.header else None
+    bench = read_bench(given.testbench, given.pass_line) if given.testbench else None
+    cocotb = _cocotb(given.cocotb, spec, header) if given.cocotb else None
+    writer = Writer(wanted, started)
+    with busy("writing Verilog"):
+        written = writer.write(spec, header=header, language=language, bench=bench, cocotb=cocotb)
+    seconds = {part: writer.seconds.get(part, 0.0) + written.seconds.get(part, 0.0) for part in _parts(writer, written)}
+    if wanted.library is not None:
+        report_context(written.result.context, given.show_context)
+    _write(written, given.out, given.as_json, seconds)
+    report(written.result, language, seconds)
+    if wanted.lint:
+        report_lint(written.lint)
+    if given.explained:
+        explain(written.result)
+    return written.result.accepted
 
 
-def _is_regex(text: str) -> bool:
-    try:
-        re.compile(text)
-    except re.error:
-        return False
-    return True
+def _parts(writer: Writer, written: Written) -> list[str]:
+    return list(dict.fromkeys([*writer.seconds, *written.seconds]))
+
+
+def _cocotb(path: Path, spec: str, header: str | None) -> Bench:
+    from hdl_sim.statement import stated_interface
+
+    return read_cocotb(path, stated_interface(spec, header).name)
 
 
 def _refuse_unwritable(out: Path | None) -> None:
@@ -215,7 +219,8 @@ def _refuse_unwritable(out: Path | None) -> None:
         raise StoreError("cannot write", where=out, fix=error.strerror or "") from None
 
 
-def _write(result: Result, out: Path | None, as_json: bool, seconds: dict[str, float]) -> None:
+def _write(written: Written, out: Path | None, as_json: bool, seconds: dict[str, float]) -> None:
+    result = written.result
     code = None if result.code is None else result.code.rstrip("\n") + "\n"
     if out is not None and code is not None:
         from autovcoder.store import write_atomic
@@ -223,6 +228,7 @@ def _write(result: Result, out: Path | None, as_json: bool, seconds: dict[str, f
         write_atomic(out.resolve(), code)
         say(f"written: {out}")
     if as_json:
-        emit(json.dumps(as_document(result, seconds), indent=2, ensure_ascii=False) + "\n")
+        document = as_document(result, seconds, written.lint)
+        emit(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     elif out is None and code is not None:
         emit(code)

@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from autovcoder.cli.report_errors import emit, say
-from autovcoder.cli.reproduce_arms import ARMS, PRESETS, SAMPLING, STAGES, Arm, Preset, StageName, stage_models
+from autovcoder.cli.reproduce_arms import (
+    ARMS,
+    PRESETS,
+    SAMPLING,
+    STAGES,
+    Arm,
+    Preset,
+    StageName,
+    is_whole,
+    stage_models,
+)
+from autovcoder.errors import InputError
 
 if TYPE_CHECKING:
     from autovcoder.cli.reproduce_report import Cell
@@ -61,9 +72,8 @@ def reproduce(
     suites = _suites(verilogeval, rtllm, limit)
     sampling = SAMPLING.model_copy(update={"n": n, "seed": seed})
     folder = stages or (_COMMITTED if chosen.rounds is None else out / "stages")
-    corpora = {"corpus": (corpus, 1.0), "pairs": (pairs, 6.0)} if chosen.rounds else {}
     problems = sum(map(len, suites.values()))
-    given = {name: (path, epochs) for name, (path, epochs) in corpora.items() if path is not None}
+    given = _corpora(chosen, corpus, pairs)
     say(to_text(needs(chosen, problems, sampling, given), chosen, problems, sampling).rstrip())
     if plan:
         return
@@ -71,6 +81,8 @@ def reproduce(
     missing = _train(chosen, folder, corpus, pairs) if chosen.rounds else {}
     work = _Work(stage_models(folder, chosen), suites, sampling, library, out, IcarusPool())
     missing |= {name: f"there is no {folder / name}" for name in STAGES if name not in work.models | missing}
+    if not work.models:
+        raise InputError("no stage is there to be measured", where=folder, fix="name their folder with --stages")
     cells = [cell for suite in suites for arm in ARMS if (cell := work.measured(arm, suite)) is not None]
     found = Reproduction(
         preset=preset,
@@ -96,6 +108,23 @@ def _suites(verilogeval: Path | None, rtllm: Path | None, limit: int | None) -> 
     return {name: load_suite(name, data)[:limit] for name, data in wanted}
 
 
+def _corpora(preset: Preset, corpus: Path | None, pairs: Path | None) -> dict[str, tuple[Path, float]]:
+    """What is trained on, and how often it is read: round 2 is trained twice, on round 1 and alone."""
+    from finetune.presets import load_preset, round_settings
+
+    if preset.rounds is None:
+        return {}
+    rounds = load_preset(preset.rounds)
+    found = {}
+    for name, folder, section, times in (("corpus", corpus, rounds.round1, 1), ("pairs", pairs, rounds.round2, 2)):
+        if folder is None:
+            continue
+        if not folder.is_dir():
+            raise InputError(f"there is no such folder for --{name}", where=folder)
+        found[name] = folder, times * float(round_settings(section).sft.get("num_train_epochs", 1))
+    return found
+
+
 def _train(preset: Preset, folder: Path, corpus: Path | None, pairs: Path | None) -> dict[str, str]:
     """Train the adapters that are not there, by the preset; those that need what was not given, and why."""
     from finetune.presets import load_preset, round_settings
@@ -104,13 +133,14 @@ def _train(preset: Preset, folder: Path, corpus: Path | None, pairs: Path | None
     rounds = load_preset(str(preset.rounds))
     missing: dict[str, str] = {}
     if corpus is not None:
-        round1(preset.base, corpus, folder / "round1", round_settings(rounds.round1))
-    elif not (folder / "round1").is_dir():
+        round1(preset.known["base"], corpus, folder / "round1", round_settings(rounds.round1))
+    elif not is_whole(folder / "round1"):
         missing["round1"] = "it needs --corpus"
-    for name, start in (("round2-only", preset.base), ("round2", str(folder / "round1"))):
-        if pairs is not None and (start == preset.base or (folder / "round1").is_dir()):
+    base = preset.known["base"]
+    for name, start in (("round2-only", base), ("round2", str(folder / "round1"))):
+        if pairs is not None and (start == base or is_whole(folder / "round1")):
             round2(start, pairs, folder / name, round_settings(rounds.round2))
-        elif not (folder / name).is_dir():
+        elif not is_whole(folder / name):
             missing[name] = "it needs --pairs" if pairs is None else "it needs round 1"
     return missing
 

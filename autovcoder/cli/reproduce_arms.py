@@ -6,6 +6,7 @@ the ablation, for CodeQwen1.5-7B.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -63,24 +64,29 @@ class Preset:
     """What is reproduced.
 
     Attributes:
-        base: the base model, where the folder of the stages has none of its own.
+        known: models of stages that the folder of the stages need not have.
         rounds: the training preset by which missing adapters are trained; None where they are not.
         parameters: of the base model.
     """
 
     name: str
-    base: str
+    known: Mapping[StageName, str]
     rounds: str | None
     parameters: float
 
 
 PRESETS = {
-    "nano": Preset("nano", "nano", None, 5.3e6),
-    "paper": Preset("paper", "Qwen/CodeQwen1.5-7B", "codeqwen1.5-7b", 7.25e9),
+    "nano": Preset("nano", {"round2": "nano"}, None, 5.3e6),
+    "paper": Preset("paper", {"base": "Qwen/CodeQwen1.5-7B"}, "codeqwen1.5-7b", 7.25e9),
 }
 
 
 def stage_models(folder: Path, preset: Preset) -> dict[StageName, str]:
-    """The model of each stage that is there: a folder, or the preset's base."""
-    found: dict[StageName, str] = {name: str(folder / name) for name in STAGES if (folder / name).is_dir()}
-    return found if "base" in found or preset.rounds is None else {"base": preset.base, **found}
+    """The model of each stage that is there: a folder that is whole, or what the preset knows."""
+    return {**preset.known, **{name: str(folder / name) for name in STAGES if is_whole(folder / name)}}
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a folder holds a model or adapter that no training is still at: `autovcoder.store` says so of a stage."""
+    weights = any((folder / name).is_file() for name in ("model.safetensors", "adapter_model.safetensors"))
+    return weights and ((folder / "manifest.json").is_file() or not (folder / "stage.json").is_file())

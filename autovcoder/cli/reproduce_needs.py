@@ -1,6 +1,6 @@
 """What a reproduction will need, before it begins: tokens, GPU memory, hours, disk.
 
-Reads a preset and counts; writes a table. Estimates from formulas that the table states, not measurements.
+Reads a preset and counts; writes a table. Estimates, not measurements: the constants below are what they rest on.
 """
 
 from __future__ import annotations

@@ -118,9 +118,9 @@ def _figure(found: Reproduction, suite: str) -> str:
     figure = Figure(figsize=(7.5, 0.9 + 0.42 * len(arms)), layout="constrained")
     axes = figure.subplots()
     for place, (arm, cell) in enumerate(reversed(arms)):
-        _point(axes, place + 0.15, cell.pass1, "#1f4e79", "pass@1" if place == 0 else None)
+        _point(axes, place + 0.15, cell.pass1, "#1f4e79")
         if cell.pass5:
-            _point(axes, place - 0.15, cell.pass5, "#7a9cc0", "pass@5" if place == 0 else None)
+            _point(axes, place - 0.15, cell.pass5, "#7a9cc0")
         if arm.published and suite in PUBLISHED_SUITES:
             value = arm.published[PUBLISHED_SUITES.index(suite)] / 100
             axes.plot([value], [place - 0.15], "x", color="#b03030")
@@ -136,9 +136,9 @@ def _figure(found: Reproduction, suite: str) -> str:
     return text.getvalue().partition("<svg")[1] + text.getvalue().partition("<svg")[2]
 
 
-def _point(axes: object, place: float, rate: Rate, colour: str, label: str | None) -> None:
+def _point(axes: object, place: float, rate: Rate, colour: str) -> None:
     errors = [[rate.value - rate.low], [rate.high - rate.value]]
-    axes.errorbar(rate.value, place, xerr=errors, fmt="o", color=colour, capsize=3, label=label)  # type: ignore[attr-defined]
+    axes.errorbar(rate.value, place, xerr=errors, fmt="o", color=colour, capsize=3)  # type: ignore[attr-defined]
 
 
 def write(found: Reproduction, out: Path) -> None:

@@ -15,7 +15,9 @@ from autovcoder.cli.report_errors import emit, say
 
 def select(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.", show_default=False)],
-    out: Annotated[Path | None, typer.Option(help="The selection's folder. [default: RUN-selected]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The selection's folder. [default: RUN-selected, or RUN-mended]")
+    ] = None,
     mend: Annotated[
         bool, typer.Option("--mend", help="Mend common slips of what does not compile, by rule, before choosing.")
     ] = False,
@@ -32,7 +34,8 @@ def select(
     from hdl_sim.tools import find_tool
 
     find_tool("iverilog")
-    folder = out or run.with_name(f"{run.resolve().name}-{'mended' if mend else 'selected'}")
+    whole = run.resolve()
+    folder = out or whole.with_name(f"{whole.name}-{'mended' if mend else 'selected'}")
     line = StatusLine()
     try:
         report = select_run(

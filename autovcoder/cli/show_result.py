@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_jsonable_python
 
+from autovcoder import __version__
 from autovcoder.cli.report_errors import say
 from autovcoder.records import Context, Diagnostic, Language, Verdict
 
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from autovcoder.candidates import Candidate
     from autovcoder.generate import Result
     from hdl_sim.consensus import Difference, Group
+    from hdl_sim.lint import Lint
 
 _MOST_DIAGNOSTICS = 10
+_MOST_FINDINGS = 30
 _LONGEST_ANSWER = 600
 
 
@@ -30,6 +33,12 @@ def report(result: Result, language: Language | None, seconds: dict[str, float])
         say(_choice(result))
     if chosen.told is not None:
         say(f"repaired by the model: it was told {chosen.told}")
+        for line in chosen.told_lines:
+            say(f"  {line}")
+    elif tried := sum(one.told is not None for one in result.candidates):
+        say(f"repaired answers: {tried}, none of them better")
+    for note in result.notes:
+        say(note)
     if chosen.mended is not None:
         say(f"mended by rule: {'; '.join(chosen.mended.changes)}")
         for line in chosen.mended.diff.splitlines():
@@ -95,13 +104,69 @@ def report_context(context: Context, whole: bool) -> None:
         say(f"  left out: {item.hit.title} [{item.hit.doc_id}]: {item.reason}")
 
 
-def as_document(result: Result, seconds: dict[str, float]) -> dict[str, Any]:
-    """The result as JSON-like data: what was chosen first, then every candidate with its checks."""
-    document: dict[str, Any] = to_jsonable_python(result)
-    return {"accepted": result.accepted, "code": result.code, **document, "seconds": seconds}
+def report_lint(found: Lint | None) -> None:
+    """Say on stderr what a linter would, each with its line and code."""
+    if found is None:
+        say("lint: not done, for the design does not compile")
+        return
+    missing = f" (no synthesis: {found.without})" if found.without else ""
+    say(f"lint: {len(found.findings) or 'no'} finding{'s' * (len(found.findings) != 1)}{missing}")
+    for item in found.findings[:_MOST_FINDINGS]:
+        place = f"line {item.line}: " if item.line else ""
+        say(f"  {place}{item.message} [{item.code}]")
+    if len(found.findings) > _MOST_FINDINGS:
+        say(f"  and {len(found.findings) - _MOST_FINDINGS} more")
+
+
+def as_document(result: Result, seconds: dict[str, float], lint: Lint | None = None) -> dict[str, Any]:
+    """The result as JSON-like data: what was chosen and why first, then what it was made from, in a fixed order.
+
+    docs/generate.md describes every key.
+    """
+    whole: dict[str, Any] = to_jsonable_python(result)
+    chosen = result.chosen
+    mended = None if chosen.mended is None else to_jsonable_python(chosen.mended, exclude={"code"})
+    return {
+        "accepted": result.accepted,
+        "code": result.code,
+        "verdicts": _verdicts(chosen),
+        "selection": whole["selection"],
+        "unsure": result.unsure,
+        "mended": mended,
+        "repairs": [
+            {"candidate": index, "answers_to": one.answers_to, "told": one.told, "lines": list(one.told_lines)}
+            for index, one in enumerate(result.candidates)
+            if one.told is not None
+        ],
+        "notes": list(result.notes),
+        "context_ids": list(result.context.ids),
+        "lint": None if lint is None else to_jsonable_python(lint),
+        "seconds": seconds,
+        "seed": result.sampling.seed,
+        "model": result.model,
+        "versions": {"autovcoder": __version__, "simulator": chosen.compiled.simulator},
+        **{key: whole[key] for key in ("spec", "header", "sampling", "effort", "context", "best", "candidates")},
+    }
+
+
+def _verdicts(chosen: Candidate) -> dict[str, str | bool | None]:
+    agreement = chosen.agreement
+    language = None if chosen.language is None else "no" if chosen.language else "yes"
+    return {
+        "compiles": chosen.compiled.status,
+        "module_name": agreement.name.value,
+        "ports": agreement.ports.value,
+        "header": agreement.header.value,
+        "language": language,
+        "testbench": None if chosen.bench is None else chosen.bench.status,
+        "cocotb": None if chosen.cocotb is None else chosen.cocotb.status,
+        "complete": chosen.complete,
+    }
 
 
 def _report_code(chosen: Candidate, language: Language | None) -> None:
+    from autovcoder.candidates import cocotb_says
+
     if chosen.compiles:
         say(f"compiles: yes ({chosen.compiled.simulator})")
     else:
@@ -114,18 +179,25 @@ def _report_code(chosen: Candidate, language: Language | None) -> None:
         say(f"language: {'no' if chosen.language else 'yes'} ({language})")
         _say_diagnostics(chosen.language)
     if chosen.bench is not None:
-        say(f"testbench: {_outcome(chosen.bench)}")
-        if not chosen.bench.passed:
-            _say_diagnostics(chosen.bench.diagnostics)
-            for line in chosen.bench.log_tail.splitlines()[-_MOST_DIAGNOSTICS:]:
-                say(f"  {line}")
+        _report_bench("testbench", chosen.bench, chosen.bench.log_tail.splitlines())
+    if chosen.cocotb is not None:
+        _report_bench("cocotb", chosen.cocotb, cocotb_says(chosen.cocotb))
+
+
+def _report_bench(title: str, verdict: Verdict, log: Sequence[str]) -> None:
+    say(f"{title}: {_outcome(verdict, 'failures', 'tests') if title == 'cocotb' else _outcome(verdict)}")
+    if not verdict.passed:
+        _say_diagnostics(verdict.diagnostics)
+        for line in log[-_MOST_DIAGNOSTICS:]:
+            say(f"  {line}")
 
 
 def _all_candidates(result: Result) -> str:
     every = result.candidates
     line = f"candidates: {len(every)}, of which {sum(c.compiles for c in every)} compile"
-    if any(c.bench is not None for c in every):
-        line += f" and {sum(c.bench is not None and c.bench.passed for c in every)} pass the testbench"
+    if any(c.tested for c in every):
+        passing = sum(bool(c.tested) and all(verdict.passed for verdict in c.tested) for c in every)
+        line += f" and {passing} pass the testbench{'es' * (max(len(c.tested) for c in every) > 1)}"
     return f"{line}; number {result.best + 1} is printed"
 
 
@@ -138,9 +210,9 @@ def _choice(result: Result) -> str:
     return f"choice: {selection.agreeing} of {selection.of} do the same{sure}{unsure}"
 
 
-def _outcome(verdict: Verdict) -> str:
+def _outcome(verdict: Verdict, wrong: str = "mismatches", tried: str = "samples") -> str:
     if verdict.mismatches is not None and verdict.samples is not None:
-        return f"{_words(verdict.status)} ({verdict.mismatches} mismatches in {verdict.samples} samples)"
+        return f"{_words(verdict.status)} ({verdict.mismatches} {wrong} in {verdict.samples} {tried})"
     return _words(verdict.status)
 
 

@@ -145,17 +145,19 @@ class _Api:
 async def _outcome(job: Job, request: Request, service: Service) -> Made:
     """What a job came to, unless whoever asked goes away or the server ends first."""
     future = asyncio.wrap_future(job.future)
-    while True:
-        done, _ = await asyncio.wait([future], timeout=_LOOK_S)
-        if done:
-            try:
+    try:
+        while True:
+            done, _ = await asyncio.wait([future], timeout=_LOOK_S)
+            if done and future.cancelled():
+                raise Stopped
+            if done:
                 return future.result()
-            except asyncio.CancelledError:  # the job was, not this request
-                raise Stopped from None
-        if service.ending:
-            raise Stopped
-        if await request.is_disconnected():
-            raise ClientDisconnect
+            if service.ending:
+                raise Stopped
+            if await request.is_disconnected():
+                raise ClientDisconnect
+    finally:
+        future.cancel()  # whatever it still comes to is nobody's
 
 
 def _answered(handler: _Handler) -> _Handler:

@@ -94,6 +94,7 @@ def _candidate(result: Result, index: int) -> dict[str, Any]:
         "number": index + 1,
         "standing": clean(_standing(result, index)),
         "status": one.bench.status if one.bench is not None else one.compiled.status,
+        "word": "compiles" if one.bench is None and one.compiles else _words(one.bench or one.compiled),
         "code": short("code", code) if one.code is not None else None,
         "raw": short("raw", one.raw),
         "diagnostics": _diagnostics([*one.compiled.diagnostics, *(one.language or ())]),

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+import autovcoder
+
 COMMAND = [str(Path(sys.executable).with_name("generate-verilog"))]
 TESTBENCH = """
 module tb;
@@ -135,14 +137,16 @@ def test_several_answers_are_chosen_by_consensus_and_explained(model: list[str],
 
 
 def test_json_holds_every_candidate_and_its_checks(model: list[str], specs: list[str]) -> None:
-    done = run(specs[0], *model, "-n", "2", "--temperature", "0.01", "--json")
+    done = run(specs[0], *model, "-n", "2", "--temperature", "0.01", "--json", "--lint")
     document = json.loads(done.stdout)
     assert done.returncode == 0
     assert document["accepted"] is True
     assert document["code"].startswith("module counter")
     assert [c["compiled"]["status"] for c in document["candidates"]] == ["pass", "pass"]
     assert document["candidates"][0]["agreement"]["name"]["value"] == "not stated"
-    assert set(document["seconds"]) == {"import", "load", "generate", "check", "select"}
+    assert set(document["seconds"]) == {"import", "load", "generate", "check", "select", "lint"}
+    assert document["lint"]["findings"] == []
+    assert "\nlint: no findings" in done.stderr
 
 
 def test_several_answers_are_drawn_with_temperature_and_the_same_seed_draws_the_same(
@@ -168,6 +172,145 @@ def test_a_testbench_decides_with_its_data_files_beside_it(model: list[str], spe
     (tmp_path / "first.hex").write_text("40\n")
     failed = run(*asked, "--pass-line", "^ALL GOOD$")
     assert (failed.returncode, "testbench: no result" in failed.stderr) == (3, True)
+
+
+COCOTB = """
+import cocotb
+from cocotb.triggers import Timer
+from start import reset
+
+
+@cocotb.test()
+async def counts(dut):
+    await reset(dut)
+    dut.en.value = 1
+    for _ in range(3):
+        await tick(dut)
+    assert int(dut.q.value) == WANTED, f"q is {int(dut.q.value)}"
+
+
+async def tick(dut):
+    dut.clk.value = 0
+    await Timer(1, "ns")
+    dut.clk.value = 1
+    await Timer(1, "ns")
+"""
+START = """
+from cocotb.triggers import Timer
+
+
+async def reset(dut):
+    dut.clk.value, dut.rst.value, dut.en.value = 0, 1, 0
+    await Timer(1, "ns")
+    dut.clk.value = 1
+    await Timer(1, "ns")
+    dut.rst.value = 0
+"""
+
+
+def test_a_cocotb_test_decides_as_well_and_what_it_fails_goes_back_to_the_model(
+    model: list[str], specs: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "start.py").write_text(START)  # imported from beside the test
+    test = tmp_path / "test_counter.py"
+    test.write_text(COCOTB.replace("WANTED", "3"))
+    (tmp_path / "tb.v").write_text(TESTBENCH)
+    (tmp_path / "first.hex").write_text("00\n")
+    both = ["--testbench", str(tmp_path / "tb.v"), "--pass-line", "^ALL GOOD$", "--cocotb", str(test)]
+    passed = run(specs[0], *model, *both)
+    assert passed.returncode == 0, passed.stderr
+    assert "testbench: pass\ncocotb: pass (0 failures in 1 tests)\n" in passed.stderr
+    test.write_text(COCOTB.replace("WANTED", "4"))
+    failed = run(specs[0], *model, *both, "--repair", "1", "--json")
+    assert failed.returncode == 3
+    assert "cocotb: mismatch (1 failures in 1 tests)" in failed.stderr
+    assert "AssertionError: q is 3" in failed.stderr
+    assert "repaired answers: 1, none of them better" in failed.stderr
+    document = json.loads(failed.stdout)
+    assert (document["verdicts"]["testbench"], document["verdicts"]["cocotb"]) == ("pass", "mismatch")
+    assert document["candidates"][0]["cocotb"]["samples"] == 1
+    [repair] = document["repairs"]
+    assert (repair["candidate"], repair["answers_to"], repair["told"]) == (1, 0, "what the user's testbench says")
+    assert "AssertionError: q is 3" in repair["lines"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("test_empty.py", "import cocotb\n\nasync def counts(dut):\n    pass\n", "there is no cocotb test"),
+        ("test_broken.py", "import cocotb\n@cocotb.test(\n", "the cocotb test is not Python"),
+        ("counter.py", COCOTB, "call it test_NAME.py"),
+        ("test_bytes.py", b"# \xff", "the cocotb test is not text in UTF-8"),
+        ("test_none.py", None, "No such file or directory"),
+    ],
+)
+def test_a_cocotb_file_that_cannot_be_used_is_one_clear_line_before_the_model_is_loaded(
+    name: str, text: str | bytes | None, said: str, specs: list[str], tmp_path: Path
+) -> None:
+    file = tmp_path / name
+    if text is not None:
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    # The model does not exist either.
+    done = run(specs[0], "--model", "./nowhere", "--cocotb", str(file))
+    assert_one_clear_line(done, said)
+    assert name in done.stderr
+
+
+def test_without_cocotb_the_line_says_what_to_install(specs: list[str], tmp_path: Path) -> None:
+    (tmp_path / "start.py").write_text(START)
+    (tmp_path / "test_counter.py").write_text(COCOTB)
+    look = (
+        "import importlib.util\n"
+        "found = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name, *more: None if name == 'cocotb' else found(name, *more)\n"
+        "from autovcoder.cli import main; main.generate_verilog()"
+    )
+    arguments = [specs[0], "--model", "./nowhere", "--cocotb", str(tmp_path / "test_counter.py")]
+    done = run(*arguments, command=[sys.executable, "-c", look])
+    assert_one_clear_line(done, "cocotb is not installed; pip install cocotb")
+
+
+def test_the_json_document_has_its_keys_in_their_order_and_a_repair_that_does_not_fit_loses_nothing(
+    model: list[str], specs: list[str]
+) -> None:
+    done = run(specs[1], *model, "--repair", "1", "--json", "--lint")
+    document = json.loads(done.stdout)
+    assert list(document) == [
+        "accepted", "code", "verdicts", "selection", "unsure", "mended", "repairs", "notes", "context_ids", "lint",
+        "seconds", "seed", "model", "versions", "spec", "header", "sampling", "effort", "context", "best", "candidates",
+    ]  # fmt: skip
+    assert document["verdicts"] == {
+        "compiles": "elaboration_error", "module_name": "not stated", "ports": "not stated", "header": "not stated",
+        "language": None, "testbench": None, "cocotb": None, "complete": True,
+    }  # fmt: skip
+    assert document["versions"]["autovcoder"] == autovcoder.__version__
+    assert document["versions"]["simulator"].startswith("Icarus Verilog ")
+    assert document["lint"] is None
+    assert "lint: not done, for the design does not compile" in done.stderr
+    # What the model would be told is longer than its context of 512 tokens: what there is is kept.
+    assert document["repairs"] == []
+    [note] = document["notes"]
+    assert note.startswith("not repaired: ")
+    assert f"{note}\n" in done.stderr
+
+
+def test_a_missing_library_shows_before_the_model_is_loaded(specs: list[str], tmp_path: Path) -> None:
+    done = run(specs[0], "--model", "./nowhere", "--rag", "--library", str(tmp_path))
+    assert_one_clear_line(done, "no library is here")
+
+
+def test_python_callers_need_one_name(learned_model: Path, learned: dict[str, str]) -> None:
+    look = (
+        "import sys, autovcoder\n"
+        "assert not {'pydantic', 'torch', 'importlib.metadata'} & set(sys.modules)\n"
+        f"result = autovcoder.generate_verilog({next(iter(learned))!r}, model={str(learned_model)!r})\n"
+        "assert result.accepted\n"
+        "print(result.code)\n"
+    )
+    done = run(command=[sys.executable, "-c", look])
+    assert done.stdout.strip() == code_of(next(iter(learned.values()))).strip(), done.stderr
+    with pytest.raises(AttributeError, match="nothing_like_it"):
+        autovcoder.nothing_like_it  # noqa: B018
 
 
 def test_out_writes_the_file_and_nothing_to_stdout(
@@ -245,6 +388,10 @@ def test_files_that_are_no_verilog_are_one_clear_line(model: list[str], specs: l
         ["x", "--endpoint", "http://127.0.0.1:9"],
         ["x", "--spec-file", "y"],
         ["x", "--testbench", "y", "--pass-line", "("],
+        ["--batch", "y"],
+        ["x", "--batch", "y", "--out", "z"],
+        ["--batch", "y", "--out", "z", "--cocotb", "test_y.py"],
+        ["--batch", "y", "--out", "z", "--json"],
     ],
 )
 def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from autovcoder.cli.reproduce_arms import ARMS
+from autovcoder.cli.reproduce_arms import ARMS, PRESETS, is_whole, stage_models
 
 COMMAND = [str(Path(sys.executable).with_name("autovcoder")), "reproduce"]
 
@@ -65,10 +65,23 @@ def test_the_same_command_again_asks_nobody(out: Path, stages: Path) -> None:
     assert json.loads(again.stdout)["preset"] == "nano"
 
 
+def test_without_stages_the_packaged_model_is_measured_and_a_half_trained_one_is_not(tmp_path: Path) -> None:
+    half = tmp_path / "stages" / "round1"
+    half.mkdir(parents=True)
+    (half / "adapter_model.safetensors").write_bytes(b"")
+    (half / "stage.json").write_text("{}")
+    assert not is_whole(half)
+    assert stage_models(tmp_path / "stages", PRESETS["nano"]) == {"round2": "nano"}
+    assert stage_models(tmp_path / "stages", PRESETS["paper"]) == {"base": "Qwen/CodeQwen1.5-7B"}
+
+
 def test_the_plan_says_what_will_be_needed_and_does_nothing(tmp_path: Path) -> None:
     corpus = tmp_path / "corpus"
     corpus.mkdir()
     (corpus / "rtl.jsonl").write_text("x" * 3_200_000)
+    mistyped = run("--preset", "paper", "--pairs", str(tmp_path / "none"), "--out", str(tmp_path / "out"), "--plan")
+    assert mistyped.returncode == 1
+    assert "there is no such folder for --pairs" in mistyped.stderr
     done = run("--preset", "paper", "--corpus", str(corpus), "--out", str(tmp_path / "out"), "--plan")
     assert done.returncode == 0
     assert "tokens to train on   1.0 million" in done.stderr

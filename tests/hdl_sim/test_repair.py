@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autovcoder.records import Port
+from autovcoder.records import Diagnostic, Port, Verdict
 from hdl_sim.finding import Finding
 from hdl_sim.icarus import Icarus
+from hdl_sim.limits import Limits
 from hdl_sim.repair import Repaired, repair
+from hdl_sim.simulator import DEFAULT_LIMITS
 from hdl_sim.slang import read_source
-from hdl_sim.slips_of_declaration import misplaced_declarations
+from hdl_sim.slips_of_declaration import misplaced_declarations, registers_to_nets
 from hdl_sim.statement import Stated
 
 
@@ -135,6 +137,12 @@ SLIPS = {
         ("endcase", "end", "endmodule"),
         "closed what was left open at the end",
     ),
+    "the same names in a helper": Slip(
+        "module h(input clk, input a, output q);\nassign q = a;\nendmodule\nmodule t(input a, output q);\nwire w;\n"
+        "h u(.clk(a), .a(a), .q(w));\nalways @(posedge clk) q <= w;\nendmodule\n",
+        ("module h(input clk, input a, output q);", "module t(input a, output reg q);", "always @(*) q <= w;"),
+        "declared q as reg",
+    ),
     "another name": Slip(
         "module other(input a, output q);\nassign q = a;\nendmodule\n",
         ("module t(input a, output q);",),
@@ -171,6 +179,17 @@ def test_a_declaration_behind_its_first_use_is_moved() -> None:
     assert moved == "module t(input a, output z);\nwire w, v;\nassign z = w & a;\n\nassign w = ~a;\nendmodule\n"
 
 
+def test_a_variable_that_a_primitive_drives_becomes_a_net() -> None:
+    """As other versions of Icarus say it."""
+    text = "module t(input a, output reg q);\nand g(q, a, a);\nendmodule\n"
+    said = Diagnostic(
+        severity="error", message="reg q; cannot be driven by primitives or continuous assignment.", line=2
+    )
+    [(changed, change)] = registers_to_nets(Finding(text, (said,), Stated()))
+    assert change == "declared q as wire"
+    assert "output wire q" in changed
+
+
 def test_what_compiles_and_has_the_interface_is_not_touched() -> None:
     text = "module t(input a, output q);\nassign q = a;\nendmodule\n"
     assert repair(text, Stated(name="t"), Icarus()) is None
@@ -195,6 +214,29 @@ def test_ports_of_another_name_are_renamed_only_where_there_is_one_way() -> None
     two = (Port(name="p", direction="input"), Port(name="q", direction="input"), ports[1])
     unclear = "module t(input x1, input x2, output [3:0] y);\nassign y = {4{x1 & x2}};\nendmodule\n"
     assert repair(unclear, Stated("t", two), Icarus()) is None
+
+
+def test_a_call_that_computes_is_not_taken_for_one_that_prints() -> None:
+    for call in ('initial $readmemh("rom.hex", m);', "initial q = $feof(3);"):
+        text = f"module t(input a, output reg q);\nreg [7:0] m [0:3];\n{call}\nendmodule\n"
+        assert repair(text, Stated(name="t"), Icarus()) is None
+
+
+class Counted(Icarus):
+    """Counts what it compiles."""
+
+    compiled = 0
+
+    def compile_only(self, design: str | None, limits: Limits = DEFAULT_LIMITS) -> Verdict:
+        self.compiled += 1
+        return super().compile_only(design, limits)
+
+
+def test_many_slips_that_cannot_be_mended_take_a_bounded_number_of_tries() -> None:
+    lines = "\n".join(f"reg a{n}; always @(posedge clk) a{n} <= a{n}_next + nobody{n};" for n in range(60))
+    counted = Counted()
+    assert repair(f"module t(input clk, output q);\n{lines}\nendmodule\n", Stated(name="t"), counted) is None
+    assert counted.compiled <= 160
 
 
 def test_several_slips_in_one_text() -> None:

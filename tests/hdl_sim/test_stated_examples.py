@@ -371,6 +371,29 @@ def test_a_width_of_thousands_of_digits_is_none() -> None:
     assert read(f"The input {DIGITS}'d1 gives the output 1'b1.", [port("x", 4), Y]) == ()
 
 
+@pytest.mark.parametrize("cell", ["*" * 5000 + "!", "0" * 5000 + "!", "f*" * 2500 + "!", "[" * 5000])
+def test_a_long_cell_is_read_in_time(cell: str) -> None:
+    started = time.process_time()
+    assert read(f"a y\n{cell} 0\n{cell} 1", [A, Y]) == ()
+    assert time.process_time() - started < 0.5
+
+
+def test_a_star_is_a_dont_care_and_two_on_each_side_are_bold() -> None:
+    found = rows("**s** y\n1* 1\n**01** 0\n00 0", [port("s", 2), Y])
+    assert [(row.inputs["s"], row.outputs["y"]) for row in found] == [(2, "1"), (3, "1"), (1, "0"), (0, "0")]
+
+
+def test_binary_with_a_prefix() -> None:
+    found = rows("x y\n0b1 1\n0b0011 0", [port("x", 8), Y])
+    assert [row.inputs["x"] for row in found] == [1, 3]
+
+
+def test_a_sentence_that_says_what_is_not_is_no_example() -> None:
+    ports = [port("x", 4), port("z", 8, "output")]
+    assert len(read("The input 4'b0011 gives the output 8'h05.", ports)) == 1
+    assert read("The input 4'b0011 must never give the output 8'h05.", ports) == ()
+
+
 def test_a_heading_of_names_within_names_is_read_in_time() -> None:
     started = time.process_time()
     assert read("a" * 36 + "!\na 00 01 11 10\n", [A, port("aa"), Y]) == ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,6 +41,21 @@ SAID = {
 def test_what_is_said(spec: str) -> None:
     assert stated_timing(spec) == SAID[spec]
     assert stated_timing(spec.upper()) == SAID[spec]
+
+
+def test_what_else_is_synchronous_says_nothing_of_the_reset() -> None:
+    for spec in (
+        "Design a synchronous FIFO with an active-low reset rst_n",
+        "a synchronous up counter that is cleared by reset",
+        "a synchronous load and an areset",
+    ):
+        assert stated_timing(spec).reset is None
+
+
+def test_one_long_word_is_read_in_time() -> None:
+    started = time.process_time()
+    stated_timing("clk" * 20_000 + " ! " + "reset active " * 5_000)
+    assert time.process_time() - started < 1.0
 
 
 def test_an_edge_of_the_data_is_not_the_clocks() -> None:

@@ -1,4 +1,4 @@
-"""A small static encoder with chance vectors: what a text's words are decides its vector, and no more."""
+"""A small static encoder with chance vectors (a text's words decide its vector, and no more), and pairs of families."""
 
 from __future__ import annotations
 
@@ -9,11 +9,25 @@ import pytest
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from autovcoder.records import Entry, StoreKind
+from autovcoder.records import Entry, StoreKind, Verdict
+from autovcoder.store import write_jsonl
+from data_pipeline.parametric import ParametricTeacher
 from rag.chunks import handbook
 from rag.embed import StaticEmbedder
 
 UNKNOWN = "[UNK]"
+FAMILIES = (
+    "counter",
+    "mux",
+    "parity",
+    "shift_register",
+    "comparator",
+    "gray",
+    "pwm",
+    "decoder",
+    "edge_detector",
+    "alu",
+)
 
 
 def make_encoder(folder: Path, *, seed: int = 0, dimension: int = 32) -> Path:
@@ -33,6 +47,17 @@ def make_encoder(folder: Path, *, seed: int = 0, dimension: int = 32) -> Path:
 @pytest.fixture(scope="session")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> StaticEmbedder:
     return StaticEmbedder(make_encoder(tmp_path_factory.mktemp("encoder") / "static"))
+
+
+@pytest.fixture(scope="session")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pairs of ten families, as the families' teacher writes them."""
+    teacher = ParametricTeacher(FAMILIES)
+    drafts = [teacher.drawn(0, index).draft(0) for index in range(400)]
+    verdict = Verdict(status="pass", stage="simulate")
+    path = tmp_path_factory.mktemp("pairs") / "pairs.jsonl"
+    write_jsonl(path, [{"draft": draft.model_dump(), "verdict": verdict.model_dump()} for draft in drafts])
+    return path
 
 
 def entry(text: str, store: StoreKind = "knowledge", **more: str) -> Entry:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,8 +12,12 @@ from hypothesis import strategies as st
 
 from autovcoder.cli.retrieval import leak_guard
 from autovcoder.records import Context, Hit, StoreKind
+from data_pipeline.parametric import ParametricTeacher
 from eval.suites import load_suite
 from rag.context import ContextSettings, build_contexts
+from rag.library import examples_of_pairs
+
+from .conftest import FAMILIES
 
 
 def hit(text: str, score: float = 0.9, store: StoreKind = "example") -> Hit:
@@ -82,6 +88,19 @@ def test_the_leak_guard_refuses_a_benchmark_s_problem_by_its_words_and_by_its_co
     built = context([hit(f"x {problem.spec}"), hit(TEXTS[0])], refuse=refuse)
     assert built.ids == ("one",)
     assert built.left_out[0].reason.startswith("copies builtin")
+
+
+def test_of_a_parametric_suite_the_design_and_the_text_are_refused_and_the_family_is_shown(pairs: Path) -> None:
+    problems = list(ParametricTeacher(FAMILIES).problems(0, 60))
+    refuse = leak_guard(problems)
+    assert [refuse(hit(entry.text)) for entry in examples_of_pairs(pairs)] == [None] * 400
+    for problem in problems[:20]:
+        copied = f"copies parametric {problem.id}"
+        assert refuse(hit(f"As it was told.\n\n{problem.spec}\n\nmodule m(input a); endmodule")) == copied
+        ports = re.findall(r"(\w+)\s*[,)]", str(problem.reference).partition(";")[0])
+        renamed = re.sub(rf"\b({'|'.join(ports)})\b", r"\1_of_mine", str(problem.reference))
+        assert renamed != problem.reference
+        assert str(refuse(hit(f"In other words.\n\n{renamed}"))).startswith("copies parametric")
 
 
 @pytest.mark.parametrize("settings", [{"least_example": 2}, {"budget": -1}, {"alike": 0}])

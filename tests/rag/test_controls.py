@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,14 +15,16 @@ from typing import Any, ClassVar, NamedTuple
 import pytest
 
 from autovcoder.cli.main import main
-from autovcoder.cli.rag_controls import CONTROLS, Row
+from autovcoder.cli.rag_control_search import CONTROLS
+from autovcoder.cli.rag_controls import Row
+from autovcoder.models import TextModel, open_model
 from autovcoder.prompt import user_text
-from autovcoder.records import Bench, PassRule, Problem
+from autovcoder.records import Bench, Entry, Hit, PassRule, Problem
 from autovcoder.store import read_jsonl, read_records
 from eval.suites import write_problems
 from rag.chunks import example
 from rag.embed import StaticEmbedder
-from rag.library import add_to, create_library
+from rag.library import add_to, create_library, open_library
 from rag.retrieve import Retriever
 
 from .conftest import entry, make_encoder
@@ -238,6 +242,79 @@ def test_an_interrupted_run_goes_on_and_a_finished_one_asks_nothing(
     refused = controls(*served, "--control", "random", "--seed", "5")
     assert refused.code == 1
     assert refused.err.splitlines()[-1].startswith("error: ")
+
+
+def test_what_the_leak_guard_refuses_counts_neither_as_found_nor_as_there(
+    controls: Command, served: list[str], encoder: StaticEmbedder, tmp_path: Path
+) -> None:
+    def row(name: str, *entries: Entry) -> Row:
+        add_to(create_library(tmp_path / name, encoder), entries)
+        done = controls(*served, "--control", "trained", "--library", name, "--out", f"{name}-out")
+        assert done.code == 0, done.err
+        [found] = read_records(tmp_path / f"{name}-out" / "controls.jsonl", Row)
+        return found
+
+    # All of the problems' topics that the first has are the problems themselves.
+    assert row("refused", *OWN, *OTHERS).recall == {}
+    # The one that may be shown is the farthest of five; what is nearer and refused does not push it back.
+    far = example("Parity of requests.", design("nand g (y, a, a);"), topic="inversion", source="far")
+    one = row("one", *OWN, far, *OTHERS)
+    fair = [hit for hit in ranked(tmp_path / "one", encoder, INVERTER.spec) if not hit.source.startswith("own")]
+    place = [hit.source for hit in fair].index("far") + 1
+    assert {k: rate[0] for k, rate in one.recall.items()} == {k: float(place <= k) for k in (1, 2, 5, 10)}
+    assert one.ndcg is not None
+    assert one.ndcg[0] == pytest.approx(1 / math.log2(place + 1))
+
+
+def ranked(library: Path, encoder: StaticEmbedder, spec: str) -> list[Hit]:
+    examples = open_library(library, encoder).examples
+    assert examples is not None
+    return Retriever(examples).search(spec, 10)
+
+
+def test_only_the_problems_that_are_asked_count(controls: Command, served: list[str], tmp_path: Path) -> None:
+    asked = (*served, "--control", "bm25", "--only", "knowledge")
+    assert controls(*asked).code == 0
+    assert set(shown_ids(tmp_path / "out", "bm25")) == {"inverter", "both"}
+    whole = [row["shown"] for row in read_jsonl(tmp_path / "out" / "bm25.contexts.jsonl")]
+    assert whole == [0, 1]  # only the second shares a word with what is known
+    shutil.rmtree(tmp_path / "out" / "bm25")
+    assert controls(*asked, "--limit", "1").code == 0
+    [row] = read_records(tmp_path / "out" / "controls.jsonl", Row)
+    assert row.shown == 0
+    assert set(shown_ids(tmp_path / "out", "bm25")) == {"inverter"}
+
+
+def test_the_model_is_loaded_once_for_all_controls(
+    controls: Command, served: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def counting(model: str, *rest: Any) -> TextModel:
+        opened.append(model)
+        return open_model(model, *rest)
+
+    monkeypatch.setattr("autovcoder.models.open_model", counting)
+    assert controls(*served, "--control", "none", "--control", "random", "--control", "oracle").code == 0
+    assert opened == ["copier"]
+    assert controls(*served, "--control", "none", "--control", "random", "--control", "oracle").code == 0
+    assert opened == ["copier"]  # nothing to ask
+
+
+@pytest.mark.parametrize(("only", "told"), [("knowledge", "knowledge"), ("example", "examples")])
+def test_a_store_that_is_empty_or_not_there_is_one_line(
+    only: str, told: str, controls: Command, served: list[str], encoder: StaticEmbedder, tmp_path: Path
+) -> None:
+    add_to(create_library(tmp_path / "half", encoder), KNOWLEDGE if only == "example" else HELPFUL)
+    if only == "knowledge":
+        shutil.rmtree(tmp_path / "half" / "knowledge")
+    done = controls(*served, "--only", only, "--library", "half")
+    assert (done.code, done.out) == (1, "")
+    assert (
+        done.err == f"error: the library has no {told}: half; add some with `autovcoder rag add`, or leave --only out\n"
+    )
+    assert not Copier.prompts
+    assert not (tmp_path / "out").exists()
 
 
 def test_one_store_alone_can_be_measured(controls: Command, served: list[str], tmp_path: Path) -> None:

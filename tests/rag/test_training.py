@@ -7,12 +7,15 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from autovcoder.errors import InputError
 from autovcoder.models import Stop
+from autovcoder.models.transformers_engine import quiet
 from autovcoder.prompt import example_text
 from autovcoder.records import Entry, Sampling, Verdict
 from autovcoder.store import read_records, write_jsonl
@@ -26,31 +29,7 @@ from rag.mine import MiningSettings, agreement, mine, score, yield_of
 from rag.store import EntryStore
 from rag.train import RetrieverSettings, train_retriever
 
-from .conftest import entry
-
-FAMILIES = (
-    "counter",
-    "mux",
-    "parity",
-    "shift_register",
-    "comparator",
-    "gray",
-    "pwm",
-    "decoder",
-    "edge_detector",
-    "alu",
-)
-
-
-@pytest.fixture(scope="session")
-def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pairs of ten families, as the families' teacher writes them."""
-    teacher = ParametricTeacher(FAMILIES)
-    drafts = [teacher.drawn(0, index).draft(0) for index in range(400)]
-    verdict = Verdict(status="pass", stage="simulate")
-    path = tmp_path_factory.mktemp("pairs") / "pairs.jsonl"
-    write_jsonl(path, [{"draft": draft.model_dump(), "verdict": verdict.model_dump()} for draft in drafts])
-    return path
+from .conftest import FAMILIES, UNKNOWN, entry
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +85,9 @@ def test_a_trained_retriever_finds_the_family_and_an_untrained_one_less_often(
     assert right(encoder, entries) < 0.95
 
 
-def test_sentence_transformers_reads_a_static_encoder_and_gives_the_same_vectors(trained: Path) -> None:
+def test_sentence_transformers_reads_a_static_encoder_and_gives_the_same_vectors(
+    trained: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     texts = ["An up counter, 8 bits wide.", "rst_n is active low", ""]
     ours = open_embedder(str(trained))
     assert isinstance(ours, StaticEmbedder)
@@ -114,9 +95,12 @@ def test_sentence_transformers_reads_a_static_encoder_and_gives_the_same_vectors
         ours.encode(texts[:2], "query"), TransformerEmbedder(str(trained)).encode(texts[:2], "query"), atol=2e-3
     )
     assert not ours.encode(texts, "query")[2].any()
+    assert capfd.readouterr() == ("", "")  # no progress bar of a library's
 
 
-def test_training_is_reproducible_and_a_finished_one_is_not_done_again(pairs: Path, tmp_path: Path) -> None:
+def test_training_is_reproducible_silent_and_not_done_again(
+    pairs: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     settings = RetrieverSettings(dimension=16, vocabulary=600, batch=4, epochs=1, rounds=1, sources=("topic",))
     first = train_retriever(tmp_path / "a", settings, pairs=pairs)
     again = train_retriever(tmp_path / "a", settings, pairs=pairs)
@@ -126,6 +110,29 @@ def test_training_is_reproducible_and_a_finished_one_is_not_done_again(pairs: Pa
     with pytest.raises(InputError, match="nothing to learn from"):
         train_retriever(tmp_path / "c", settings)
     assert not (tmp_path / "c").exists()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_pretrained_encoder_is_trained_on_without_a_word(
+    trained: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = PreTrainedTokenizerFast(tokenizer_file=str(trained / "tokenizer.json"), pad_token=UNKNOWN)
+    shape: dict[str, Any] = {
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+    }
+    with quiet():
+        words.save_pretrained(tmp_path / "bert")
+        BertModel(BertConfig(vocab_size=len(words), **shape)).save_pretrained(tmp_path / "bert")
+    capfd.readouterr()
+    settings = RetrieverSettings(
+        encoder=str(tmp_path / "bert"), sources=("title",), rounds=1, batch=64, length=32, group=2
+    )
+    train_retriever(tmp_path / "out", settings)
+    assert open_embedder(str(tmp_path / "out")).encode(["a counter"], "query").shape == (1, 16)
+    assert capfd.readouterr() == ("", "")
 
 
 # ---- mining --------------------------------------------------------------------------------------

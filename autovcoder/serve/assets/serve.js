@@ -55,6 +55,7 @@ order.addEventListener("keydown", (event) => { if (event.key === "Enter" && (eve
 stop.addEventListener("click", () => { asking?.abort(); write.disabled = false; write.focus(); });
 
 const seconds = (parts) => Object.entries(parts).map(([name, value]) => `${name} ${value.toFixed(2)}`).join(", ");
+const wordOf = (one) => element("span", { class: `status s-${one.status}` }, one.word);
 const numbers = (list) => `number ${list.join(", ")}`;
 
 function showResult(view) {
@@ -75,7 +76,7 @@ function summary(view, chosen) {
   const checks = element("dl", { class: "checks" });
   for (const [name, text] of view.checks) checks.append(element("dt", {}, name), element("dd", {}, text));
   return block("",
-    element("div", { class: "head" }, element("h2", {}, view.accepted ? "Accepted" : "Not accepted"), statusLabel(chosen.status)),
+    element("div", { class: "head" }, element("h2", {}, view.accepted ? "Accepted" : "Not accepted"), wordOf(chosen)),
     element("p", {}, view.choice), checks, element("p", { class: "soft" }, `seconds: ${seconds(view.seconds)}`));
 }
 
@@ -151,7 +152,7 @@ function contextView(view) {
 
 function answers(candidates) {
   return block("All answers", element("div", { class: "answers" }, ...candidates.map((one) => {
-    const parts = [element("summary", {}, `number ${one.number} `, statusLabel(one.status), element("span", { class: "soft" }, ` ${one.standing}`))];
+    const parts = [element("summary", {}, `number ${one.number} `, wordOf(one), element("span", { class: "soft" }, ` ${one.standing}`))];
     if (one.code !== null) parts.push(sourceView(one.code, one.diagnostics));
     parts.push(element("details", {}, element("summary", {}, "as it came"), element("pre", {}, one.raw)));
     return element("details", {}, ...parts);
