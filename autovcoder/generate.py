@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from autovcoder.candidates import Candidate, Checks, best_of, cocotb_says
+from autovcoder.candidates import Candidate, Checks, best_of
 from autovcoder.errors import ContextTooLong, InputError
 from autovcoder.models import TextModel
 from autovcoder.prompt import user_text
@@ -137,7 +137,7 @@ def generate(
     for _ in range(effort.repairs):
         if work.candidates[best].accepted:
             break
-        faulty = _as_told(work.candidates[best])
+        faulty = work.candidates[best]
         try:
             work.ask(prompt_for(faulty, spec, header, language), sampling.n, answers_to=best, told=why_not(faulty))
         except ContextTooLong as error:
@@ -244,14 +244,6 @@ def _choose(work: _Work, spec: str, simulator: PrintingSimulator, effort: Effort
         return best_of(work.candidates), None
     selection = work.select(spec, simulator)
     return best_of(work.candidates) if selection.best is None else selection.best, selection
-
-
-def _as_told(candidate: Candidate) -> Candidate:
-    """The candidate as its faults are told: where the cocotb test is what it fails, that is the testbench's verdict."""
-    if candidate.cocotb is None or candidate.cocotb.passed or not all(one.passed for one in candidate.tested[:-1]):
-        return candidate
-    said = "\n".join(cocotb_says(candidate.cocotb))
-    return candidate.model_copy(update={"bench": candidate.cocotb.model_copy(update={"log_tail": said})})
 
 
 def _wants_more(selection: Selection | None, effort: Effort, count: int) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autovcoder.candidates import Candidate
+from autovcoder.candidates import Candidate, cocotb_says
 from autovcoder.prompt import repair_text
 from autovcoder.records import Diagnostic, Language
 
@@ -23,11 +23,15 @@ def why_not(candidate: Candidate) -> tuple[str, list[str]]:
         agreement = candidate.agreement
         wrong = [part.which for part in (agreement.name, agreement.ports, agreement.header) if part.value == "no"]
         return COMPILER, list(dict.fromkeys(wrong)) + _lines(candidate.language or ())
-    bench = candidate.bench
-    if bench is None:
+    failed = next((verdict for verdict in candidate.tested if not verdict.passed), None)
+    if failed is None:
         return COMPILER, []
-    said = bench.log_tail.strip().splitlines()[-_LOG_LINES:]
-    return TESTBENCH, [f"simulation: {bench.status.replace('_', ' ')}", *_lines(bench.diagnostics), *said]
+    said = cocotb_says(failed) if failed is candidate.cocotb else failed.log_tail.strip().splitlines()
+    return TESTBENCH, [
+        f"simulation: {failed.status.replace('_', ' ')}",
+        *_lines(failed.diagnostics),
+        *said[-_LOG_LINES:],
+    ]
 
 
 def prompt_for(candidate: Candidate, spec: str, header: str | None, language: Language | None) -> str:

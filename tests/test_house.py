@@ -287,9 +287,15 @@ def imported_at_once(file: Path, seen: frozenset[Path] = frozenset()) -> set[str
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_package_that_the_code_imports_is_declared(package: str) -> None:
-    """Only training may use the extra `train`, only data `data`; what a package brings along does not count."""
+    """Each package may use its own extras; what a package brings along does not count."""
     project = PROJECT["project"]
-    extras = {"finetune": ("train",), "data_pipeline": ("data", "ray"), "rag": ("rag",)}.get(package, ())
+    own = {
+        "autovcoder": ("rag", "serve"),
+        "finetune": ("train",),
+        "data_pipeline": ("data", "ray"),
+        "rag": ("rag",),
+    }
+    extras = own.get(package, ())
     lines = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
     declared = {canonicalize_name(Requirement(line).name) for line in lines}
     used = set[str]().union(*(imported_by(file) for file in (ROOT / package).rglob("*.py")))
@@ -355,12 +361,12 @@ def test_the_wheel_holds_every_file_of_the_packages(installed: Installed) -> Non
 
 
 def test_every_module_of_the_wheel_imports_with_the_declared_packages(installed: Installed, tmp_path: Path) -> None:
-    """But for the steps of the corpus, which are datatrove's, and so need the extra `data`."""
+    """But for the steps of the corpus, which are datatrove's, and the server, which need the extras `data`, `serve`."""
     files = [
         path.relative_to(installed.source)
         for name in PACKAGES
         for path in (installed.source / name).rglob("*.py")
-        if "datatrove" not in imported_at_once(path)
+        if imported_at_once(path).isdisjoint({"datatrove", "starlette", "uvicorn"})
     ]
     names = sorted(".".join(file.with_suffix("").parts).removesuffix(".__init__") for file in files)
     assert len(names) > 100
@@ -374,6 +380,9 @@ def test_a_command_without_its_extra_says_how_to_get_it(installed: Installed, tm
     done = in_environment(installed, "autovcoder", "data", "extract", "--repos", "x", "--out", "y", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr == "error: datatrove is not installed; pip install 'autovcoder[data]'\n"
+    done = in_environment(installed, "autovcoder", "serve", "--port", "0", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == "error: starlette is not installed; pip install 'autovcoder[serve]'\n"
 
 
 @pytest.mark.parametrize("program", ["generate-verilog", "autovcoder"])
