@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from autovcoder.records import Bench, Diagnostic, Language, Record, Verdict
 from hdl_sim.extract import answer_complete, extract_code
 from hdl_sim.repair import Repaired, repair
-from hdl_sim.simulator import Simulator, available_cores
+from hdl_sim.simulator import Simulator, in_parallel
 from hdl_sim.slang import read_source, verilog2001_violations
 from hdl_sim.statement import Agreement, Stated, compare, main_module
 
@@ -97,8 +96,7 @@ class Checks:
         """Candidates in the order of the answers; equal code is checked once."""
         codes = [extract_code(raw, header=self.header, module=self.stated.name) for raw in answers]
         different = list(dict.fromkeys(codes))
-        with ThreadPoolExecutor(available_cores()) as pool:
-            found = dict(zip(different, pool.map(self._check, different), strict=True))
+        found = dict(zip(different, in_parallel(self._check, different), strict=True))
         return [
             found[code].model_copy(update={"raw": raw, "complete": answer_complete(raw, self.stated.name)})
             for raw, code in zip(answers, codes, strict=True)

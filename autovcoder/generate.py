@@ -119,10 +119,7 @@ def generate(
         InputError: the specification is empty or not text, or a testbench cannot be used. ModelError: the model failed.
         ToolMissing, ToolFailed: the simulator is not there, or broke.
     """
-    if not spec.strip():
-        raise InputError("the specification is empty", fix="say in words what the module shall do")
-    if not _is_text(spec):
-        raise InputError("the specification is not text in UTF-8")
+    require_text(spec)
     sampling, effort, context = sampling or Sampling(), effort or Effort(), context or Context()
     stated = stated_interface(spec, header)
     checks = Checks(stated, header, language, bench, simulator, effort.mend, cocotb)
@@ -214,7 +211,7 @@ class _Work:
     def ask(self, prompt: str, n: int, *, answers_to: int | None = None, told: Told | None = None) -> None:
         started = time.perf_counter()
         sampling = self._sampling.model_copy(update={"n": n, "seed": self._sampling.seed + self._asked})
-        self._asked += 1
+        self._asked += n  # a server counts seeds up from the one it is given
         [answers] = self._model.complete(
             [prompt],
             sampling,
@@ -269,9 +266,15 @@ def read_header(text: str) -> str:
     return source.modules[0].header
 
 
-def _is_text(text: str) -> bool:
+def require_text(spec: str) -> None:
+    """Make sure that a specification is one, before anything is done with it.
+
+    Raises:
+        InputError: it is empty, or holds halves of characters.
+    """
+    if not spec.strip():
+        raise InputError("the specification is empty", fix="say in words what the module shall do")
     try:
-        text.encode()
+        spec.encode()
     except UnicodeEncodeError:
-        return False
-    return True
+        raise InputError("the specification is not text in UTF-8") from None

@@ -78,12 +78,18 @@ _NO_NAME_IN_PROSE = frozenset(_WORDS.split())
 _NO_NAME = frozenset({"port", "ports", "signal", "signals", "is", "are"})
 
 
+def squeezed(text: str) -> str:
+    """The text with one blank for many and at most one empty line, so that no pattern goes through long gaps again."""
+    return re.sub(r"(?:[^\S\n]?\n){3,}", "\n\n", re.sub(r"[^\S\n]{2,}", " ", text))
+
+
 def unquoted(name: str) -> str:
     return name.strip("`\"'*")
 
 
 def find_ports(spec: str) -> tuple[Port, ...]:
     """The ports that a text lists; one listed twice in different ways is left out: it is not clear what is asked."""
+    spec = squeezed(spec)
     found: dict[str, Port] = {}
     unclear: set[str] = set()
     for port in _all(spec):

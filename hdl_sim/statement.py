@@ -13,7 +13,7 @@ from autovcoder.errors import InputError
 from autovcoder.records import Port, Record
 from hdl_sim.slang import Module, Source, read_source
 from hdl_sim.spans import module_spans
-from hdl_sim.stated_ports import NAME, find_ports, unquoted
+from hdl_sim.stated_ports import NAME, find_ports, squeezed, unquoted
 
 # How a specification names the module that it asks for.
 _IS = r"(?:is|must\s+be|should\s+be|shall\s+be|will\s+be)"
@@ -205,6 +205,7 @@ def _without_others(spec: str, name: str | None) -> str:
 
 
 def _stated_name(spec: str) -> str | None:
+    spec = squeezed(spec)
     found = set()
     for form in _NAME_FORMS:
         for match in form.finditer(spec):

@@ -145,7 +145,7 @@ def bench_from_text(text: str, *, pass_line: str | None = None, file_name: str =
     if pass_line is not None:
         try:
             re.compile(pass_line)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise InputError("the pass line is not a regular expression", where=pass_line, fix=str(error)) from None
     rule = PassRule(kind="pass_line", pattern=pass_line)
     return Bench(kind="verilog", sources={file_name: text}, top=top_module(source, file_name), pass_rule=rule)

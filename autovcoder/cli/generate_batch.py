@@ -146,13 +146,10 @@ def _weights(wanted: Wanted) -> str | None:
 def _library_hashes(folder: Path | None) -> dict[str, str] | None:
     if folder is None:
         return None
-    from rag.library import KINDS
-    from rag.store import STORE
+    from autovcoder.cli.retrieval import identity
+    from rag.library import open_library
 
-    states = {kind: folder / kind / STORE for kind in KINDS}
-    if not any(state.is_file() for state in states.values()):
-        raise StoreError("no library is here", where=folder, fix="make one with `autovcoder rag add`")
-    return {kind: hash_input(state) for kind, state in states.items() if state.is_file()}
+    return identity(open_library(folder))
 
 
 def _make_folder(folder: Path) -> None:
@@ -173,6 +170,9 @@ def _write_all(
             if row["accepted"]:
                 # Before its row: whoever reads the row finds the design.
                 write_atomic(stage.folder / DESIGNS / f"{one.id}.v", row["code"].rstrip("\n") + "\n")
+            else:
+                # One that was accepted just before a kill, and is not now.
+                (stage.folder / DESIGNS / f"{one.id}.v").unlink(missing_ok=True)
             stage.append(RESULTS, row)
     finally:
         status.clear()

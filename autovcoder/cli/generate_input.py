@@ -72,7 +72,7 @@ def read_text(path: Path, what: str) -> str:
 def is_regex(text: str) -> bool:
     try:
         re.compile(text)
-    except re.error:
+    except (re.error, OverflowError, RecursionError):
         return False
     return True
 
@@ -83,12 +83,12 @@ def read_bench(path: Path, pass_line: str | None) -> Bench:
     Raises:
         InputError: a file cannot be read, or the text is no testbench.
     """
-    from hdl_sim.testbench import bench_from_text
+    from hdl_sim.testbench import bench_from_text, strip_dumps
 
     text = read_text(path, "testbench")
     name = path.name if _VERILOG_NAME.fullmatch(path.name) else "testbench.sv"
     bench = bench_from_text(text, pass_line=pass_line, file_name=name)
-    return bench.model_copy(update={"data_files": _named_beside(path, [text])})
+    return bench.model_copy(update={"data_files": _named_beside(path, [strip_dumps(text)])})
 
 
 def read_cocotb(path: Path, top: str | None) -> Bench:

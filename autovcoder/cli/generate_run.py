@@ -81,9 +81,10 @@ class Writer:
         cocotb: Bench | None = None,
     ) -> Written:
         """Look for context, write, check, and look at the style of what was chosen; see `autovcoder.generate`."""
-        from autovcoder.generate import generate
+        from autovcoder.generate import generate, require_text
         from hdl_sim.icarus import Icarus
 
+        require_text(spec)
         seconds: dict[str, float] = {}
         started = time.perf_counter()
         context = self._context(spec, header)

@@ -105,7 +105,11 @@ def search(
     from rag.library import KINDS, default_library, open_library
     from rag.retrieve import CrossEncoderReranker, Retriever
 
-    text = sys.stdin.read() if query == "-" else query
+    try:
+        text = sys.stdin.read() if query == "-" else query
+        text.encode()
+    except UnicodeError:
+        raise InputError("the query is not text in UTF-8") from None
     if not text.strip():
         raise InputError("the query is empty", fix="say what you look for")
     opened = open_library(library or default_library())

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from autovcoder import prompt
-from autovcoder.errors import ModelError
+from autovcoder.errors import ContextTooLong, ModelError
 from autovcoder.models import Stop, folded
 from autovcoder.records import Sampling
 
@@ -144,6 +144,11 @@ class EndpointModel:
                 where=self.url,
                 fix="check --model against the server's /v1/models",
             )
+        said = error.message.lower()
+        if isinstance(error, openai.BadRequestError) and (
+            error.code == "context_length_exceeded" or "context length" in said or "context window" in said
+        ):
+            return ContextTooLong("the prompt is longer than the model's context", where=self.url)
         code = f" ({error.status_code})" if isinstance(error, openai.APIStatusError) else ""
         return ModelError(f"the server refused the request{code}", where=self.url, fix=error.message[:300])
 

@@ -26,6 +26,7 @@ from autovcoder.serve.replies import Refused, error_response
 from autovcoder.serve.requests import MOST_ANSWERS, chat_request, generate_request, read_json
 from autovcoder.serve.service import Job, Made, Order, Service, Stopped
 from autovcoder.serve.view import view
+from eval.page import clean
 
 _LOOK_S = 0.25  # between two looks at whether a client is still there
 _Handler = Callable[[Request], Awaitable[Response]]
@@ -185,7 +186,8 @@ def _report(error: Exception) -> None:
     from autovcoder.errors import AutoVCoderError
 
     known = isinstance(error, AutoVCoderError)
-    logging.getLogger(__name__).error("error: %s", error, exc_info=None if known else error)
+    # What a model server said may hold what a terminal obeys.
+    logging.getLogger(__name__).error("error: %s", clean(str(error)), exc_info=None if known else error)
 
 
 async def _http_failure(_: Request, error: HTTPException) -> Response:

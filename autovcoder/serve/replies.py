@@ -54,4 +54,6 @@ def error_body(one: Refused) -> dict[str, Any]:
 def error_response(error: Exception) -> JSONResponse:
     """The same as a response."""
     one = refused(error)
+    # A request can hold halves of characters, which no answer can.
+    one.message = one.message.encode(errors="replace").decode()
     return JSONResponse(error_body(one), one.status, {"Retry-After": _RETRY_S} if one.status == 429 else None)

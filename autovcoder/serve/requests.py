@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from starlette.requests import Request
 
 from autovcoder import prompt
@@ -57,6 +57,9 @@ Tokens = Annotated[int, Field(ge=1)]
 Answers = Annotated[int, Field(ge=1, le=MOST_ANSWERS)]
 
 
+_MOST_PARTS = 1000  # of a conversation, and of a message
+
+
 class Part(_Asked):
     """A piece of a message."""
 
@@ -68,8 +71,14 @@ class Message(_Asked):
     """One message of a conversation; ``name`` changes nothing."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[Part]
+    content: str | Annotated[list[Part], Field(max_length=_MOST_PARTS)]
     name: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nothing(cls, given: Any) -> Any:
+        """Clients send our answers back with all that OpenAI's have, and null where ours have nothing."""
+        return {key: value for key, value in given.items() if value is not None} if isinstance(given, dict) else given
 
     @property
     def text(self) -> str:
@@ -85,7 +94,7 @@ class ChatRequest(_Asked):
     """A chat completion as OpenAI's API has it; ``n`` is how many answers come back, not how many are drawn."""
 
     model: str
-    messages: Annotated[list[Message], Field(min_length=1)]
+    messages: Annotated[list[Message], Field(min_length=1, max_length=_MOST_PARTS)]
     n: Answers | None = None
     temperature: Temperature | None = None
     top_p: TopP | None = None

@@ -21,7 +21,7 @@ _END_S = 5  # for answers that are under way when the server ends
 
 
 def bound_socket(host: str, port: int) -> socket.socket:
-    """A socket that has the address and does not listen yet; port 0 takes a free one.
+    """A socket that listens at the address, and answers nobody yet; port 0 takes a free one.
 
     Raises:
         InputError: the address is none of this machine's, or taken.
@@ -32,6 +32,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
         try:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             made.bind(address)
+            made.listen()  # two that have only bound it would both believe that it is theirs
         except BaseException:
             made.close()
             raise

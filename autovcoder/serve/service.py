@@ -10,16 +10,22 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from autovcoder.generate import Effort, Result, generate, read_header
+from autovcoder.generate import Effort, Result, generate, read_header, require_text
 from autovcoder.models import Stop, TextModel
+from autovcoder.models.endpoint import EndpointModel
 from autovcoder.prompt import user_text
-from autovcoder.records import Context, Language, Sampling
+from autovcoder.records import Bench, Context, Language, Sampling, Verdict
 from autovcoder.serve.pictures import Picture, pictures_of
+from hdl_sim.limits import Limits
+from hdl_sim.simulator import DEFAULT_LIMITS
 from hdl_sim.testbench import bench_from_text
 from hdl_sim.traces import PrintingSimulator
+
+_LOOK_S = 0.25  # between two looks at whether somebody still waits
+_RUN_S = 10  # CPU seconds of one simulation: others wait for it
 
 
 class Busy(Exception):
@@ -83,7 +89,8 @@ class Shared:
 class Job:
     """An order on its way: ``future`` is its outcome."""
 
-    def __init__(self, make: Callable[[Job], Made], pool: ThreadPoolExecutor) -> None:
+    def __init__(self, order: Order, make: Callable[[Job], Made], pool: ThreadPoolExecutor) -> None:
+        self.order: Order | None = order
         self.asked = time.perf_counter()
         self.cancelled = threading.Event()
         self.future: Future[Made] = pool.submit(make, self)
@@ -91,7 +98,8 @@ class Job:
     def cancel(self) -> None:
         """Nobody waits for it any longer: it does not start, or ends within a few tokens or at its next simulation."""
         self.cancelled.set()
-        self.future.cancel()
+        if self.future.cancel():
+            self.order = None  # the queue holds the job until its turn comes
 
 
 class Service:
@@ -121,7 +129,7 @@ class Service:
             if self._open > self._waiting:
                 raise Busy
             try:
-                job = Job(lambda job: self._make(order, job), self._pool)
+                job = Job(order, self._make, self._pool)
             except RuntimeError:  # closed meanwhile
                 raise Stopped from None
             self._open += 1
@@ -149,11 +157,19 @@ class Service:
         with self._lock:
             self._open -= 1
 
-    def _make(self, order: Order, job: Job) -> Made:
+    def _make(self, job: Job) -> Made:
+        order = job.order
+        if order is None:
+            raise Stopped
         seconds = {"wait": time.perf_counter() - job.asked}
         header = None if order.header is None else read_header(order.header)
         bench = None if order.testbench is None else bench_from_text(order.testbench)
-        model = _Stoppable(self.model, lambda: self.ending or job.cancelled.is_set())
+
+        def stopped() -> bool:
+            return self.ending or job.cancelled.is_set()
+
+        require_text(order.spec)
+        model, simulator = _Stoppable(self.model, stopped), _StoppableSimulator(self._simulator, stopped)
         context = None
         if self.shared.context is not None:
             started = time.perf_counter()
@@ -168,13 +184,13 @@ class Service:
             effort=Effort(repairs=order.repairs),
             context=context,
             bench=bench,
-            simulator=self._simulator,
+            simulator=simulator,
         )
         seconds |= result.seconds
         pictures: tuple[Picture, ...] = ()
         if order.drawn:
             started = time.perf_counter()
-            pictures = pictures_of(result, self._simulator)
+            pictures = pictures_of(result, simulator)
             seconds["draw"] = time.perf_counter() - started
         # Here and not where the answer is sent: a tokenizer is not for two threads at once.
         asked = user_text(order.spec, header, language=order.language, context=result.context.texts)
@@ -209,4 +225,42 @@ class _Stoppable:
 
         if self._stopped():
             raise Stopped
-        return self._model.complete(prompts, sampling, starts=starts, stop=ends)
+        if not isinstance(self._model, EndpointModel):
+            return self._model.complete(prompts, sampling, starts=starts, stop=ends)
+        # A server may say nothing for minutes: then its answer is left alone, not waited for.
+        pool = ThreadPoolExecutor(1, thread_name_prefix="endpoint")
+        try:
+            asked = pool.submit(self._model.complete, prompts, sampling, starts=starts, stop=ends)
+            while True:
+                try:
+                    return asked.result(timeout=_LOOK_S)
+                except TimeoutError:
+                    if self._stopped():
+                        raise Stopped from None
+        finally:
+            pool.shutdown(wait=False)
+
+
+class _StoppableSimulator:
+    """A simulator that starts nothing more when nobody waits for it, and gives no single run much time."""
+
+    def __init__(self, simulator: PrintingSimulator, stopped: Callable[[], bool]) -> None:
+        self._simulator, self._stopped = simulator, stopped
+
+    @property
+    def name(self) -> str:
+        return self._simulator.name
+
+    def _limits(self, limits: Limits) -> Limits:
+        if self._stopped():
+            raise Stopped
+        return replace(limits, cpu_s=min(limits.cpu_s, _RUN_S))
+
+    def run(self, design: str | None, bench: Bench, limits: Limits = DEFAULT_LIMITS) -> Verdict:
+        return self._simulator.run(design, bench, self._limits(limits))
+
+    def compile_only(self, design: str | None, limits: Limits = DEFAULT_LIMITS) -> Verdict:
+        return self._simulator.compile_only(design, self._limits(limits))
+
+    def printed(self, design: str, bench: Bench, limits: Limits = DEFAULT_LIMITS) -> bytes:
+        return self._simulator.printed(design, bench, self._limits(limits))

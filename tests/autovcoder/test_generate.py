@@ -257,7 +257,7 @@ def test_more_answers_are_drawn_while_the_choice_is_unsure() -> None:
     result = ask(model, n=2, sure=0.6, most=4)
     assert len(result.candidates) == 4
     assert not result.unsure
-    assert [sampling.seed for sampling in model.samplings] == [7, 8]
+    assert [sampling.seed for sampling in model.samplings] == [7, 9]
     unsure = ask(Scripted([RIGHT, WRONG], [BROKEN]), n=2, sure=0.99, most=3)
     assert len(unsure.candidates) == 3
     assert unsure.unsure

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -224,3 +226,11 @@ def test_every_listed_port_is_found_as_stated(listed: list[Port], form: int) -> 
 def test_any_text_is_read_without_a_crash(text: str) -> None:
     stated = stated_interface(text)
     compare(stated, CODE)
+
+
+@pytest.mark.parametrize("begin", ["module", "module name", "input a", "inputs a and", "name the module", "a\n"])
+@pytest.mark.parametrize("gap", [" ", "\t", "\n", " \n"])
+def test_a_long_gap_is_read_in_time(begin: str, gap: str) -> None:
+    started = time.process_time()
+    stated_interface(f"{begin}{gap * 50_000}x")
+    assert time.process_time() - started < 1.0
