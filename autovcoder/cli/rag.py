@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from functools import partial
 from pathlib import Path
@@ -198,16 +199,24 @@ def _to_write(library: Path | None) -> Path:
 
 
 def _open_or_create(folder: Path, encoder: str | None, bare: bool) -> Library:
+    from autovcoder.errors import StoreError
     from rag.embed import PACKAGED, open_embedder
     from rag.library import add_to, create_library, is_library, is_own, open_library, packaged_library
 
     embedder = open_embedder(encoder) if encoder else None
     if not is_library(folder):
         embedder = embedder or open_embedder(PACKAGED)
-        made = create_library(folder, embedder)
+        # Aside, and in its place when it is whole: one that was begun would be taken for a finished one.
+        unfinished = folder.resolve().with_name(f".{folder.resolve().name}.unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        made = create_library(unfinished, embedder)
         if not bare and not (is_own(folder) and embedder.name == PACKAGED):
             packaged = open_library(packaged_library())
             add_to(made, [entry for store in packaged.stores for _, entry in store.entries()])
+        try:
+            unfinished.rename(folder)
+        except OSError as error:
+            raise StoreError("cannot make a library", where=folder, fix=error.strerror or str(error)) from None
     return open_library(folder, embedder)
 
 

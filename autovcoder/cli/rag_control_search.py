@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from autovcoder.records import Entry, Hit, StoreKind
+from autovcoder.records import Entry, Hit, StoreKind, content_id
 
 if TYPE_CHECKING:
     from autovcoder.models import TextModel
@@ -59,15 +59,17 @@ def searches_of(name: Control, run: Run, library: Library, stock: str | None) ->
 
 
 def _stock_library(run: Run, stock: str) -> Library:
-    """The same entries under another encoder; made once."""
+    """The same entries under another encoder; made once for these entries."""
     from rag.embed import open_embedder
     from rag.library import add_to, create_library, open_library
 
-    folder, unfinished = run.out / "stock-library", run.out / "stock-library.unfinished"
+    entries = [entry for some in run.entries.values() for entry in some]
+    folder = run.out / f"stock-library-{content_id(stock, sorted(entry.id for entry in entries))[:12]}"
+    unfinished = folder.with_suffix(".unfinished")
     embedder = open_embedder(stock)
     if not folder.exists():
         shutil.rmtree(unfinished, ignore_errors=True)
-        add_to(create_library(unfinished, embedder), [entry for some in run.entries.values() for entry in some])
+        add_to(create_library(unfinished, embedder), entries)
         unfinished.rename(folder)
     return open_library(folder, embedder)
 

@@ -21,7 +21,8 @@ COMMAND = [sys.executable, "-m", "autovcoder"]
 class Writer:
     """A model server: ``answers`` gives those to a prompt, of which a seed chooses one, round and round.
 
-    A prompt that says ``forever`` gets an answer without an end, until ``enough`` is set; ``asked`` are the prompts.
+    A prompt that says ``forever`` gets an answer without an end, and ``silence`` none, until ``enough`` is set;
+    ``asked`` are the prompts.
     """
 
     answers: Callable[[str], Sequence[str]]
@@ -63,6 +64,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
         try:
+            if "silence" in prompt:
+                self.writer.enough.wait(60)
             while "forever" in prompt and not self.writer.enough.wait(0.02):
                 self._say("module and so on ")
         except OSError:

@@ -21,12 +21,16 @@ from autovcoder import prompt
 from autovcoder.candidates import Checks
 from autovcoder.generate import Result
 from autovcoder.models import open_model
-from autovcoder.records import Sampling
+from autovcoder.records import Sampling, Verdict
 from autovcoder.serve.chat import answer_text
 from autovcoder.serve.pictures import pictures_of
+from autovcoder.serve.service import Stopped, _StoppableSimulator
 from hdl_sim.consensus import select
 from hdl_sim.icarus import Icarus
+from hdl_sim.limits import Limits
+from hdl_sim.simulator import DEFAULT_LIMITS
 from hdl_sim.statement import stated_interface
+from hdl_sim.testbench import bench_from_text
 
 from .served import COMMAND, Writer, serving, writing
 from .test_cli_generate_rag import SPEC as COUNTER
@@ -125,6 +129,50 @@ def test_the_openai_package_works_whole_and_streamed(local: str, learned_model: 
         "stop",
         True,
     )
+
+
+def test_an_answer_of_ours_can_be_sent_back_in_a_second_turn(url: str) -> None:
+    with openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
+        first = client.chat.completions.create(model="m", messages=[{"role": "user", "content": "an and gate"}])
+        turns: list[Any] = [{"role": "user", "content": "an and gate"}, first.choices[0].message.model_dump()]
+        turns.append({"role": "user", "content": "with another name"})
+        second = client.chat.completions.create(model="m", messages=turns)
+    assert second.choices[0].message.content
+
+
+def test_a_model_server_that_says_nothing_holds_nobody_up(writer: Writer) -> None:
+    writer.enough.clear()
+    before = len(writer.asked)
+    with serving("--model", "m", "--endpoint", writer.url) as (url, _):
+        host, port = url.removeprefix("http://").split(":")
+        body = json.dumps({"spec": "silence"}).encode()
+        head = f"POST {GENERATE} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n"
+        head += "Content-Type: application/json\r\n\r\n"
+        with socket.create_connection((host, int(port))) as gone:
+            gone.sendall(head.encode() + body)
+            wait_for(lambda: "silence" in writer.asked[before:])
+        started = time.monotonic()
+        assert post(url, GENERATE, {"spec": "an and gate"}).status_code == 200
+        assert time.monotonic() - started < 30
+        writer.enough.set()
+
+
+def test_nothing_more_is_simulated_when_nobody_waits_and_no_run_takes_long() -> None:
+    class Seen(Icarus):
+        limits: list[Limits]
+
+        def compile_only(self, design: str | None, limits: Limits = DEFAULT_LIMITS) -> Verdict:
+            self.limits = [limits]
+            return super().compile_only(design, limits)
+
+    seen, waits = Seen(), [True]
+    simulator = _StoppableSimulator(seen, lambda: not waits[0])
+    assert simulator.compile_only(GOOD).passed
+    assert seen.limits[0].cpu_s == 10
+    waits[0] = False
+    for ask in (lambda: simulator.compile_only(GOOD), lambda: simulator.printed(GOOD, bench_from_text(BENCH))):
+        with pytest.raises(Stopped):
+            ask()
 
 
 def test_several_choices_are_the_chosen_design_first(url: str) -> None:

@@ -330,9 +330,14 @@ def test_one_store_alone_can_be_measured(controls: Command, served: list[str], t
 def test_a_stock_library_that_was_not_finished_is_made_anew(
     controls: Command, served: list[str], encoder: StaticEmbedder, tmp_path: Path
 ) -> None:
-    (tmp_path / "out").mkdir()
-    create_library(tmp_path / "out" / "stock-library.unfinished", encoder)  # killed before the first entry
-    done = controls(*served, "--control", "stock", "--stock", make_encoder(tmp_path / "stock", seed=1))
+    out = tmp_path / "out"
+    asked = (*served, "--control", "stock", "--stock", make_encoder(tmp_path / "stock", seed=1))
+    assert controls(*asked).code == 0
+    [made] = out.glob("stock-library-*")
+    shutil.rmtree(out)
+    out.mkdir()
+    create_library(made.with_suffix(".unfinished"), encoder)  # killed before the first entry
+    done = controls(*asked)
     assert done.code == 0, done.err
     [row] = read_records(tmp_path / "out" / "controls.jsonl", Row)
     assert row.shown == 4
