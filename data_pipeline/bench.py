@@ -8,11 +8,12 @@ an asynchronous reset, a Mealy output and what works at the falling edge are eac
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from autovcoder.records import Bench, PassRule, Port
 from data_pipeline.circuit import Circuit, Clocked, Combinational, Names, Outputs, Reset, Values, mask, vec
+from hdl_sim.stimulus import hex_line
 from hdl_sim.testbench import SECRET_PLACE
 
 VECTORS = "vectors.hex"
@@ -144,15 +145,6 @@ def _row(circuit: Circuit, values: Values, checks: list[Outputs]) -> str:
         fields += [(expected[port.name] or 0, port.width or 1) for port in circuit.outputs]
         fields += [(0 if expected[port.name] is None else -1, port.width or 1) for port in circuit.outputs]
     return hex_line(fields)
-
-
-def hex_line(fields: Iterable[tuple[int, int]]) -> str:
-    """Values with their widths in bits, side by side, the first one highest; each is cut to its width."""
-    bits = width = 0
-    for value, size in fields:
-        bits = bits << size | value & mask(size)
-        width += size
-    return f"{bits:0{(width + 3) // 4}x}"
 
 
 def _driven(circuit: Circuit) -> list[Port]:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from autovcoder.records import Bench, PassRule, Port
-from data_pipeline.bench import VECTORS, hex_line
+from data_pipeline.bench import VECTORS
 from hdl_sim.slang import module_nodes, parse, read_source
+from hdl_sim.stimulus import hex_line
 from hdl_sim.testbench import SECRET_PLACE
 from hdl_sim.tokens import plain_lines
 

@@ -32,7 +32,7 @@ from hdl_sim.simulator import in_parallel
 from hdl_sim.slang import Module, read_source
 from hdl_sim.stated_examples import Examples, stated_examples
 from hdl_sim.stated_timing import Timing, contradictions, stated_timing
-from hdl_sim.statement import Stated, main_module
+from hdl_sim.statement import Stated, asked_module
 from hdl_sim.stimulus import Stimulus, stimulus
 from hdl_sim.traces import Prints, Trace, examples_met, none_met, trace
 
@@ -140,7 +140,7 @@ def select(
     for index, design in enumerate(designs):
         if design is not None:
             places.setdefault(design, []).append(index)
-    modules = {design: _module(design, stated) for design in places}
+    modules = {design: module_of(design, stated) for design in places}
     shape = _usual_shape(modules, places)
     apart: dict[int, str] = {}
     wanted: list[str] = []
@@ -183,11 +183,10 @@ def _all(designs: Sequence[str], places: dict[str, list[int]], reason: str) -> d
     return {index: reason for design in designs for index in places[design]}
 
 
-def _module(design: str, stated: Stated) -> Module | None:
+def module_of(design: str, stated: Stated) -> Module | None:
+    """The module of a design that is driven; None where it has none."""
     source = read_source(design)
-    if not source.modules:
-        return None
-    return (source.module(stated.name) if stated.name else None) or main_module(source)
+    return asked_module(stated, source) if source.modules else None
 
 
 def _shape(module: Module) -> frozenset[Port]:

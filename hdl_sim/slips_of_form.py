@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from autovcoder.records import Port
 from hdl_sim.finding import Finding, Proposal, spliced
 from hdl_sim.rename import rename_module
-from hdl_sim.statement import main_module
+from hdl_sim.statement import asked_module, main_module
 from hdl_sim.tokens import Token, statement_end, tokens
 
 _CLOSERS = {"begin": "end", "case": "endcase", "casez": "endcase", "casex": "endcase", "function": "endfunction",
@@ -175,7 +175,7 @@ def other_ports(finding: Finding) -> Iterator[Proposal]:
     source = finding.source
     if not finding.stated.ports or not source.modules:
         return
-    module = (source.module(finding.stated.name) if finding.stated.name else None) or main_module(source)
+    module = asked_module(finding.stated, source)
     has, asked = {port.name: port for port in module.ports}, {port.name: port for port in finding.stated.ports}
     missing = [port for name, port in asked.items() if name not in has]
     surplus = [port for name, port in has.items() if name not in asked]

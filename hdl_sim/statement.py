@@ -121,7 +121,7 @@ def compare(stated: Stated, source: Source) -> Agreement:
             ports=no if stated.ports else NOT_STATED,
             header=no if stated.header else NOT_STATED,
         )
-    module = (source.module(stated.name) if stated.name else None) or main_module(source)
+    module = asked_module(stated, source)
     name, ports = _compare_name(stated, module), _compare_ports(stated, module)
     return Agreement(name=name, ports=ports, header=_compare_header(stated, module, name, ports))
 
@@ -162,6 +162,11 @@ def _compare_header(stated: Stated, module: Module, name: Answer, ports: Answer)
     elif not wrong and asked != has:
         wrong.append(f"the order of the ports is {', '.join(has)}, asked {', '.join(asked)}")
     return Answer(value="no", which="; ".join(wrong)) if wrong else YES
+
+
+def asked_module(stated: Stated, source: Source) -> Module:
+    """The module that is asked for: of the stated name, or else the main one of a source that has any."""
+    return (source.module(stated.name) if stated.name else None) or main_module(source)
 
 
 def main_module(source: Source) -> Module:

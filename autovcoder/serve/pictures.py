@@ -11,10 +11,11 @@ from typing import Literal
 
 from autovcoder.generate import Result
 from autovcoder.records import Record, Signal, Waveform
+from hdl_sim.consensus import module_of
 from hdl_sim.dump import Dump
 from hdl_sim.roles import roles
-from hdl_sim.slang import Module, read_source
-from hdl_sim.statement import Stated, main_module, stated_interface
+from hdl_sim.slang import Module
+from hdl_sim.statement import Stated, stated_interface
 from hdl_sim.stimulus import Stimulus, stimulus
 from hdl_sim.traces import PrintingSimulator, Trace, trace
 from hdl_sim.waves import EXPECTED, GOT, around_mismatch
@@ -49,7 +50,7 @@ def pictures_of(result: Result, simulator: PrintingSimulator) -> tuple[Picture, 
     if chosen.code is None or not chosen.compiles:
         return ()
     stated = stated_interface(result.spec, result.header)
-    module = _module(chosen.code, stated)
+    module = module_of(chosen.code, stated)
     given = None if module is None else _stimulus(result, stated, module)
     seen = None if module is None or given is None else trace(simulator, chosen.code, module.name, given)
     if module is None or given is None or seen is None:
@@ -57,25 +58,18 @@ def pictures_of(result: Result, simulator: PrintingSimulator) -> tuple[Picture, 
     found: list[Picture] = []
     for group in result.selection.groups if result.selection else ():
         code = result.candidates[group.members[0]].code
-        other = _module(code or "", stated) if group.difference and len(found) < MOST else None
+        other = module_of(code or "", stated) if group.difference and len(found) < MOST else None
         also = None if other is None or code is None else trace(simulator, code, other.name, given)
         if also is not None and also != seen:
             found.append(_beside(given, seen, also, group.members[0]))
     return tuple(found) or (_alone(given, seen),)
 
 
-def _module(code: str, stated: Stated) -> Module | None:
-    source = read_source(code)
-    if not source.modules:
-        return None
-    return (source.module(stated.name) if stated.name else None) or main_module(source)
-
-
 def _stimulus(result: Result, stated: Stated, module: Module) -> Stimulus | None:
     """The one by which `hdl_sim.consensus` chose: made from the accepted designs with the chosen one's ports."""
     chosen = result.chosen
     codes = [one.code for one in result.candidates if one.accepted] if chosen.accepted else [chosen.code]
-    modules = {code: _module(code, stated) for code in dict.fromkeys(codes) if code is not None}
+    modules = {code: module_of(code, stated) for code in dict.fromkeys(codes) if code is not None}
     ports = {code: one.ports for code, one in modules.items() if one and frozenset(one.ports) == {*module.ports}}
     first = next(iter(ports.values()), module.ports)
     return stimulus(first, roles([port for port in first if port.direction == "input"], list(ports)))
