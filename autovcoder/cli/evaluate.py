@@ -23,7 +23,7 @@ from autovcoder.cli.report_errors import emit, say
 from autovcoder.cli.report_page import report_page
 from autovcoder.cli.sampling import sampling_from
 from autovcoder.cli.select import select
-from autovcoder.cli.stage_options import simulator_from
+from autovcoder.cli.stage_options import simulator_from, weights_hash
 from autovcoder.errors import ContextTooLong
 from autovcoder.records import Rule
 
@@ -175,11 +175,8 @@ def _model_source(model: str, endpoint: str | None, sampling: Sampling, retrieva
         source["context"] = retrieval.described
     if endpoint is not None:
         return {**source, "endpoint": endpoint}
-    from autovcoder.models.local import resolve
-    from autovcoder.store import hash_input
-
-    where = resolve(model)
-    return {**source, "weights": hash_input(where)} if isinstance(where, Path) else source
+    weights = weights_hash(model, None)
+    return source if weights is None else {**source, "weights": weights}
 
 
 def _recording(path: Path, n: int | None) -> dict[str, Any]:

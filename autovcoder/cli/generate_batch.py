@@ -17,10 +17,11 @@ from pydantic import Field, ValidationError
 from autovcoder.cli.generate_run import Wanted, Writer
 from autovcoder.cli.report_errors import say
 from autovcoder.cli.show_result import as_document
+from autovcoder.cli.stage_options import weights_hash
 from autovcoder.cli.status_line import StatusLine
 from autovcoder.errors import ContextTooLong, InputError, StoreError
 from autovcoder.records import Language, Record
-from autovcoder.store import Stage, hash_input, write_atomic
+from autovcoder.store import Stage, write_atomic
 
 RESULTS, DESIGNS = "results.jsonl", "designs"
 
@@ -119,7 +120,7 @@ def _stage(file: Path, out: Path, wanted: Wanted, language: Language | None, pas
     config: dict[str, Any] = {
         "model": wanted.model,
         "endpoint": wanted.endpoint,
-        "weights": _weights(wanted),
+        "weights": weights_hash(wanted.model, wanted.endpoint),
         "sampling": wanted.sampling.model_dump(),
         "effort": wanted.effort.model_dump(),
         "library": _library_hashes(wanted.library),
@@ -131,16 +132,6 @@ def _stage(file: Path, out: Path, wanted: Wanted, language: Language | None, pas
     return Stage(
         out, "generate.batch", config=config, inputs={"specs": file}, seed=wanted.sampling.seed, versions=versions
     )
-
-
-def _weights(wanted: Wanted) -> str | None:
-    """The hash of a local model's folder: its name does not say which weights are in it."""
-    if wanted.endpoint is not None:
-        return None
-    from autovcoder.models.local import resolve
-
-    where = resolve(wanted.model)
-    return hash_input(where) if isinstance(where, Path) else None
 
 
 def _library_hashes(folder: Path | None) -> dict[str, str] | None:

@@ -33,6 +33,17 @@ def simulator_from(cache: bool) -> Simulator:
     return CachedSimulator(IcarusPool(), default_cache()) if cache else IcarusPool()
 
 
+def weights_hash(model: str, endpoint: str | None) -> str | None:
+    """The hash of a local model's folder, whose name does not say which weights are in it; None of any other."""
+    if endpoint is not None:
+        return None
+    from autovcoder.models.local import resolve
+    from autovcoder.store import hash_input
+
+    where = resolve(model)
+    return hash_input(where) if isinstance(where, Path) else None
+
+
 def say_rows(manifest: Manifest, out: Path) -> None:
     """Say what a finished stage holds; tables of facts are for its card and its manifest to show."""
     rows = ", ".join(f"{count:,} rows in {name}" for name, count in manifest.rows.items())
