@@ -16,9 +16,9 @@ setup: ## Install the system packages and the Python environment
 demo: setup ## Write Verilog for one sentence, offline, with the model inside, and compile it
 	$(BIN)/generate-verilog "an 8-bit up counter with synchronous active-high reset and enable"
 
-test: ## Run the tests
+test: ## Run the tests, on up to four cores (the files that start small trainings need about 1 GB each)
 	@scripts/setup.sh test
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 check: setup ## Lint, format, types and import contracts
 	$(BIN)/ruff check .
