@@ -15,8 +15,9 @@ import time
 from functools import partial
 from pathlib import Path
 
+from autovcoder.files import read_records
 from autovcoder.records import Repository
-from autovcoder.store import read_manifest, read_records
+from autovcoder.store import read_manifest
 from data_pipeline.clean import clean
 from data_pipeline.corpus import CorpusSettings
 from data_pipeline.decontaminate import decontaminate

@@ -18,8 +18,8 @@ from collections import Counter
 from pathlib import Path
 
 from autovcoder.errors import InputError
+from autovcoder.files import read_jsonl
 from autovcoder.records import Bench, Problem
-from autovcoder.store import read_jsonl
 from eval.answers import read_answers
 from eval.run import LIMITS
 from eval.suites import load_suite

@@ -25,8 +25,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autovcoder.files import read_records
 from autovcoder.records import Provenance, Repository, RtlModule
-from autovcoder.store import read_records
 from data_pipeline.archives import read_sources
 from data_pipeline.modules import extract_modules
 from data_pipeline.source_text import Macros, decode

@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from autovcoder.files import read_jsonl
 from autovcoder.overlap import words
-from autovcoder.store import read_jsonl
 from eval.metrics import bootstrap_interval
 from rag.embed import StaticEmbedder, load_sentence_transformer
 from rag.word_index import WordIndex

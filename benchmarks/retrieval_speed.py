@@ -29,8 +29,8 @@ import faiss
 import numpy as np
 import sentence_transformers
 
+from autovcoder.files import read_records
 from autovcoder.records import Entry, Problem
-from autovcoder.store import read_records
 from data_pipeline.pairs import PairSettings, make_pairs
 from eval.metrics import bootstrap_interval
 from hdl_sim.icarus_pool import IcarusPool

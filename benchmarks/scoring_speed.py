@@ -26,8 +26,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from autovcoder.files import read_jsonl
 from autovcoder.records import Bench, Problem, Sample, Verdict
-from autovcoder.store import read_jsonl
 from eval.answers import read_answers
 from eval.run import LIMITS
 from eval.suites import load_suite

@@ -21,9 +21,10 @@ from pydantic import Field, field_validator
 
 from autovcoder.config import Settings
 from autovcoder.errors import InputError, StoreError
+from autovcoder.files import write_jsonl
 from autovcoder.git import GitStopped, Limits
 from autovcoder.records import Repository
-from autovcoder.store import DROPPED, Manifest, Stage, write_jsonl
+from autovcoder.store import DROPPED, Manifest, Stage
 from data_pipeline.archives import FILE_BYTES
 from data_pipeline.clone import Dropped
 from data_pipeline.github import API, Found, Query, Tell, Window, search

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from autovcoder.files import read_records
 from autovcoder.overlap import ShingleIndex, shingles, word_ngrams, words
 from autovcoder.records import ContaminationMatch, Problem
-from autovcoder.store import read_records
 from hdl_sim.normal_form import NormalModule, comments_of, hide_names, loosen, modules_of, number_names
 
 TRIVIAL_BODY = 40

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from autovcoder.errors import StoreError
-from autovcoder.store import Manifest, read_manifest, write_atomic
+from autovcoder.files import write_atomic
+from autovcoder.store import Manifest, read_manifest
 from data_pipeline.documents import read_columns, shard_rows
 from data_pipeline.shards import reasons
 

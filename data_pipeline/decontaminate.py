@@ -14,8 +14,9 @@ from typing import Any
 from datatrove.data import Document
 from datatrove.pipeline.filters.base_filter import BaseFilter
 
+from autovcoder.files import join_files, read_records, to_json_line
 from autovcoder.records import ContaminationMatch
-from autovcoder.store import Manifest, join_files, read_records, to_json_line
+from autovcoder.store import Manifest
 from data_pipeline.contamination import ContaminationIndex, read_problems
 from data_pipeline.documents import DATA, DropWriter, ModuleReader, ModuleWriter
 from data_pipeline.shards import Run, ShardedStage, ShardSettings, input_stage

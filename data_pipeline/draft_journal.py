@@ -15,8 +15,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from autovcoder.errors import StoreError
+from autovcoder.files import to_json_line, write_jsonl
 from autovcoder.records import CircuitType, Draft, Level, content_id
-from autovcoder.store import DROPPED, to_json_line, write_jsonl
+from autovcoder.store import DROPPED
 from data_pipeline.budget import Tokens
 from data_pipeline.chat_client import read_completion
 from data_pipeline.teacher_answer import judge_answer

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autovcoder.errors import ModelError
-from autovcoder.store import sha256_file
+from autovcoder.files import sha256_file
 from hdl_sim.tokens import plain_lines
 
 if TYPE_CHECKING:

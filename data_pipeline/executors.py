@@ -28,7 +28,7 @@ from pydantic import Field
 
 from autovcoder.config import Settings
 from autovcoder.errors import AutoVCoderError, ToolFailed, ToolMissing
-from autovcoder.store import write_atomic
+from autovcoder.files import write_atomic
 
 if TYPE_CHECKING:
     from datatrove.executor.base import PipelineExecutor

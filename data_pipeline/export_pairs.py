@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from autovcoder.errors import InputError
+from autovcoder.files import read_records, write_atomic, write_jsonl
 from autovcoder.prompt import SYSTEM, chat, plain
 from autovcoder.records import VerifiedPair
-from autovcoder.store import read_manifest, read_records, write_atomic, write_jsonl
+from autovcoder.store import read_manifest
 
 DATASET_INFO = "dataset_info.json"
 _LLAMA_FACTORY = "llama-factory"

@@ -19,8 +19,9 @@ from typing import Any
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
+from autovcoder.files import read_records
 from autovcoder.records import Provenance, Repository, content_id
-from autovcoder.store import Manifest, read_manifest, read_records
+from autovcoder.store import Manifest, read_manifest
 from data_pipeline.archives import read_licenses, read_sources
 from data_pipeline.cleaning_rules import reason_to_drop_file
 from data_pipeline.documents import DATA, REASON, DropWriter, ModuleWriter, to_document

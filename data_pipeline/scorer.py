@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from autovcoder.errors import InputError, ModelError, StoreError
+from autovcoder.files import sha256_file, write_atomic, write_jsonl
 from autovcoder.records import QualityScore, RtlModule
-from autovcoder.store import sha256_file, write_atomic, write_jsonl
 from data_pipeline.encoder import DEFAULT_ENCODER, CodeEncoder
 from data_pipeline.label import CRITERIA, as_score
 from data_pipeline.scorer_metrics import Agreement, agreement, spearman

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from autovcoder.errors import StoreError
-from autovcoder.store import read_jsonl, write_atomic
+from autovcoder.files import read_jsonl, write_atomic
 from data_pipeline.scorer import PREDICTED, ScorerConfig, read_config
 from data_pipeline.scorer_metrics import KEEP_ABOVE, Agreement
 

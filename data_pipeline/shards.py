@@ -20,14 +20,15 @@ from pydantic import Field
 
 from autovcoder.config import Settings
 from autovcoder.errors import InputError
-from autovcoder.store import DROPPED, Manifest, Stage, join_files, read_jsonl, read_manifest, write_atomic
+from autovcoder.files import join_files, read_jsonl, write_atomic
+from autovcoder.store import DROPPED, Manifest, Stage, read_manifest
 from data_pipeline.documents import DATA
 from data_pipeline.executors import ExecutorSettings, run_steps
 
 if TYPE_CHECKING:
     from datatrove.pipeline.base import PipelineStep
 
-# A part of a stage folder that is left out of the manifest (see `autovcoder.store`).
+# A part of a stage folder that is left out of the manifest (see `autovcoder.files`).
 WORK = ".work.partial"
 TASKS = 8
 """Into how many tasks a stage splits its work by default: a few for each core, so that none waits long for another."""

@@ -17,8 +17,9 @@ from typing import Annotated, Any, Protocol, Self
 from pydantic import Field, JsonValue, model_validator
 
 from autovcoder.errors import InputError, ModelError
+from autovcoder.files import write_atomic
 from autovcoder.records import CircuitType, Draft, Level, content_id
-from autovcoder.store import MANIFEST, STARTED, Manifest, Stage, write_atomic
+from autovcoder.store import MANIFEST, STARTED, Manifest, Stage
 from data_pipeline.budget import Budget, at_most
 from data_pipeline.chat_client import ChatServer, Patience
 from data_pipeline.draft_journal import RAW, Journal, Request, read_journal, write_results

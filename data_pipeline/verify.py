@@ -20,8 +20,9 @@ from typing import Annotated
 from pydantic import Field
 
 from autovcoder.config import Settings
+from autovcoder.files import write_atomic
 from autovcoder.records import Bench, Draft, Verdict, VerifiedPair, content_id
-from autovcoder.store import DROPPED, Manifest, Stage, write_atomic
+from autovcoder.store import DROPPED, Manifest, Stage
 from data_pipeline.contamination import ContaminationIndex, read_problems
 from data_pipeline.funnel import Fate, as_page, funnel
 from data_pipeline.pair_contamination import draft_matches, removal

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from autovcoder.errors import InputError
+from autovcoder.files import read_jsonl
 from autovcoder.prompt import user_text
 from autovcoder.records import Context, Problem, Sample, Sampling
-from autovcoder.store import read_jsonl
 from hdl_sim.extract import extract_code
 from hdl_sim.statement import Stated, stated_interface
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from autovcoder.errors import InputError
+from autovcoder.files import read_jsonl
 from autovcoder.records import Record, Rule
-from autovcoder.store import Manifest, read_jsonl, read_manifest
+from autovcoder.store import Manifest, read_manifest
 from eval.metrics import pass_at_k, percentile_interval, resampled_means, sign_flip_p_value
 from eval.report import KS, Rate, Report, numbers, rate_of, table
 from eval.results import SAMPLES, VERDICTS, read_report

@@ -12,8 +12,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from autovcoder.errors import InputError, StoreError
+from autovcoder.files import read_jsonl, read_records, write_atomic
 from autovcoder.records import Problem, Sample, Verdict
-from autovcoder.store import read_jsonl, read_manifest, read_records, write_atomic
+from autovcoder.store import read_manifest
 from eval.page import to_html, waves_from_rows
 from eval.report import Key, Report
 from eval.suites import PROBLEMS

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from autovcoder.errors import InputError, ToolFailed
+from autovcoder.files import write_atomic
 from autovcoder.prompt import chat
 from autovcoder.records import PassRule, Problem, Rule, Sample, Verdict, content_id
-from autovcoder.store import DROPPED, Stage, write_atomic
+from autovcoder.store import DROPPED, Stage
 from eval.answers import prompt_of, stated_by
 from eval.references import Checks, NeverRefusing, bench_for_answers, cannot_pass, check_in_stage, checks_in, faults
 from eval.report import Key, Report, make_report, to_markdown

@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from autovcoder.errors import InputError
+from autovcoder.files import read_records, write_atomic, write_jsonl
 from autovcoder.records import Problem, Sample
-from autovcoder.store import Stage, read_records, write_atomic, write_jsonl
+from autovcoder.store import Stage
 from eval.answers import stated_by
 from eval.results import SAMPLES, VERDICTS, read_report, samples_in, verdicts_in
 from eval.selection_report import Chosen, SelectionReport, Verdicts, make_report

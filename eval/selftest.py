@@ -12,8 +12,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from autovcoder.errors import StoreError
+from autovcoder.files import write_atomic
 from autovcoder.records import Problem, Record
-from autovcoder.store import Stage, write_atomic
+from autovcoder.store import Stage
 from eval.references import Checks, cannot_pass, check_in_stage, check_references
 from eval.suites import suite_hash
 from hdl_sim.limits import Limits

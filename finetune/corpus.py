@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from autovcoder.errors import InputError, StoreError
+from autovcoder.files import read_jsonl
 from autovcoder.models import folded
 from autovcoder.prompt import chat, plain, user_text
-from autovcoder.store import Stage, read_jsonl
+from autovcoder.store import Stage
 from finetune.context import ContextSettings, Solved, with_context
 
 _COMMENTS = re.compile(r"(?:\s*(?://[^\n]*(?:\n|$)|/\*.*?\*/\n?))+", re.DOTALL)

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from autovcoder.errors import InputError, ModelError, StoreError
+from autovcoder.files import replace_folder, write_atomic
 from autovcoder.models.local import resolve
 from autovcoder.models.transformers_engine import quiet
-from autovcoder.store import MANIFEST, STARTED, Manifest, Stage, hash_input, read_manifest, replace_folder, write_atomic
+from autovcoder.store import MANIFEST, STARTED, Manifest, Stage, hash_input, read_manifest
 from finetune.adapters import check_origin
 from finetune.gguf import OutType, convert, find_converter, modelfile
 from finetune.merge import merge

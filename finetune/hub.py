@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from autovcoder.errors import InputError, ModelError, StoreError
-from autovcoder.store import MANIFEST, read_manifest, sha256_file
+from autovcoder.files import sha256_file
+from autovcoder.store import MANIFEST, read_manifest
 
 _OF_THE_HUB = ".gitattributes"  # which a new repository has
 

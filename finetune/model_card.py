@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from autovcoder import __version__
+from autovcoder.files import read_jsonl, sha256_file, write_atomic
 from autovcoder.models.local import PACKAGED, resolve
 from autovcoder.prompt import SYSTEM
-from autovcoder.store import MANIFEST, Manifest, Stage, hash_input, read_jsonl, read_manifest, sha256_file, write_atomic
+from autovcoder.store import MANIFEST, Manifest, Stage, hash_input, read_manifest
 from finetune.hub import is_hub_id
 from finetune.reporting import evaluation_table, listed, plain, validation_table
 from finetune.validation import FILE as VALIDATIONS

@@ -19,11 +19,12 @@ from pydantic import PositiveInt
 
 from autovcoder.config import Settings
 from autovcoder.errors import ContextTooLong, InputError
+from autovcoder.files import read_jsonl, read_records, write_jsonl
+from autovcoder.models.asking import complete_each
 from autovcoder.models.local import LocalModel
 from autovcoder.overlap import ShingleIndex, shingles, word_ngrams, words
 from autovcoder.prompt import user_text
 from autovcoder.records import Problem, Sampling
-from autovcoder.store import read_jsonl, read_records, write_jsonl
 from hdl_sim.extract import answer_complete, extract_code
 from hdl_sim.simulator import Simulator, simulate_many
 from hdl_sim.statement import stated_interface
@@ -175,20 +176,15 @@ class PassRate:
 
     def _answers(self, model: LocalModel) -> list[str]:
         """One answer to each problem; to one that is longer than the model's context, an empty one."""
-        sampling = Sampling(max_new_tokens=self.settings.max_new_tokens)
+        # Once it is known which do not fit, the others are asked together.
         fitting = [number for number in range(len(self.problems)) if number not in self._too_long]
         answers = [""] * len(self.problems)
-        try:
-            found = _complete(model, [self.problems[number] for number in fitting], sampling)
-            for number, answer in zip(fitting, found, strict=True):
-                answers[number] = answer
-        except ContextTooLong:
-            # Asked one by one this once: from now on it is known which do not fit.
-            for number in fitting:
-                try:
-                    [answers[number]] = _complete(model, [self.problems[number]], sampling)
-                except ContextTooLong:
-                    self._too_long.add(number)
+        found = _complete(model, [self.problems[number] for number in fitting], self.settings.max_new_tokens)
+        for number, answer in zip(fitting, found, strict=True):
+            if isinstance(answer, ContextTooLong):
+                self._too_long.add(number)
+            else:
+                [answers[number]] = answer
         return answers
 
 
@@ -204,17 +200,19 @@ def _some(ids: Sequence[str]) -> str:
     return ", ".join(ids[:3]) + (", ..." if len(ids) > 3 else "")
 
 
-def _complete(model: LocalModel, problems: Sequence[Problem], sampling: Sampling) -> list[str]:
+def _complete(
+    model: LocalModel, problems: Sequence[Problem], max_new_tokens: int
+) -> Sequence[Sequence[str] | ContextTooLong]:
     if not problems:
         return []
     stated = [stated_interface(problem.spec, problem.interface) for problem in problems]
-    answers = model.complete(
+    return complete_each(
+        model,
         [user_text(problem.spec, problem.interface) for problem in problems],
-        sampling,
+        Sampling(max_new_tokens=max_new_tokens),
         starts=[one.start for one in stated],
         stop=lambda number, text: answer_complete(text, stated[number].name),
     )
-    return [answer for [answer] in answers]
 
 
 @contextlib.contextmanager

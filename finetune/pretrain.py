@@ -18,7 +18,8 @@ from pydantic_core import PydanticCustomError
 
 from autovcoder.config import Settings
 from autovcoder.errors import InputError
-from autovcoder.store import DROPPED, Manifest, Stage, read_jsonl, read_manifest, replace_folder
+from autovcoder.files import read_jsonl, replace_folder
+from autovcoder.store import DROPPED, Manifest, Stage, read_manifest
 from finetune.packing import IGNORED
 from finetune.setting_checks import refuse_decided
 from finetune.tokenizer import END, train_tokenizer

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from autovcoder.errors import InputError
-from autovcoder.store import hash_input, read_manifest, sha256_file
+from autovcoder.files import sha256_file
+from autovcoder.store import hash_input, read_manifest
 
 _Z = 1.959964  # of the normal distribution, for 95 %
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from autovcoder.store import Stage, write_jsonl
+from autovcoder.files import write_jsonl
+from autovcoder.store import Stage
 
 LOG = "rl_log.jsonl"
 

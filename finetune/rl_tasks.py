@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from autovcoder.errors import InputError
+from autovcoder.files import read_records
 from autovcoder.records import Bench, VerifiedPair
-from autovcoder.store import read_records
 from finetune.rewards import LIMITS, Task, matched
 from hdl_sim.connections import connections
 from hdl_sim.simulator import Simulator, in_parallel

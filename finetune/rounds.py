@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from autovcoder.errors import InputError
+from autovcoder.files import write_jsonl
 from autovcoder.prompt import ANSWERS_WITH_CODE
-from autovcoder.store import Manifest, Stage, read_manifest, write_jsonl
+from autovcoder.store import Manifest, Stage, read_manifest
 from finetune import adapters
 from finetune.corpus import Row, encode, encode_pair, open_examples, read_pairs, read_texts, write_examples
 from finetune.model_card import describe_data, describe_lora, describe_recipe, write_card

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autovcoder.errors import ConfigError, InputError
-from autovcoder.store import write_jsonl
+from autovcoder.files import write_jsonl
 from finetune.pass_rate import Measured, PassRate, ValidationSettings, same_random_streams
 
 FILE = "validation.jsonl"

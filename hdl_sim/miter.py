@@ -5,14 +5,13 @@ Reads netlists as Yosys writes them in JSON; writes one such netlist that holds 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hdl_sim.nets import is_faithful, makes_x, x_decides, x_sources
+from hdl_sim.roles import reset_level
 
-_RESET = re.compile(r"a?_?n?(?:rst|reset|clr|clear|init)(?:_?[nb])?|[a-z]*_?(?:rst|reset)(?:_?[nb])?_?[a-z]?", re.I)
 _WIDEST_INDEX = 10  # bits
 _PERIODS = 2  # of the clock, for which a reset is held
 
@@ -179,7 +178,7 @@ def _make_x_explicit(cells: Sequence[dict[str, Any]]) -> bool:
 
 
 def _resets(sides: Sequence[_Side], new: Mapping[str, str]) -> Iterator[Phase]:
-    """A reset by all asynchronous inputs at once; then by each input of such a name, active high and low."""
+    """A reset by all asynchronous inputs at once; then by each input named as one, at the level that its name says."""
     first = sides[0]
     clocks = {found[0] for side in sides for found in _inputs(side, "CLK")}
     active: dict[str, int] = {}
@@ -193,9 +192,9 @@ def _resets(sides: Sequence[_Side], new: Mapping[str, str]) -> Iterator[Phase]:
     choices = [active] if active else []
     for name, port in first.ports.items():
         free = port["direction"] == "input" and len(port["bits"]) == 1 and name not in clocks and name not in active
-        if free and _RESET.fullmatch(name):
-            low = name.lower().endswith(("n", "_b")) and not name.lower().endswith("in")
-            choices += [{**active, name: 0 if low else 1}]
+        level = reset_level(name) if free else None
+        if level is not None:
+            choices += [{**active, name: level}]
     for values in choices[-2:]:
         yield tuple(
             {new[name]: value for name, value in values.items()} | {new[clock]: step % 2 for clock in clocks}

@@ -52,10 +52,11 @@ def roles(inputs: Sequence[Port], designs: Sequence[str]) -> Roles:
         clocking.update(_clocks_in(seen) & bits)
         for name, level in _tested_levels(seen):
             levels.setdefault(name, Counter())[level] += 1
+    named = {port.name: reset_level(port.name) for port in inputs if port.name in bits}
     resets = {
-        name: _level(name, levels.get(name))
-        for name in (port.name for port in inputs)
-        if name in bits and _RESET_NAME.fullmatch(name) and clocking[name] * 2 <= len(designs)
+        name: _most_say(levels.get(name), by_name)
+        for name, by_name in named.items()
+        if by_name is not None and clocking[name] * 2 <= len(designs)
     }
     found = [
         port.name
@@ -69,16 +70,18 @@ def roles(inputs: Sequence[Port], designs: Sequence[str]) -> Roles:
 
 def edges(design: str) -> list[tuple[str, str]]:
     """Each ``posedge`` and ``negedge`` of a text with the name behind it, in their order."""
-    seen = list(tokens(design))
-    return [
-        (before.text, token.text)
-        for before, token in pairwise(seen)
-        if before.kind == "word" and before.text in _EDGES and token.kind == "word"
-    ]
+    return [edge for events in _event_lists(list(tokens(design))) for edge in events]
 
 
-def _level(name: str, votes: Counter[int] | None) -> int:
-    by_name = 0 if _LOW_NAME.fullmatch(name) else 1
+def reset_level(name: str) -> int | None:
+    """The level at which an input of this name resets, 0 or 1; None where it is not named as a reset."""
+    if not _RESET_NAME.fullmatch(name):
+        return None
+    return 0 if _LOW_NAME.fullmatch(name) else 1
+
+
+def _most_say(votes: Counter[int] | None, by_name: int) -> int:
+    """The level that most designs test for; where they are of two minds, or none says anything, that of the name."""
     if votes is None or votes[0] == votes[1]:
         return by_name
     return int(votes[1] > votes[0])
@@ -87,23 +90,23 @@ def _level(name: str, votes: Counter[int] | None) -> int:
 def _clocks_in(seen: Sequence[Token]) -> set[str]:
     """What each block that acts at edges acts at: the one name there is, or the first that is no reset's."""
     found = set()
-    for names in _event_lists(seen):
-        plain = [name for name in names if len(names) == 1 or not _RESET_NAME.fullmatch(name)]
+    for events in _event_lists(seen):
+        plain = [name for _, name in events if len(events) == 1 or reset_level(name) is None]
         found.update(plain[:1])
     return found
 
 
-def _event_lists(seen: Sequence[Token]) -> Iterator[list[str]]:
-    """The names behind ``posedge`` and ``negedge`` in each list of events that has one."""
-    names: list[str] = []
+def _event_lists(seen: Sequence[Token]) -> Iterator[list[tuple[str, str]]]:
+    """Each ``posedge`` and ``negedge`` with the name behind it, in each list of events that has one."""
+    events: list[tuple[str, str]] = []
     for before, token in pairwise(seen):
-        if before.text == "@" and names:
-            yield names
-            names = []
+        if before.text == "@" and events:
+            yield events
+            events = []
         if before.kind == "word" and before.text in _EDGES and token.kind == "word":
-            names.append(token.text)
-    if names:
-        yield names
+            events.append((before.text, token.text))
+    if events:
+        yield events
 
 
 def _tested_levels(seen: Sequence[Token]) -> Iterator[tuple[str, int]]:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import get_args
 
 from autovcoder.errors import StoreError
+from autovcoder.files import read_records
 from autovcoder.records import Entry, StoreKind, VerifiedPair
-from autovcoder.store import read_records
 from rag.chunks import example
 from rag.embed import PACKAGED, Embedder, open_embedder
 from rag.store import STORE, EntryStore, read_state

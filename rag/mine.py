@@ -17,10 +17,11 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from autovcoder.config import Settings
 from autovcoder.errors import ContextTooLong, InputError
+from autovcoder.files import read_records
 from autovcoder.models import Stop
 from autovcoder.prompt import user_text
 from autovcoder.records import Bench, Entry, Problem, Sampling, Verdict, VerifiedPair
-from autovcoder.store import Manifest, Stage, read_records
+from autovcoder.store import Manifest, Stage
 from hdl_sim.extract import answer_complete, extract_code
 from hdl_sim.simulator import Simulator, simulate_many
 from hdl_sim.statement import stated_interface

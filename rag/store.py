@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from autovcoder.errors import StoreError
+from autovcoder.files import to_json_line, write_atomic
 from autovcoder.records import Entry, StoreKind
-from autovcoder.store import to_json_line, write_atomic
 from rag.embed import Embedder, Vectors
 from rag.vector_index import VectorIndex
 from rag.word_index import WordIndex

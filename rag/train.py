@@ -18,9 +18,10 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from autovcoder.config import Settings
 from autovcoder.errors import InputError, ToolMissing
+from autovcoder.files import read_records
 from autovcoder.models.transformers_engine import quiet
 from autovcoder.records import Entry
-from autovcoder.store import Manifest, Stage, read_records
+from autovcoder.store import Manifest, Stage
 from rag.chunks import handbook
 from rag.embed import PACKAGED, load_sentence_transformer, unit_rows
 from rag.groups import Group, Mined, Source, batches, mined_groups, title_groups, topic_groups

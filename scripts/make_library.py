@@ -28,9 +28,10 @@ from pathlib import Path
 from autovcoder.cli.report_errors import say
 from autovcoder.cli.retrieval import leak_guard
 from autovcoder.errors import AutoVCoderError, InputError
+from autovcoder.files import read_records, replace_folder, sha256_file, write_atomic
 from autovcoder.overlap import jaccard, shingles, words
 from autovcoder.records import Entry, Problem
-from autovcoder.store import MANIFEST, Manifest, read_manifest, read_records, replace_folder, sha256_file, write_atomic
+from autovcoder.store import MANIFEST, Manifest, read_manifest
 from eval.metrics import bootstrap_interval
 from eval.suites import load_suite
 from rag.chunks import example, handbook

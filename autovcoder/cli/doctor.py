@@ -118,7 +118,7 @@ def _pip_hint(name: str) -> str:
 
 def _model_hashes(name: str) -> dict[str, str]:
     """File to sha256 of a packaged model, empty when it is not there."""
-    from autovcoder.store import sha256_file
+    from autovcoder.files import sha256_file
 
     folder = Path(str(files("autovcoder"))) / "assets" / name
     found = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []

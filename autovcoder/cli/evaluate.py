@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from autovcoder.cli import suites, teeth
-from autovcoder.cli.asking import complete_each
 from autovcoder.cli.compare import compare
 from autovcoder.cli.report_errors import emit, say
 from autovcoder.cli.report_page import report_page
@@ -25,6 +24,7 @@ from autovcoder.cli.sampling import sampling_from
 from autovcoder.cli.select import select
 from autovcoder.cli.stage_options import simulator_from, weights_hash
 from autovcoder.errors import ContextTooLong
+from autovcoder.models.asking import complete_each
 from autovcoder.records import Rule
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def _model_source(model: str, endpoint: str | None, sampling: Sampling, retrieva
 
 
 def _recording(path: Path, n: int | None) -> dict[str, Any]:
-    from autovcoder.store import sha256_file
+    from autovcoder.files import sha256_file
 
     source: dict[str, Any] = {"model": f"recorded:{path.name}", "sha256": sha256_file(path)}
     return source if n is None else {**source, "n": n}

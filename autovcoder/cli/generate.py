@@ -113,17 +113,11 @@ def generate(
     same; 1: one line says what went wrong; 2: usage.
     """
     sampling = sampling_from(n, temperature, top_p, seed, max_new_tokens)
-    if most is not None and (not sure or most < n):
-        raise typer.BadParameter("--most goes with --sure, and is not less than -n")
-    if sure and n < 2:
-        raise typer.BadParameter("--sure needs several answers: -n 2 or more")
+    _check_sure(sure, most, n)
     if endpoint is not None and model is None:
         raise typer.BadParameter("--endpoint needs --model NAME, the model's name on that server")
-    if pass_line is not None and ((testbench is None and batch is None) or not is_regex(pass_line)):
-        raise typer.BadParameter("--pass-line needs --testbench (or --batch) and a Python regular expression")
-    rag = (library is not None or show_context) if rag is None else rag
-    if not rag and (library is not None or show_context):
-        raise typer.BadParameter("--library and --show-context go with --rag")
+    _check_pass_line(pass_line, testbench or batch)
+    with_context = _wants_context(rag, library, show_context)
     given = _Given(header, testbench, pass_line, cocotb, out, as_json, show_context, explained)
     if batch is not None:
         _refuse_beside_batch(given, spec, spec_file)
@@ -134,7 +128,7 @@ def generate(
     from autovcoder.generate import Effort
 
     effort = Effort(select=select, mend=mend, repairs=repair, sure=sure, most=(most or 4 * n) if sure else 0)
-    wanted = Wanted(model or "nano", endpoint, sampling, effort, _library(library) if rag else None, lint)
+    wanted = Wanted(model or "nano", endpoint, sampling, effort, _library(library) if with_context else None, lint)
     if batch is None:
         accepted = _one(text, given, language, wanted, started)
     else:
@@ -143,6 +137,27 @@ def generate(
         accepted = write_batch(batch, out or Path(), wanted, language=language, pass_line=pass_line)
     if not accepted:
         raise typer.Exit(DESIGN_FAILED)
+
+
+def _check_sure(sure: float, most: int | None, n: int) -> None:
+    if most is not None and (not sure or most < n):
+        raise typer.BadParameter("--most goes with --sure, and is not less than -n")
+    if sure and n < 2:
+        raise typer.BadParameter("--sure needs several answers: -n 2 or more")
+
+
+def _check_pass_line(pass_line: str | None, benches: Path | None) -> None:
+    """``benches`` is where the testbench is that prints the line, or the file with many."""
+    if pass_line is not None and (benches is None or not is_regex(pass_line)):
+        raise typer.BadParameter("--pass-line needs --testbench (or --batch) and a Python regular expression")
+
+
+def _wants_context(rag: bool | None, library: Path | None, show_context: bool) -> bool:
+    """Whether something is put before the specification: as ``--rag`` says, or else where another option implies it."""
+    implied = library is not None or show_context
+    if rag is False and implied:
+        raise typer.BadParameter("--library and --show-context go with --rag")
+    return implied if rag is None else rag
 
 
 def _refuse_beside_batch(given: _Given, spec: str | None, spec_file: Path | None) -> None:
@@ -223,7 +238,7 @@ def _write(written: Written, out: Path | None, as_json: bool, seconds: dict[str,
     result = written.result
     code = None if result.code is None else result.code.rstrip("\n") + "\n"
     if out is not None and code is not None:
-        from autovcoder.store import write_atomic
+        from autovcoder.files import write_atomic
 
         write_atomic(out.resolve(), code)
         say(f"written: {out}")

@@ -20,8 +20,9 @@ from autovcoder.cli.show_result import as_document
 from autovcoder.cli.stage_options import weights_hash
 from autovcoder.cli.status_line import StatusLine
 from autovcoder.errors import ContextTooLong, InputError, StoreError
+from autovcoder.files import write_atomic
 from autovcoder.records import Language, Record
-from autovcoder.store import Stage, write_atomic
+from autovcoder.store import Stage
 
 RESULTS, DESIGNS = "results.jsonl", "designs"
 

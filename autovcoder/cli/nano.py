@@ -14,8 +14,8 @@ from pathlib import Path
 from autovcoder.cli.report_errors import say
 from autovcoder.config import Settings, load_settings, merged
 from autovcoder.errors import InputError
+from autovcoder.files import write_atomic
 from autovcoder.records import Sampling
-from autovcoder.store import write_atomic
 from data_pipeline.pairs import PairSettings, make_pairs
 from data_pipeline.texts import TextSettings, make_texts
 from finetune.merge import merge

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from autovcoder.cli.nano import ABLATION, NanoSettings, eval_folder
-from autovcoder.store import Manifest, read_jsonl, read_manifest
+from autovcoder.files import read_jsonl
+from autovcoder.store import Manifest, read_manifest
 from eval.report import PassRates, Rate, rate_of
 from eval.results import read_report
 

@@ -141,10 +141,10 @@ def mine(
     seed: Seed = None,
 ) -> None:
     """Ask a model with an entry before the problem and without, and keep which entries made its answers better."""
-    from autovcoder.cli.asking import complete_each
     from autovcoder.config import load_settings
     from autovcoder.errors import InputError
     from autovcoder.models import open_model
+    from autovcoder.models.asking import complete_each
     from rag.library import default_library, open_library
     from rag.mine import MiningSettings, mine
 

@@ -25,7 +25,7 @@ from autovcoder.records import Context, Entry, Hit, Record, StoreKind
 if TYPE_CHECKING:
     from autovcoder.models import TextModel
     from autovcoder.records import Problem, Sampling
-    from rag.context import Refuse, Search
+    from rag.context import ContextSettings, Refuse, Search
     from rag.library import Library
     from rag.measure import Quality
 
@@ -71,48 +71,28 @@ def controls(
     """Measure a model without context, with the library's, and with context chosen in other ways, in one table."""
     from autovcoder.cli.retrieval import identity, leak_guard
     from autovcoder.cli.sampling import sampling_from
-    from autovcoder.errors import InputError, StoreError
+    from autovcoder.files import write_jsonl
     from autovcoder.models import open_model
-    from autovcoder.store import write_atomic, write_jsonl
     from eval.suites import load_suite
-    from rag.context import ContextSettings
     from rag.library import default_library, open_library
-    from rag.measure import draw_intervals
 
-    chosen = [name for name in CONTROLS if name in (control or CONTROLS) and (name != "stock" or stock)]
-    if unknown := set(control or ()) - set(CONTROLS):
-        raise InputError("no such control", where=", ".join(sorted(unknown)), fix=f"known: {', '.join(CONTROLS)}")
-    if not chosen:
-        raise InputError("the control 'stock' needs an encoder", fix="name one with --stock")
+    chosen = _chosen(control, stock)
     problems = load_suite(suite, data)[:limit]
     folder = library or default_library()
     opened = open_library(folder)
-    entries = _entries(opened, only)
-    if not entries:
-        fix = (
-            "add some with `autovcoder rag add`, or leave --only out" if only else "add some with `autovcoder rag add`"
-        )
-        raise InputError(f"the library has no {'entries' if only is None else plural(only)}", where=folder, fix=fix)
-    settings = ContextSettings(
-        **({"examples": 0} if only == "knowledge" else {"knowledge": 0} if only == "example" else {}),
-        **({} if least is None else {"least_example": least, "least_knowledge": least}),
-    )
     run = Run(
         problems=problems,
         model=model,
         endpoint=endpoint,
         load=lru_cache(partial(open_model, model, endpoint)),
-        settings=settings,
+        settings=_settings(only, least),
         sampling=sampling_from(n, None, None, seed, 768),
         out=out,
         described={**identity(opened), "stock": stock},
-        entries=entries,
+        entries=_entries(opened, only, folder),
         refuse=_remembered(leak_guard(problems)),
     )
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError("cannot write", where=out, fix=error.strerror or str(error)) from None
+    _make_folder(out)
     # All of them before the first question: an encoder that is not there should not take hours to show.
     searches = {name: searches_of(name, run, opened, stock) for name in chosen}
     rows = []
@@ -120,6 +100,48 @@ def controls(
         say(f"{name}: asking")
         rows.append(_measured(name, run, searches[name]))
         write_jsonl(out / _ROWS, rows)
+    _show(rows, out)
+
+
+def _chosen(control: Sequence[str] | None, stock: str | None) -> list[Control]:
+    """The controls that are asked for; without an encoder for it, ``stock`` is not among them.
+
+    Raises:
+        InputError: one of them is not known, or none is left.
+    """
+    from autovcoder.errors import InputError
+
+    if unknown := set(control or ()) - set(CONTROLS):
+        raise InputError("no such control", where=", ".join(sorted(unknown)), fix=f"known: {', '.join(CONTROLS)}")
+    chosen = [name for name in CONTROLS if name in (control or CONTROLS) and (name != "stock" or stock)]
+    if not chosen:
+        raise InputError("the control 'stock' needs an encoder", fix="name one with --stock")
+    return chosen
+
+
+def _settings(only: StoreKind | None, least: float | None) -> ContextSettings:
+    from rag.context import ContextSettings
+
+    return ContextSettings(
+        **({"examples": 0} if only == "knowledge" else {"knowledge": 0} if only == "example" else {}),
+        **({} if least is None else {"least_example": least, "least_knowledge": least}),
+    )
+
+
+def _make_folder(out: Path) -> None:
+    from autovcoder.errors import StoreError
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError("cannot write", where=out, fix=error.strerror or str(error)) from None
+
+
+def _show(rows: Sequence[Row], out: Path) -> None:
+    """Write the table and the figure of all controls, and print the table."""
+    from autovcoder.files import write_atomic
+    from rag.measure import draw_intervals
+
     write_atomic(out / _TABLE, table(rows))
     k = min(rows[0].passed)
     draw_intervals({row.control: row.passed[k] for row in rows}, f"pass@{k}, with its 95 % interval", out / _FIGURE)
@@ -146,8 +168,13 @@ def _shown(value: tuple[float, float, float]) -> str:
     return f"{value[0]:.3f} ({value[1]:.3f} to {value[2]:.3f})"
 
 
-def _entries(library: Library, only: StoreKind | None) -> dict[StoreKind, list[Entry]]:
-    """The entries of the stores that are used, by kind; a kind without any is not there."""
+def _entries(library: Library, only: StoreKind | None, folder: Path) -> dict[StoreKind, list[Entry]]:
+    """The entries of the stores that are used, by kind; a kind without any is not there.
+
+    Raises:
+        InputError: there is none; names ``folder``, where the library is.
+    """
+    from autovcoder.errors import InputError
     from rag.library import KINDS
 
     found = {}
@@ -155,6 +182,10 @@ def _entries(library: Library, only: StoreKind | None) -> dict[StoreKind, list[E
         entries = {entry.id: entry for store in library.searched(kind) for _, entry in store.entries()}
         if entries:
             found[kind] = list(entries.values())
+    if not found:
+        what = "entries" if only is None else plural(only)
+        fix = "add some with `autovcoder rag add`" + (", or leave --only out" if only else "")
+        raise InputError(f"the library has no {what}", where=folder, fix=fix)
     return found
 
 
@@ -174,7 +205,7 @@ def _measured(name: Control, run: Run, search: Mapping[StoreKind, Search]) -> Ro
     """Ask, simulate and measure with one control; what a finished run of it left is taken as it is."""
     from autovcoder.cli.evaluate import evaluate_model
     from autovcoder.cli.retrieval import Retrieval, contexts_for
-    from autovcoder.store import read_jsonl, write_jsonl
+    from autovcoder.files import read_jsonl, write_jsonl
 
     told = run.out / f"{name}.contexts.jsonl"
     asked = {problem.id for problem in run.problems}

@@ -22,7 +22,8 @@ def report_page(
     leaderboard: Annotated[Path | None, typer.Option(help="Write the result as a JSON object to this file.")] = None,
 ) -> None:
     """Write a finished run's report.html again."""
-    from autovcoder.store import read_manifest, write_atomic
+    from autovcoder.files import write_atomic
+    from autovcoder.store import read_manifest
     from eval.export import answers_each, latex_row, leaderboard_entry
     from eval.results import read_report, verdicts_in, write_page
 

@@ -143,7 +143,7 @@ def _point(axes: object, place: float, rate: Rate, colour: str) -> None:
 
 def write(found: Reproduction, out: Path) -> None:
     """Write reproduction.json, .md and .html."""
-    from autovcoder.store import write_atomic
+    from autovcoder.files import write_atomic
 
     write_atomic(out / "reproduction.json", found.model_dump_json(indent=2) + "\n")
     write_atomic(out / "reproduction.md", to_markdown(found))

@@ -22,6 +22,7 @@ from autovcoder.records import Sampling
 _FLOAT32_UP_TO = 2_000_000_000
 # Up to so many parameters, the cache of more rows fits beside the weights.
 _SMALL = 1_000_000_000
+_ADAPTER = "adapter_config.json"
 
 
 class TransformersEngine:
@@ -163,10 +164,9 @@ def _load(where: Path | str) -> tuple[Any, Any]:
 
     auto_model: Any = AutoModelForCausalLM
     local = isinstance(where, Path)
-    adapter = where if isinstance(where, Path) and (where / "adapter_config.json").is_file() else None
+    adapter = where if isinstance(where, Path) and is_adapter(where) else None
     if adapter is not None:
-        base = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
-        where = _resolve_base(adapter, base)
+        where = base_of(adapter)
         local = isinstance(where, Path)
     model, report = auto_model.from_pretrained(where, dtype="auto", local_files_only=local, output_loading_info=True)
     if report["missing_keys"]:
@@ -186,10 +186,26 @@ def _load(where: Path | str) -> tuple[Any, Any]:
     return model.eval(), tokenizer
 
 
-def _resolve_base(adapter: Path, base: str) -> Path | str:
-    """The base model of an adapter; a relative folder is taken from here, then from the adapter's own place."""
-    beside = adapter / base
-    return beside if not Path(base).is_dir() and beside.is_dir() else resolve(base)
+def is_adapter(folder: Path) -> bool:
+    """Whether a model's folder holds a LoRA adapter."""
+    return (folder / _ADAPTER).is_file()
+
+
+def base_of(adapter: Path) -> Path | str:
+    """The base model of an adapter folder; a relative folder is taken from here, then from the adapter's own place.
+
+    Raises:
+        ModelError: the adapter's settings cannot be read, or there is no such base.
+    """
+    path = adapter / _ADAPTER
+    try:
+        base = json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"]
+        if isinstance(base, str) and base:
+            beside = adapter / base
+            return beside if not Path(base).is_dir() and beside.is_dir() else resolve(base)
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise ModelError("the adapter's settings cannot be read", where=path, fix=str(error)) from None
+    raise ModelError("the adapter's settings do not name its base", where=path)
 
 
 def _load_error(where: Path | str, name: str, error: Exception) -> ModelError:

@@ -5,6 +5,7 @@ Reads and writes a socket.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import signal
 import socket
@@ -13,10 +14,12 @@ from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from autovcoder.errors import InputError
 from autovcoder.serve.service import Service
 
+_HEAD_S = 30.0  # for the head of a request
 _END_S = 5  # for answers that are under way when the server ends
 
 
@@ -63,7 +66,7 @@ def run(app: ASGIApp, bound: socket.socket, service: Service, ready: Callable[[]
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=_Protocol,
         ws="none",
         loop="asyncio",
         lifespan="off",
@@ -77,6 +80,37 @@ def run(app: ASGIApp, bound: socket.socket, service: Service, ready: Callable[[]
         _Server(config, service, ready).run([bound])
     finally:
         service.close()
+
+
+class _Protocol(H11Protocol):
+    """Ends a connection on which the head of a request does not come in time.
+
+    Of a head, uvicorn itself bounds the size, and the wait for its first byte where an answer went before it.
+    """
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_head()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._late is not None:
+            self._late.cancel()
+        super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+        self._late = self.loop.call_later(_HEAD_S, self._end_unless_asked)
+
+    def _end_unless_asked(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.timeout_keep_alive_handler()
 
 
 class _Server(uvicorn.Server):

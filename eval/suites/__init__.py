@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autovcoder.errors import InputError
+from autovcoder.files import read_records, write_jsonl
 from autovcoder.records import Problem, content_id
-from autovcoder.store import read_records, write_jsonl
 from eval.suites import folder, rtllm, verilogeval
 from eval.suites.files import find_file
 

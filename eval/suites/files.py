@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from autovcoder.errors import InputError
-from autovcoder.store import read_jsonl
+from autovcoder.files import read_jsonl
 
 # A testbench's vectors can be long; beyond this a file is something else.
 MAX_FILE_BYTES = 32 << 20

@@ -85,10 +85,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(*options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def serving(*options: str, command: Sequence[str] = COMMAND) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """The address of a server on a free port, and its process, which has ended when this is left."""
     with subprocess.Popen(
-        [*COMMAND, "serve", "--port", "0", *options],
+        [*command, "serve", "--port", "0", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -135,6 +136,31 @@ def test_a_batch_that_was_killed_goes_on_where_it_stopped(
     assert json.loads((out / "manifest.json").read_text())["facts"]["accepted"] == 12
 
 
+def test_a_batch_of_an_adapter_whose_base_was_changed_is_refused(
+    learned_model: Path, random_model: Path, learned: dict[str, str], tmp_path: Path
+) -> None:
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    from autovcoder.models.transformers_engine import quiet
+
+    base, adapter, out = tmp_path / "base", tmp_path / "adapter", tmp_path / "out"
+    shutil.copytree(learned_model, base)
+    with quiet():
+        settings = LoraConfig(r=2, target_modules=["q_proj"])
+        get_peft_model(AutoModelForCausalLM.from_pretrained(base), settings).save_pretrained(adapter)
+    file = write(tmp_path / "specs.jsonl", [{"id": "up", "spec": next(iter(learned))}])
+    options = ["--model", str(adapter), "--max-new-tokens", "300"]
+    assert run(file, out, *options).returncode == 0
+    again = run(file, out, *options)
+    assert again.returncode == 0, again.stderr
+    assert "already done" in again.stderr
+    shutil.copy(random_model / "model.safetensors", base)
+    changed = run(file, out, *options)
+    assert (changed.returncode, changed.stderr.count("\n")) == (1, 1), changed.stderr
+    assert "the folder was made with another config (weights)" in changed.stderr
+
+
 def rows_of_torn(results: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in results.read_text().split("\n")[:-1]]
 
@@ -170,8 +196,12 @@ def test_a_bad_file_and_a_missing_model_are_one_clear_line_and_no_folder(tmp_pat
     assert nothing.returncode == 1
     assert nothing.stderr == f"error: cannot read the file: {file}; No such file or directory\n"
     write(file, [{"id": "a", "spec": "an inverter"}])
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    (damaged / "adapter_config.json").write_text("{")
     for arguments, said in (
         (["--model", "./nowhere"], "no such model folder"),
+        (["--model", str(damaged)], "the adapter's settings cannot be read"),
         (["--rag", "--library", str(tmp_path / "none")], "no library is here"),
         (["--endpoint", "http://127.0.0.1:9", "--model", "any"], "cannot reach the model server"),
     ):

@@ -13,7 +13,7 @@ import pytest
 
 from autovcoder.cli import doctor
 from autovcoder.cli.doctor import as_text
-from autovcoder.store import sha256_file
+from autovcoder.files import sha256_file
 
 COMMAND = [str(Path(sys.executable).with_name("autovcoder")), "doctor"]
 

@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -443,6 +444,61 @@ def test_a_model_that_cannot_be_reached_is_an_error_and_the_server_goes_on() -> 
     assert process.returncode == 130
     assert said.count("cannot reach the model server") == 2
     assert "Traceback" not in said
+
+
+@pytest.fixture(scope="module")
+def impatient() -> Iterator[str]:
+    """A server that waits half a second for the head of a request; its model answers after more than that."""
+    program = "from autovcoder.serve import run; run._HEAD_S = 0.5; from autovcoder.cli.main import main; main()"
+
+    def later(prompt: str) -> Sequence[str]:
+        time.sleep(1.2)
+        return answers(prompt)
+
+    with (
+        writing(later) as writer,
+        serving("--model", "m", "--endpoint", writer.url, command=[sys.executable, "-c", program]) as (url, _),
+    ):
+        yield url
+
+
+@pytest.mark.parametrize(
+    ("begun", "answered"),
+    [
+        (b"", b""),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: ", b""),
+        (b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\nGET /", b"200 OK"),
+        (b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999\r\n\r\n", b"200 OK"),
+    ],
+    ids=["nothing", "half a head", "half a second head", "a body that nobody reads"],
+)
+def test_who_never_sends_a_whole_request_is_cut_off_however_busy(begun: bytes, answered: bytes, impatient: str) -> None:
+    host, port = impatient.removeprefix("http://").split(":")
+    got = b""
+    with socket.create_connection((host, int(port))) as slow:
+        slow.sendall(begun)
+        slow.settimeout(0.1)
+        for _ in range(50):
+            try:
+                if begun:
+                    slow.sendall(b"a")
+                piece = slow.recv(65536)
+            except TimeoutError:
+                continue
+            except OSError:  # it has closed while we were still sending
+                break
+            if not piece:
+                break
+            got += piece
+        else:
+            pytest.fail("still connected after 5 s")
+    assert answered in got
+
+
+def test_who_waits_for_an_answer_is_not_cut_off(impatient: str) -> None:
+    with httpx.Client(base_url=impatient, timeout=60) as client:
+        for _ in range(2):
+            assert client.post(GENERATE, json={"spec": "an and gate"}).json()["accepted"] is True
 
 
 def test_ctrl_c_in_the_midst_of_an_answer_leaves_nothing_running(writer: Writer) -> None:

@@ -23,8 +23,9 @@ from typer.testing import CliRunner
 
 from autovcoder.cli.collect import collect as collect_command
 from autovcoder.errors import InputError, StoreError, ToolMissing
+from autovcoder.files import read_jsonl
 from autovcoder.records import Repository
-from autovcoder.store import read_jsonl, read_manifest
+from autovcoder.store import read_manifest
 from data_pipeline import clone
 from data_pipeline.archives import read_sources
 from data_pipeline.collect import CollectSettings, collect

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from autovcoder.files import read_records
 from autovcoder.records import Bench, ContaminationMatch, PassRule, Problem
-from autovcoder.store import read_records
 from data_pipeline.contamination import TRIVIAL_BODY, ContaminationIndex
 from data_pipeline.parametric import ParametricTeacher
 from eval.suites import load_suite, write_problems

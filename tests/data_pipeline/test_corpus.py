@@ -18,8 +18,9 @@ import psutil
 import pytest
 
 from autovcoder.errors import InputError
+from autovcoder.files import read_jsonl, write_jsonl
 from autovcoder.records import Bench, PassRule, Port, Problem, Provenance, QualityScore, RtlModule
-from autovcoder.store import read_jsonl, read_manifest, write_jsonl
+from autovcoder.store import read_manifest
 from data_pipeline.clean import CleanStageSettings, clean
 from data_pipeline.collect import CollectSettings, collect
 from data_pipeline.documents import DATA, ModuleWriter, read_modules, to_document, to_module

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from autovcoder.errors import InputError, StoreError
+from autovcoder.files import write_jsonl
 from autovcoder.prompt import SYSTEM, chat, plain
 from autovcoder.records import Bench, Draft, PassRule, Verdict, VerifiedPair
-from autovcoder.store import write_jsonl
 from data_pipeline.export_pairs import FORMATS, export_pairs
 
 AUTOVCODER = str(Path(sys.executable).with_name("autovcoder"))

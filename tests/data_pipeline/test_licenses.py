@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from autovcoder.files import read_records
 from autovcoder.records import Repository
-from autovcoder.store import read_records
 from data_pipeline.archives import read_licenses
 from data_pipeline.collect import CollectSettings, collect
 from data_pipeline.extract import _read_file, _Surroundings

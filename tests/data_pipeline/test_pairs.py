@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autovcoder.errors import InputError, StoreError
+from autovcoder.files import read_jsonl, read_records, write_jsonl
 from autovcoder.records import Bench, PassRule, Problem, Verdict, VerifiedPair
-from autovcoder.store import read_jsonl, read_manifest, read_records, write_jsonl
+from autovcoder.store import read_manifest
 from data_pipeline.circuit import Combinational
 from data_pipeline.designs import DesignRow, measure_design
 from data_pipeline.families import FAMILIES

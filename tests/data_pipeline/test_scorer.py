@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from autovcoder.errors import InputError, ModelError, StoreError
+from autovcoder.files import read_jsonl
 from autovcoder.records import Provenance, QualityScore, RtlModule, content_id
-from autovcoder.store import read_jsonl
 from data_pipeline.encoder import CodeEncoder
 from data_pipeline.label import CRITERIA
 from data_pipeline.parametric import ParametricTeacher

@@ -23,8 +23,9 @@ from hypothesis import strategies as st
 
 from autovcoder.config import load_settings
 from autovcoder.errors import ConfigError, InputError, ModelError, StoreError
+from autovcoder.files import read_jsonl, read_records
 from autovcoder.records import Draft, content_id
-from autovcoder.store import Manifest, read_jsonl, read_manifest, read_records
+from autovcoder.store import Manifest, read_manifest
 from data_pipeline import teacher_answer
 from data_pipeline.budget import Budget, BudgetReached, Ended, Tokens
 from data_pipeline.chat_client import ChatServer, Patience, read_completion

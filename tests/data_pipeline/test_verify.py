@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from autovcoder.errors import InputError, ToolFailed
+from autovcoder.files import read_jsonl, read_records, write_jsonl
 from autovcoder.records import Bench, CircuitType, Draft, PassRule, Problem, Verdict, VerifiedPair
-from autovcoder.store import read_jsonl, read_manifest, read_records, write_jsonl
+from autovcoder.store import read_manifest
 from data_pipeline.pair_teeth import measure_until
 from data_pipeline.released_drafts import read_drafts
 from data_pipeline.verify import VerifySettings, verify

@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 
 import pytest
 
+from autovcoder.files import read_jsonl
 from autovcoder.records import Bench, PassRule, Problem
-from autovcoder.store import read_jsonl, read_manifest
+from autovcoder.store import read_manifest
 from eval.suites import write_problems
 
 from .suite_of_two import A_AND_B, NOT_A, design

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autovcoder.errors import InputError, StoreError
+from autovcoder.files import read_jsonl, write_jsonl
 from autovcoder.records import Problem, Rule, Sample
-from autovcoder.store import Stage, read_jsonl, write_jsonl
+from autovcoder.store import Stage
 from eval.compare import Comparison, changes_between, compare_runs, exact_p_value, paired, to_text
 from eval.run import score
 from hdl_sim.icarus import Icarus

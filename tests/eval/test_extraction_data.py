@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autovcoder.store import read_jsonl
+from autovcoder.files import read_jsonl
 from eval.suites import load_suite
 from hdl_sim.extract import extract_code
 from hdl_sim.icarus import Icarus

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from autovcoder.files import read_jsonl
 from autovcoder.records import Bench, PassRule, Problem
-from autovcoder.store import read_jsonl, read_manifest
+from autovcoder.store import read_manifest
 from eval.report import Report
 from eval.suites import write_problems
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from autovcoder.errors import StoreError
+from autovcoder.files import read_jsonl
 from autovcoder.records import Diagnostic, PassRule, Verdict
-from autovcoder.store import read_jsonl, read_manifest
+from autovcoder.store import read_manifest
 from eval.failures import failure_class
 from eval.results import write_page
 from eval.run import score

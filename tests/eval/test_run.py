@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from autovcoder.errors import InputError, ModelError, StoreError, ToolMissing
+from autovcoder.files import read_jsonl
 from autovcoder.records import Bench, PassRule, Problem, Sample, Verdict
-from autovcoder.store import read_jsonl, read_manifest
+from autovcoder.store import read_manifest
 from eval.report import Report, to_markdown
 from eval.results import samples_in
 from eval.run import LIMITS, score

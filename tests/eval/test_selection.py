@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from autovcoder.errors import StoreError, ToolFailed
+from autovcoder.files import read_jsonl
 from autovcoder.records import Bench, Sample
-from autovcoder.store import read_jsonl, read_manifest
+from autovcoder.store import read_manifest
 from eval.run import score
 from eval.selection import SelectionReport, choose, select_run
 from eval.suites import write_problems

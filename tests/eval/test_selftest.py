@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from autovcoder.errors import StoreError, ToolMissing
+from autovcoder.files import read_jsonl
 from autovcoder.records import Bench, Problem, Verdict
-from autovcoder.store import read_jsonl, read_manifest
+from autovcoder.store import read_manifest
 from eval.answerable import contradiction
 from eval.run import LIMITS
 from eval.selftest import SelfTest, selftest

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from autovcoder.errors import StoreError
+from autovcoder.files import read_jsonl
 from autovcoder.records import Bench, Verdict
-from autovcoder.store import read_jsonl, read_manifest
+from autovcoder.store import read_manifest
 from eval.suites import write_problems
 from eval.teeth import measure_suite
 from hdl_sim.icarus import Icarus

@@ -11,9 +11,10 @@ import pytest
 from huggingface_hub import ModelCard
 
 from autovcoder.errors import InputError, StoreError
+from autovcoder.files import write_jsonl
 from autovcoder.models.local import resolve
 from autovcoder.records import Bench, PassRule, Problem, Rule, Status, Verdict
-from autovcoder.store import Stage, hash_input, read_manifest, write_jsonl
+from autovcoder.store import Stage, hash_input, read_manifest
 from eval.report import make_report
 from finetune.model_card import describe_data, describe_lora, describe_recipe, model_card, write_card
 from finetune.validation import FILE

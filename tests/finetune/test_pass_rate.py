@@ -13,9 +13,9 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from autovcoder.errors import InputError
+from autovcoder.files import write_jsonl
 from autovcoder.models.local import LocalModel
 from autovcoder.records import Bench, PassRule, Problem
-from autovcoder.store import write_jsonl
 from finetune.pass_rate import PassRate, ValidationSettings
 from hdl_sim.icarus import Icarus
 

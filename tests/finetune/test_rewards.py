@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from autovcoder.errors import ToolMissing
+from autovcoder.files import read_jsonl, write_jsonl
 from autovcoder.records import Bench, PassRule, Port, Verdict
-from autovcoder.store import read_jsonl, write_jsonl
 from data_pipeline.pairs import PairSettings, make_pairs
 from finetune.rewards import MATCHING, VALUES, Reward, SimulatedReward, Task, matched, matching, reward
 from finetune.rl_tasks import constant_designs, read_tasks

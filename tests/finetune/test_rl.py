@@ -17,11 +17,12 @@ import pytest
 import torch
 
 from autovcoder.errors import ConfigError, InputError, ModelError, StoreError
+from autovcoder.files import read_jsonl, read_records
 from autovcoder.models.local import LocalModel
 from autovcoder.models.transformers_engine import quiet
 from autovcoder.prompt import ANSWERS_WITH_CODE
 from autovcoder.records import Sampling, Verdict, VerifiedPair
-from autovcoder.store import Stage, read_jsonl, read_manifest, read_records
+from autovcoder.store import Stage, read_manifest
 from data_pipeline.pairs import PairSettings, make_pairs
 from finetune.merge import merge
 from finetune.rewards import SimulatedReward, Task

@@ -18,9 +18,10 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, Lfm2Config, LlamaConfig
 
 from autovcoder.errors import ConfigError, InputError, ModelError, ToolMissing
+from autovcoder.files import read_jsonl
 from autovcoder.models.local import LocalModel
 from autovcoder.records import Provenance, RtlModule, Sampling
-from autovcoder.store import Stage, read_jsonl, read_manifest
+from autovcoder.store import Stage, read_manifest
 from finetune.adapters import check_stackable
 from finetune.corpus import encode_pair, read_texts
 from finetune.merge import merge

@@ -17,8 +17,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from autovcoder.config import load_settings
 from autovcoder.errors import ConfigError, InputError, ModelError, StoreError
+from autovcoder.files import read_jsonl
 from autovcoder.prompt import ANSWERS_WITH_CODE
-from autovcoder.store import Stage, read_jsonl, read_manifest
+from autovcoder.store import Stage, read_manifest
 from data_pipeline.pairs import PairSettings, make_pairs
 from data_pipeline.texts import TextSettings, make_texts
 from finetune.corpus import Row, encode

@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autovcoder.errors import ConfigError
+from autovcoder.files import read_jsonl, write_jsonl
 from autovcoder.prompt import ANSWERS_WITH_CODE
 from autovcoder.records import Bench, PassRule, Problem
-from autovcoder.store import read_jsonl, write_jsonl
 from finetune.pass_rate import Measured, PassRate, ValidationSettings
 from finetune.rounds import encode_pair
 from finetune.trainer import common_arguments, last_checkpoint, train

@@ -251,6 +251,14 @@ def test_escaped_names_and_submodules_are_no_matter() -> None:
     assert compare(sub % "~\\in[*] " + body, sub % "\\in[*] " + body, "top") == "different"
 
 
+@pytest.mark.parametrize(("name", "active"), [("nrst", "!nrst"), ("rst_ni", "!rst_ni"), ("sys_clr", "sys_clr")])
+def test_a_reset_is_held_at_the_level_that_its_name_says(name: str, active: str) -> None:
+    def machine(unreached: str) -> str:
+        return sequential((FSM % unreached).replace("if (rst)", f"if ({active})")).replace("input rst", f"input {name}")
+
+    assert compare(machine("0"), machine("1"), "top") == "equivalent"  # of what only a state without a way to it tells
+
+
 def test_without_yosys_there_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ToolMissing, match="yosys"):

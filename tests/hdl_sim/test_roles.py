@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autovcoder.records import Port
-from hdl_sim.roles import Roles, edges, roles
+from hdl_sim.roles import Roles, edges, reset_level, roles
 
 
 def bits(*names: str) -> list[Port]:
@@ -80,6 +80,12 @@ def test_a_reset_named_as_inverted_acts_at_zero(name: str) -> None:
 @pytest.mark.parametrize("name", ["first", "burst", "worst"])
 def test_a_word_that_ends_like_a_reset_is_none(name: str) -> None:
     assert roles(bits("clk", name), []).resets == {}
+
+
+@pytest.mark.parametrize(("name", "level"), [("rst", 1), ("sys_clr", 1), ("rst_in", 1), ("nrst", 0), ("rst_ni", 0)])
+def test_a_name_alone_says_the_level(name: str, level: int) -> None:
+    assert reset_level(name) == level
+    assert reset_level(f"{name}_valid") is None
 
 
 def branching(condition: str, event: str = "posedge clk") -> str:

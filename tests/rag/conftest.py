@@ -9,8 +9,8 @@ import pytest
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
+from autovcoder.files import write_jsonl
 from autovcoder.records import Entry, StoreKind, Verdict
-from autovcoder.store import write_jsonl
 from data_pipeline.parametric import ParametricTeacher
 from rag.chunks import handbook
 from rag.embed import StaticEmbedder

@@ -17,10 +17,10 @@ import pytest
 from autovcoder.cli.main import main
 from autovcoder.cli.rag_control_search import CONTROLS
 from autovcoder.cli.rag_controls import Row
+from autovcoder.files import read_jsonl, read_records
 from autovcoder.models import TextModel, open_model
 from autovcoder.prompt import user_text
 from autovcoder.records import Bench, Entry, Hit, PassRule, Problem
-from autovcoder.store import read_jsonl, read_records
 from eval.suites import write_problems
 from rag.chunks import example
 from rag.embed import StaticEmbedder

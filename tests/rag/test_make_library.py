@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from autovcoder.files import read_jsonl, sha256_file, write_jsonl
 from autovcoder.records import Problem
-from autovcoder.store import read_jsonl, sha256_file, write_jsonl
 from data_pipeline.parametric import ParametricTeacher, code_key
 from rag.embed import StaticEmbedder
 from rag.library import open_library

@@ -14,11 +14,11 @@ import pytest
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from autovcoder.errors import InputError
+from autovcoder.files import read_records, write_jsonl
 from autovcoder.models import Stop
 from autovcoder.models.transformers_engine import quiet
 from autovcoder.prompt import example_text
 from autovcoder.records import Entry, Sampling, Verdict
-from autovcoder.store import read_records, write_jsonl
 from data_pipeline.parametric import ParametricTeacher
 from hdl_sim.icarus import Icarus
 from rag.chunks import example
