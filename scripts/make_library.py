@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 from collections import Counter, defaultdict
@@ -24,6 +25,9 @@ from importlib.metadata import version
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
 
 from autovcoder.cli.report_errors import say
 from autovcoder.cli.retrieval import leak_guard
@@ -36,7 +40,7 @@ from eval.metrics import bootstrap_interval
 from eval.suites import load_suite
 from rag.chunks import example, handbook
 from rag.context import ContextSettings, Refuse
-from rag.embed import PACKAGED, StaticEmbedder
+from rag.embed import PACKAGED, Embedder, StaticEmbedder
 from rag.library import KINDS, Library, add_to, create_library, examples_of_pairs
 from rag.measure import DEEP, KS, Quality, Rate, quality
 from rag.retrieve import Retriever, hit_of
@@ -62,6 +66,7 @@ OTHERWISE = {
 }  # fmt: skip
 """Problems of the packaged suite, which is worded otherwise, and the families that a circuit like theirs is of."""
 _SHINGLE = 4
+_TABLE = "embedding.weight"
 _WEIGHTS = ("model.safetensors", "tokenizer.json", "modules.json")
 
 
@@ -108,7 +113,7 @@ def make(pairs: Path, against: Sequence[Path], out: Path, each: int) -> None:
         examples = chosen(examples_of_pairs(pairs / "pairs.jsonl"), each, leak_guard(problems))
         add_to(library, [*examples, *handbook()])
         say(f"the library has {len(examples)} examples and {len(handbook())} pieces of knowledge")
-        told = origin(pairs, against) + "\n" + measurements(library, held_out)
+        told = origin(pairs, against) + "\n" + measurements(library, held_out, untrained(folder / "encoder", folder))
         write_atomic(folder / "encoder" / "README.md", encoder_card(folder / "encoder", trained, told))
         write_atomic(folder / "library" / "README.md", library_card(folder / "library", library, each, problems, told))
         size = sum(path.stat().st_size for path in files_of(folder / "encoder") + files_of(folder / "library"))
@@ -159,12 +164,30 @@ def _as_packaged(entry: Entry) -> Entry:
     return example(entry.key, code, topic=entry.topic, source=f"families/{entry.topic}")
 
 
-def measured(library: Library, specs: Sequence[str], families: Sequence[set[str]]) -> dict[str, Quality]:
-    """How well an example of a problem's families is found: by the encoder, by words, by both."""
+def untrained(encoder: Path, scratch: Path) -> StaticEmbedder:
+    """An encoder of the same tokens whose vectors are chance, as they are before the first step of training."""
+    folder = scratch / "untrained"
+    folder.mkdir()
+    shutil.copy(encoder / "tokenizer.json", folder)
+    rows, dimension = load_file(encoder / "model.safetensors")[_TABLE].shape
+    chance = np.random.default_rng(SETTINGS.seed).standard_normal((rows, dimension)).astype(np.float16)
+    save_file({_TABLE: chance}, folder / "model.safetensors")
+    return StaticEmbedder(folder)
+
+
+def measured(
+    library: Library, beginner: Embedder, specs: Sequence[str], families: Sequence[set[str]]
+) -> dict[str, Quality]:
+    """How well an example of a problem's families is found: by the encoder, before its training, by words, by both."""
     [store] = library.searched("example")
-    topics = {row: entry.topic for row, entry in store.entries()}
+    entries = dict(store.entries())
+    topics = {row: entry.topic for row, entry in entries.items()}
+    kinds = list(topics.values())
+    keys = beginner.encode([entry.key for entry in entries.values()], "document")
+    nearest = np.argsort(-beginner.encode(specs, "query") @ keys.T, axis=1, kind="stable")[:, :DEEP].tolist()
     rankings = {
         "this encoder": [[one.topic for one in found] for found in Retriever(store).find_many(specs, DEEP)],
+        "the same, untrained": [[kinds[place] for place in places] for places in nearest],
         "BM25": [[topics[row] for row in rows if row >= 0] for rows in store.matching(specs, DEEP).tolist()],
         "both, fused": [[one.topic for one in found] for found in Retriever(store, hybrid=True).find_many(specs, DEEP)],
     }
@@ -179,13 +202,20 @@ def measured(library: Library, specs: Sequence[str], families: Sequence[set[str]
     return {name: quality(wanted, judged(ranked), there, bootstrap_interval) for name, ranked in rankings.items()}
 
 
-def measurements(library: Library, held_out: Sequence[Problem]) -> str:
-    """Both tables, in Markdown."""
+def measurements(library: Library, held_out: Sequence[Problem], beginner: Embedder) -> str:
+    """All tables, in Markdown."""
     known = {entry.topic for _, entry in library.searched("example")[0].entries()}
     held_out = [problem for problem in held_out if problem.category in known]
     other = [problem for problem in load_suite("builtin", None) if {*OTHERWISE.get(problem.id, "").split()} & known]
-    own = measured(library, [one.spec for one in held_out], [{one.category} for one in held_out])
-    otherwise = measured(library, [one.spec for one in other], [{*OTHERWISE[one.id].split()} for one in other])
+    nameless = [one for one in held_out if not {*words(one.spec)} & {*one.category.split("_")}]
+
+    def by_family(problems: Sequence[Problem]) -> str:
+        if not problems:
+            return "(There are none.)"
+        return table(measured(library, beginner, [one.spec for one in problems], [{one.category} for one in problems]))
+
+    families = [{*OTHERWISE[one.id].split()} for one in other]
+    otherwise = measured(library, beginner, [one.spec for one in other], families)
     return f"""
 ## Measured
 
@@ -193,7 +223,11 @@ Is an example of the problem's circuit family among the first k of the library's
 
 {len(held_out)} held-out problems, all whose family the library has, in frames of words that no training problem has:
 
-{table(own)}
+{by_family(held_out)}
+
+{len(nameless)} of these, whose text has no word of the family's name:
+
+{by_family(nameless)}
 
 {len(other)} problems of the packaged suite, which is worded otherwise, each assigned by hand to the families like it:
 

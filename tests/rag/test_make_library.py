@@ -95,6 +95,7 @@ def test_the_cards_say_what_is_there_and_how_it_was_made(made: Path) -> None:
         assert "make_library.py --pairs" in card
         assert str(made.parent.parent) not in card
         assert re.search(r"^\| this encoder \| [01]\.\d{3} \(", card, re.MULTILINE)
+        assert re.search(r"^\| the same, untrained \| [01]\.\d{3} \(", card, re.MULTILINE)
         assert re.search(r"^\| BM25 \| [01]\.\d{3} \(", card, re.MULTILINE)
 
 
