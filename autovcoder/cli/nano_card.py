@@ -41,7 +41,7 @@ everything can be tried offline; it knows the circuits it was trained on and lit
 
 - architecture: LFM2 (short convolutions and attention by turns), {stages["base"].facts["parameters"]:,} parameters
 - context: {settings.pretrain.context} tokens; weights in bf16
-- tokenizer: byte-level BPE, at most {settings.pretrain.vocabulary} tokens, digits single
+- tokenizer: byte-level BPE, at most {settings.pretrain.vocabulary} tokens, digits by ones and twos
 - prompt: the problem as a comment, `/* ... */`, then the module (the chat template does it)
 - format: Hugging Face; loads with `AutoModelForCausalLM`
 
