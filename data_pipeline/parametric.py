@@ -109,6 +109,7 @@ _KEYWORDS = frozenset(
 
 
 _LETTERS = frozenset(string.ascii_letters + "_")
+_COMMENT = re.compile(r"//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
 
 
 def code_key(code: str) -> str:
@@ -117,7 +118,8 @@ def code_key(code: str) -> str:
     Names are numbered in order of appearance; keywords stay, so that ``posedge`` is not ``negedge``.
     """
     numbers: dict[str, str] = {}
-    text = re.sub(r"//.*", "", code).replace("always_comb", "always @(*)").replace("always_ff", "always")
+    text = _COMMENT.sub(lambda found: " " * found[0].startswith("/*"), code)
+    text = text.replace("always_comb", "always @(*)").replace("always_ff", "always")
     tokens = re.findall(r"\d*'[bdh][0-9a-fxz_]+|\$?[A-Za-z_]\w*|\d+|\S", text)
     kept = [token for token in tokens if token not in ("reg", "wire", "logic")]
     return content_id(

@@ -7,14 +7,16 @@ top of another is saved as one with it, so that every tool can use it with the b
 from __future__ import annotations
 
 import functools
-import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from autovcoder.errors import ConfigError, InputError
-from autovcoder.store import Manifest, hash_input, read_manifest
+from finetune.saving import saving
 
+_FILE = "adapter_model.safetensors"
+_MERGE = "merge it first: autovcoder finetune merge"
 _FREE = (
     "r",
     "lora_alpha",
@@ -31,58 +33,6 @@ _FREE = (
     "peft_version",
 )
 """What may differ between two adapters that become one; by all else, both must be plain: an update B A of a weight."""
-
-
-def is_adapter(model: str) -> bool:
-    return (Path(model) / "adapter_config.json").is_file()
-
-
-def base_of(adapter: str) -> str:
-    """The model that an adapter folder belongs to: a folder, taken from here or from the adapter's place, or an id.
-
-    Raises:
-        StoreError: the folder is not a finished stage.
-        InputError: its settings are damaged, or the base is not what the adapter was trained on.
-    """
-    path = Path(adapter) / "adapter_config.json"
-    try:
-        base = json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise InputError("the adapter's settings cannot be read", where=path, fix=str(error)) from None
-    if not isinstance(base, str) or not base:
-        raise InputError("the adapter's settings do not name its base", where=path)
-    beside = Path(adapter) / base
-    if not Path(base).is_dir() and beside.is_dir():
-        base = str(beside)
-    check_origin(base, hash_input(Path(base)) if Path(base).is_dir() else None, Path(adapter))
-    return base
-
-
-def check_origin(model: str, content: str | None, adapter: Path) -> None:
-    """Refuse another model than the adapter's: one of the same shape would take it without a word and answer noise.
-
-    Args:
-        content: the hash of ``model`` where it is a folder, None where it is a hub's id.
-
-    Raises:
-        StoreError: ``adapter`` is not a finished stage folder. InputError: it was trained on another model.
-    """
-    made = read_manifest(adapter)
-    name, expected = _origin(made)
-    same = expected == content if content else name == model
-    if not same:
-        raise InputError(
-            "the adapter was not trained on this model",
-            where=f"adapter {adapter}, model {model}",
-            fix=f"give the model {name}" if name else "give the model folder that its round started from",
-        )
-
-
-def _origin(made: Manifest) -> tuple[str | None, str | None]:
-    """(hub id, hash of the folder) of an adapter's base; one of them is None. A stacked one names its ``base``."""
-    if "base" in made.inputs or "base" in made.config:
-        return made.config.get("base"), made.inputs.get("base")
-    return made.config.get("model"), made.inputs.get("model")
 
 
 def without_tied_head(lora: Any, model: Any) -> str | None:
@@ -153,26 +103,43 @@ def check_stackable(adapter: str, lora: Any) -> None:
         InputError, ConfigError: the adapter below, or the settings of the new one, are more than a plain LoRA.
     """
     from peft import LoraConfig, PeftConfig
+    from safetensors import SafetensorError, safe_open
     from transformers.integrations import is_deepspeed_zero3_enabled
 
-    fix = "merge it first: autovcoder finetune merge"
     if os.environ.get("ACCELERATE_USE_FSDP") == "true" or is_deepspeed_zero3_enabled():
-        raise InputError("under FSDP or ZeRO-3 no process can merge an adapter into its model", where=adapter, fix=fix)
+        what = "under FSDP or ZeRO-3 no process can merge an adapter into its model"
+        raise InputError(what, where=adapter, fix=_MERGE)
     try:
         below = PeftConfig.from_pretrained(adapter)
-    except (OSError, ValueError, TypeError, LookupError) as error:
-        raise InputError("the adapter's settings cannot be read", where=adapter, fix=str(error)) from None
+        with safe_open(Path(adapter) / _FILE, "pt") as weights:
+            names = list(weights.keys())
+    except (OSError, ValueError, TypeError, LookupError, SafetensorError) as error:
+        raise InputError("the adapter cannot be read", where=adapter, fix=str(error)) from None
     if not isinstance(below, LoraConfig):
-        raise InputError("only a LoRA can be stacked on", where=adapter, fix=fix)
+        raise InputError("only a LoRA can be stacked on", where=adapter, fix=_MERGE)
+    check_plain(below, adapter, InputError)
+    check_plain(lora, "lora", ConfigError)
+    refuse_embeddings(names, adapter, InputError)
+
+
+def check_plain(lora: Any, where: str, kind: type[InputError]) -> None:
+    """Refuse a LoRA of which and another no one can be made, as ``kind``, by its settings."""
+    from peft import LoraConfig
+
     defaults = LoraConfig().to_dict()
-    for one, where, kind in ((below, adapter, InputError), (lora, "lora", ConfigError)):
-        for key, value in one.to_dict().items():
-            if key not in _FREE and value != defaults.get(key):
-                raise kind(f"an adapter with {key} cannot be stacked", where=where, fix=fix)
-        if isinstance(one.target_modules, str) and one.target_modules != "all-linear":
-            raise kind("an adapter whose target_modules are a pattern cannot be stacked", where=where, fix=fix)
-        if not isinstance(one.init_lora_weights, bool):
-            raise kind("an adapter with init_lora_weights of its own cannot be stacked", where=where, fix=fix)
+    for key, value in lora.to_dict().items():
+        if key not in _FREE and value != defaults.get(key):
+            raise kind(f"an adapter with {key} cannot be stacked", where=where, fix=_MERGE)
+    if isinstance(lora.target_modules, str) and lora.target_modules != "all-linear":
+        raise kind("an adapter whose target_modules are a pattern cannot be stacked", where=where, fix=_MERGE)
+    if not isinstance(lora.init_lora_weights, bool):
+        raise kind("an adapter with init_lora_weights of its own cannot be stacked", where=where, fix=_MERGE)
+
+
+def refuse_embeddings(names: Iterable[str], where: str, kind: type[InputError]) -> None:
+    """Refuse an adapter with weights of these names, as ``kind``, where it adapts an embedding: in other factors."""
+    if any(".lora_embedding_" in name for name in names):
+        raise kind("an adapter of an embedding cannot be stacked", where=where, fix=_MERGE)
 
 
 def join(below: Path, above: Path) -> None:
@@ -184,9 +151,8 @@ def join(below: Path, above: Path) -> None:
     from peft import LoraConfig
     from safetensors.torch import load_file, save_file
 
-    file = "adapter_model.safetensors"
     configs = [LoraConfig.from_pretrained(str(folder)) for folder in (below, above)]
-    states = [load_file(folder / file) for folder in (below, above)]
+    states = [load_file(folder / _FILE) for folder in (below, above)]
     modules = sorted({key.rpartition(".lora_")[0] for state in states for key in state})
     joined = {}
     for module in modules:
@@ -206,10 +172,11 @@ def join(below: Path, above: Path) -> None:
     whole.target_modules = set(configs[0].target_modules) | set(configs[1].target_modules)
     whole.r = whole.lora_alpha = sum(config.r for config in configs)
     whole.use_rslora = False
-    partial = above / f".{file}.partial"
-    save_file(joined, partial, metadata={"format": "pt"})
-    partial.replace(above / file)
-    whole.save_pretrained(above)
+    partial = above / f".{_FILE}.partial"
+    with saving(above):
+        save_file(joined, partial, metadata={"format": "pt"})
+        partial.replace(above / _FILE)
+        whole.save_pretrained(above)
 
 
 def _scale(config: Any) -> float:
@@ -221,4 +188,5 @@ def save_adapter(trainer: Any, out: Path, *, main: bool) -> None:
     sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
     state = trainer.accelerator.get_state_dict(trainer.model_wrapped) if sharded else None
     if main:
-        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(out, state_dict=state)
+        with saving(out):
+            trainer.accelerator.unwrap_model(trainer.model).save_pretrained(out, state_dict=state)

@@ -76,10 +76,15 @@ def _read_shards(shards: Iterable[Path]) -> Iterator[Row]:
 
 
 def _as_text(row: dict[str, Any], where: str) -> Row:
-    return {"id": _text(row, "id", where), "problem": None, "text": _text(row, "text", where)}
+    return {"id": text_of(row, "id", where), "problem": None, "text": text_of(row, "text", where)}
 
 
-def _text(row: Any, key: str, where: str) -> str:
+def text_of(row: Any, key: str, where: str) -> str:
+    """The text ``key`` of a row of JSON.
+
+    Raises:
+        InputError: there is none; names ``where`` the row is.
+    """
     value = row.get(key) if isinstance(row, dict) else None
     if not isinstance(value, str):
         raise InputError(f"the row has no text '{key}'", where=where)
@@ -94,7 +99,7 @@ def read_pairs(pairs: Path, context: ContextSettings, seed: int) -> Iterator[Row
     """
     keys = ("id", *(["topic"] if context.share else []), "problem", "code")
     drafts = (
-        [_text(row.get("draft"), key, f"{pairs / 'pairs.jsonl'}, row {number}, draft") for key in keys]
+        [text_of(row.get("draft"), key, f"{pairs / 'pairs.jsonl'}, row {number}, draft") for key in keys]
         for number, row in enumerate(read_jsonl(pairs / "pairs.jsonl"), start=1)
     )
     if not context.share:

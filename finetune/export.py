@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from autovcoder.errors import InputError, ModelError, StoreError
+from autovcoder.errors import AutoVCoderError, InputError, ModelError, StoreError
 from autovcoder.files import replace_folder, write_atomic
 from autovcoder.models.local import resolve
 from autovcoder.models.transformers_engine import quiet
+from autovcoder.models.weights import check_origin, is_adapter, load_weights
 from autovcoder.store import MANIFEST, STARTED, Manifest, Stage, hash_input, read_manifest
-from finetune.adapters import check_origin
 from finetune.gguf import OutType, convert, find_converter, modelfile
 from finetune.merge import merge
 from finetune.model_card import CARD, model_card
@@ -125,7 +125,7 @@ def _check_options(form: Format, adapter: Path | None, base: str | None, of_gguf
 
 def _check_folders(where: Path | str, out: Path, adapter: Path | None) -> None:
     """Refuse an adapter as the model, and to write among files that are not an export's."""
-    if isinstance(where, Path) and (where / "adapter_config.json").is_file():
+    if isinstance(where, Path) and is_adapter(where):
         raise InputError("this is an adapter", where=where, fix="give its base as --model and this as --adapter")
     for source in (where, adapter):
         if isinstance(source, Path) and out.resolve().is_relative_to(source.resolve()):
@@ -170,30 +170,17 @@ def _versions() -> dict[str, str]:
 def _load(where: Path | str) -> tuple[Any, Any]:
     """The model in bf16 and its tokenizer; code that a folder brings along is not run."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
-    auto_model: Any = AutoModelForCausalLM
     try:
         with quiet():
-            # What lacks or does not fit would be filled with random numbers; it is refused below, by its name.
-            model, report = auto_model.from_pretrained(
-                where,
-                dtype=torch.bfloat16,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,
-                trust_remote_code=False,
-            )
-            tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False)
+            model = load_weights(where, dtype=torch.bfloat16)
+            return model, AutoTokenizer.from_pretrained(where, trust_remote_code=False)
+    except AutoVCoderError:
+        raise
     # Whatever the libraries raise while loading (there are dozens of kinds), the model cannot be loaded.
     except Exception as error:
         raise ModelError("cannot load the model", where=where, fix=_first_line(error)) from None
-    misfits = sorted(name for name, *_ in report["mismatched_keys"])
-    if misfits:
-        what = "the checkpoint has weights of other shapes than config.json says"
-        raise ModelError(what, where=where, fix=", ".join(misfits[:3]))
-    if report["missing_keys"]:
-        raise ModelError("the checkpoint lacks weights", where=where, fix=", ".join(sorted(report["missing_keys"])[:3]))
-    return model, tokenizer
 
 
 def _first_line(error: Exception) -> str:

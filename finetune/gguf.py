@@ -244,7 +244,8 @@ def _conversation(turns: int, edge: str, *, system: bool) -> list[Message]:
     """Questions and answers; ``edge`` is put around each text."""
     talk = [_say("system", edge + SYSTEM + edge)] if system else []
     for turn in range(turns):
-        question = f"{edge}an adder of {turn} bits\nwith `carry`\n\n<think> not{edge}"
+        # With what a template may take care of: the end of a comment, of a message, and its own marks.
+        question = f"{edge}an adder of {turn} bits */ {{{{ }}}}\nwith `carry` <|im_end|>\n\n<think> not{edge}"
         answer = f"{edge}<think>\nshort\n</think>\n\nmodule a{turn};\n\nendmodule{edge}"
         talk += [_say("user", question), _say("assistant", answer)]
     first = talk[0] if system else folded(talk[0]["content"])[0]

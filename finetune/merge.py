@@ -8,9 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from autovcoder.errors import InputError
+from autovcoder.models.weights import check_origin
 from autovcoder.store import Manifest, Stage
-from finetune.adapters import check_origin, merge_into
+from finetune.adapters import merge_into
 from finetune.model_card import write_card
+from finetune.saving import saving
 from finetune.trainer import in_bfloat16, load_model, model_input, versions
 
 
@@ -23,6 +25,7 @@ def merge(model: str, adapter: Path, out: Path) -> Manifest:
     Raises:
         StoreError: ``adapter`` is not a finished stage folder, or ``out`` holds another run's work.
         InputError: the adapter was trained on another model, or is damaged.
+        ModelError: the model cannot be loaded.
     """
     config, inputs = model_input(model)
     inputs["adapter"] = adapter
@@ -39,8 +42,9 @@ def merge(model: str, adapter: Path, out: Path) -> Manifest:
         except (OSError, ValueError) as error:
             raise InputError("the adapter has no tokenizer that works", where=adapter, fix=str(error)) from None
         stage.start()
-        in_bfloat16(merged).save_pretrained(out)
-        tokenizer.save_pretrained(out)
+        with saving(out):
+            in_bfloat16(merged).save_pretrained(out)
+            tokenizer.save_pretrained(out)
         facts = {"parameters": merged.num_parameters()}
         write_card(stage, facts, adapter)
         return stage.finish(**facts)

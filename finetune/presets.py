@@ -26,13 +26,12 @@ class Preset(Settings):
 
     Attributes:
         model: a Hugging Face id, or a packaged model's name.
-        round1, round2: settings of `RoundSettings`; ``rl``: those of reinforcement learning.
+        round1, round2: settings of `RoundSettings`.
     """
 
     model: str
     round1: dict[str, Any] = Field(default_factory=dict)
     round2: dict[str, Any] = Field(default_factory=dict)
-    rl: dict[str, Any] = Field(default_factory=dict)
 
 
 def _find(folder: str, name: str, what: str) -> Path:
@@ -75,11 +74,15 @@ def round_settings(
         ConfigError: the file cannot be read, or has an unknown key or a value of the wrong type.
     """
     given = load_settings(RoundSettings, config, flags)
-    own = given.model_dump(exclude_unset=True)
+    return RoundSettings.model_validate(over_preset(section, given.model_dump(exclude_unset=True)))
+
+
+def over_preset(section: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """A preset's section of a round with one's own settings over it."""
     base = dict(section)
     # A batch is of so many rows or of so many tokens: whoever sets one means not the preset's other.
     if own.get("tokens_per_batch"):
         base["sft"] = {key: value for key, value in base.get("sft", {}).items() if key != _ROWS}
     elif _ROWS in own.get("sft", {}):
         base.pop("tokens_per_batch", None)
-    return RoundSettings.model_validate(merged(base, own))
+    return merged(base, own)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,35 +17,32 @@ from pydantic import Field, PositiveFloat, PositiveInt, ValidationInfo, field_va
 from pydantic_core import PydanticCustomError
 
 from autovcoder.config import Settings
-from autovcoder.errors import InputError
+from autovcoder.errors import ConfigError, InputError
 from autovcoder.files import read_jsonl, replace_folder
 from autovcoder.store import DROPPED, Manifest, Stage, read_manifest
+from finetune.checkpoints import CHECKPOINTS, finish, take_back_checkpoints
+from finetune.corpus import text_of
 from finetune.packing import IGNORED
-from finetune.setting_checks import refuse_decided
+from finetune.saving import saving
+from finetune.setting_checks import ALWAYS_DECIDED, refuse_decided
 from finetune.tokenizer import END, train_tokenizer
-from finetune.trainer import (
-    CHECKPOINTS,
-    checked,
-    common_arguments,
-    finish,
-    in_bfloat16,
-    take_back_checkpoints,
-    train,
-    versions,
-)
+from finetune.trainer import checked, common_arguments, in_bfloat16, train, versions
 
 _LENGTH_STEP = 64
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 Labelled = tuple[list[int], list[int]]
 """Token ids and, for each, itself or ``IGNORED`` where it is not learned."""
+_ADAM = "the optimizer's own are in finetune/muon.py"
 _DECIDED = {
+    **ALWAYS_DECIDED,
     "learning_rate": "set learning_rate, beside trainer",
     "weight_decay": "set weight_decay, beside trainer",
     "optim": "the optimizer is Muon with AdamW",
     "per_device_train_batch_size": "set batch_tokens, beside trainer",
     "num_train_epochs": "set epochs, beside trainer",
-    "output_dir": "checkpoints are kept in the stage folder",
-    "remove_unused_columns": "batches are made here",
+    "adam_beta1": _ADAM,
+    "adam_beta2": _ADAM,
+    "adam_epsilon": _ADAM,
 }
 """Keys of ``transformers.TrainingArguments`` that would change nothing here, or break it."""
 
@@ -104,12 +101,13 @@ class PretrainSettings(Settings):
 def pretrain(texts: Path, out: Path, settings: PretrainSettings) -> Manifest:
     """Train tokenizer and base model from a texts folder (``base.jsonl``).
 
-    Interrupted, it goes on from the last checkpoint; the finished folder loads with ``AutoModelForCausalLM``.
+    Interrupted, it goes on from the last checkpoint; the finished folder loads with ``AutoModelForCausalLM``. Of its
+    facts, ``tokens_in_data`` counts all batches once, however often they were trained on.
 
     Raises:
         StoreError: ``texts`` is not a finished stage, or ``out`` holds another run's work.
         ConfigError: a key of ``trainer`` is unknown, or a value is refused.
-        InputError: the texts are fewer than one batch.
+        InputError: the texts are fewer than one batch, or a row has no id or text.
     """
     read_manifest(texts)
     with Stage(
@@ -121,10 +119,10 @@ def pretrain(texts: Path, out: Path, settings: PretrainSettings) -> Manifest:
             return stage.manifest
         from transformers import AutoTokenizer
 
-        arguments = _arguments(out, settings)
+        arguments = training_arguments(out, settings)
         saved = out / CHECKPOINTS / "tokenizer"
         tokenizer = AutoTokenizer.from_pretrained(saved) if saved.is_dir() else _new_tokenizer(texts, settings)
-        sequences, left_out = tokenized(read_jsonl(texts / "base.jsonl"), tokenizer, settings)
+        sequences, left_out = tokenized(_rows(texts), tokenizer, settings)
         batches = make_batches(sequences, settings)
         if not batches:
             fix = f"make more texts or lower batch_tokens ({settings.batch_tokens})"
@@ -135,25 +133,37 @@ def pretrain(texts: Path, out: Path, settings: PretrainSettings) -> Manifest:
             if text_id not in already:
                 stage.drop(text_id, reason)
         if not saved.is_dir():
-            tokenizer.save_pretrained(saved.with_suffix(".partial"))
-            replace_folder(saved.with_suffix(".partial"), saved)
+            with saving(saved):
+                tokenizer.save_pretrained(saved.with_suffix(".partial"))
+                replace_folder(saved.with_suffix(".partial"), saved)
         model = _new_model(tokenizer, settings)
         facts = train(_trainer(model, arguments, batches, tokenizer.pad_token_id, settings))
-        in_bfloat16(model).save_pretrained(out)
-        AutoTokenizer.from_pretrained(saved).save_pretrained(out)
+        with saving(out):
+            in_bfloat16(model).save_pretrained(out)
+            AutoTokenizer.from_pretrained(saved).save_pretrained(out)
         rows = [row for batch in batches for row in batch["rows"]]
-        facts |= {"tokens": sum(len(ids) for ids, _ in rows), "learned_tokens": sum(map(_count_learned, rows))}
-        return finish(stage, parameters=model.num_parameters(), **facts)
+        tokens, learned = sum(len(ids) for ids, _ in rows), sum(map(_count_learned, rows))
+        facts |= {"tokens_in_data": tokens, "learned_tokens_in_data": learned}
+        facts |= {"sequences_left_over": len(sequences) - len(rows), "parameters": model.num_parameters()}
+        return finish(stage, **facts)
 
 
-def _arguments(out: Path, settings: PretrainSettings) -> Any:
+def training_arguments(out: Path, settings: PretrainSettings) -> Any:
+    """The ``transformers.TrainingArguments`` of a training whose stage folder is ``out``.
+
+    Raises:
+        ConfigError: a key is unknown or is decided here, a value is refused, or several GPUs are visible.
+    """
     from transformers import TrainingArguments
 
     refuse_decided("trainer", settings.trainer, _DECIDED)
     common = common_arguments(
         out, seed=settings.seed, epochs=settings.epochs, learning_rate=settings.learning_rate, batch=1
     )
-    return checked(TrainingArguments, "trainer", common | settings.trainer)
+    arguments = checked(TrainingArguments, "trainer", common | settings.trainer)
+    if arguments.n_gpu > 1:  # transformers would hand out several batches at once, and here one is a whole step
+        raise ConfigError("a base model is trained on one GPU", where="trainer", fix="set CUDA_VISIBLE_DEVICES to one")
+    return arguments
 
 
 def _trainer(model: Any, arguments: Any, batches: list[dict[str, Any]], pad: int, settings: PretrainSettings) -> Any:
@@ -222,7 +232,7 @@ def make_batches(sequences: list[Labelled], settings: PretrainSettings) -> list[
     """One row an optimizer step: ``rows``, sequences of about the same length, and the ``length`` they are padded to.
 
     Lengths are rounded up and a batch is always full, so that there are few shapes: a CPU's kernels are made for each
-    shape anew. What fills no batch at the end is left out.
+    shape anew. What fills no batch at the end is left out (``sequences_left_over`` of the manifest).
     """
     rng = random.Random(settings.seed)
     open_batches: dict[int, list[Labelled]] = {}
@@ -249,9 +259,14 @@ def collate(batches: list[dict[str, Any]], pad: int) -> dict[str, Any]:
     return {"input_ids": ids, "labels": labels}
 
 
+def _rows(texts: Path) -> Iterator[dict[str, str]]:
+    path = texts / "base.jsonl"
+    for number, row in enumerate(read_jsonl(path), start=1):
+        yield {key: text_of(row, key, f"{path}, row {number}") for key in ("id", "text")}
+
+
 def _new_tokenizer(texts: Path, settings: PretrainSettings) -> Any:
-    rows = read_jsonl(texts / "base.jsonl")
-    return train_tokenizer((row["text"] for row in rows), settings.vocabulary, settings.context)
+    return train_tokenizer((row["text"] for row in _rows(texts)), settings.vocabulary, settings.context)
 
 
 def _new_model(tokenizer: Any, settings: PretrainSettings) -> Any:

@@ -14,7 +14,8 @@ from typing import Any
 
 from autovcoder.errors import InputError
 from autovcoder.files import sha256_file
-from autovcoder.store import hash_input, read_manifest
+from autovcoder.models.weights import weights_id
+from autovcoder.store import read_manifest
 
 _Z = 1.959964  # of the normal distribution, for 95 %
 
@@ -51,7 +52,8 @@ def evaluation_table(model: Path | str, evaluation: Path) -> list[str]:
     """The pass rates of a finished run of ``autovcoder eval run`` with ``model``, as Markdown.
 
     Args:
-        model: the folder whose weights answered, which the run knows by their hash; or a hub's id.
+        model: the folder whose weights answered, a round's with its base, which the run knows by their hash; or a hub's
+            id.
 
     Raises:
         StoreError: the run is not finished. InputError: its report was changed, or is of another model.
@@ -62,7 +64,7 @@ def evaluation_table(model: Path | str, evaluation: Path) -> list[str]:
     report = json.loads(path.read_text(encoding="utf-8"))
     source = report["source"]
     if isinstance(model, Path):
-        is_this = source.get("weights") == hash_input(model)
+        is_this = source.get("weights") == weights_id(model)
     else:
         is_this = source.get("model") == model and not {"weights", "endpoint"} & set(source)
     if not is_this:

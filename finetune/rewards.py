@@ -42,7 +42,7 @@ class Task:
     """A problem that answers are rewarded for.
 
     Attributes:
-        prompt: what the model is asked.
+        prompt: what the model is asked, as generation and evaluation ask it.
         stated: what the prompt states of the interface; its ``start`` opens the answer of a model that answers with
             code.
         module: the name of the module that the bench instantiates; ``ports``: those of the reference.
@@ -62,7 +62,7 @@ class Task:
 
     def code_of(self, answer: str) -> str | None:
         """The Verilog of a whole answer, its start included, as generation and evaluation find it."""
-        return extract_code(answer, header=self.stated.header, module=self.stated.name or self.module)
+        return extract_code(answer, header=self.stated.header, module=self.stated.name)
 
     def is_complete(self, answer: str) -> bool:
         """Whether generation can stop here."""

@@ -18,6 +18,7 @@ from autovcoder.models.local import row_seed
 from autovcoder.models.transformers_engine import quiet
 from autovcoder.store import DROPPED, Manifest, Stage, read_manifest
 from finetune import adapters
+from finetune.checkpoints import finish, take_back_checkpoints
 from finetune.model_card import describe_data, describe_recipe, write_card
 from finetune.rewards import SimulatedReward, Task
 from finetune.rl_log import log_callback, progress
@@ -25,16 +26,8 @@ from finetune.rl_settings import RlSettings, grpo_config, sampling_of, uses_of_a
 from finetune.rl_tasks import read_tasks
 from finetune.rollouts import AnswerSampler, Rollouts
 from finetune.round_settings import LORA_DEFAULTS
-from finetune.trainer import (
-    checked,
-    finish,
-    load_model,
-    make_trainer,
-    model_input,
-    take_back_checkpoints,
-    train,
-    versions,
-)
+from finetune.saving import saving
+from finetune.trainer import checked, load_model, make_trainer, model_input, train, versions
 from hdl_sim.simulator import Simulator
 
 __all__ = ["RlSettings", "rl"]
@@ -82,8 +75,9 @@ def rl(model: str, pairs: Path, out: Path, settings: RlSettings, simulator: Simu
             # trl and peft use what transformers calls by a new name, at every step.
             warnings.filterwarnings("ignore", ".*gradient_checkpointing.* is deprecated", FutureWarning)
             facts = counts | train(trainer)
-        trainer.model.save_pretrained(out)
-        trainer.processing_class.save_pretrained(out)
+        with saving(out):
+            trainer.model.save_pretrained(out)
+            trainer.processing_class.save_pretrained(out)
         facts |= {
             "trainable_parameters": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
             **progress(stage),

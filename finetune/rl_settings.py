@@ -15,7 +15,7 @@ from pydantic import Field, PositiveInt, ValidationError
 from autovcoder.config import Settings
 from autovcoder.errors import ConfigError
 from autovcoder.records import Sampling
-from finetune.setting_checks import refuse_decided
+from finetune.setting_checks import ALWAYS_DECIDED, refuse_decided
 from finetune.trainer import checked, common_arguments
 
 _SEED = "set seed, beside grpo"
@@ -26,14 +26,10 @@ _ONE_ROW = "a row is logged for each step"
 _NOT_KEPT = "answers are not logged; prompts.jsonl and rl_log.jsonl say what came of them"
 _SAMPLED_HERE = "answers are sampled by AutoVCoder's own engine, or with use_vllm"
 DECIDED = {
-    "output_dir": "checkpoints are kept in the stage folder",
-    "remove_unused_columns": "rows are made here",
-    "label_names": "rows are made here",
+    **ALWAYS_DECIDED,
     "shuffle_dataset": "the rows are in the order of the training already",
     "seed": _SEED,
     "data_seed": _SEED,
-    "resume_from_checkpoint": "a training goes on from its own last checkpoint",
-    "push_to_hub": "nothing is published by a training; see autovcoder finetune export",
     "trust_remote_code": "code of a model's repository is never run",
     "model_init_kwargs": "the model is loaded in float32; bf16 says what is computed in 16 bits",
     "chat_template_kwargs": _ASKED,

@@ -14,6 +14,7 @@ from typing import Any
 
 from autovcoder.errors import InputError
 from autovcoder.files import read_records
+from autovcoder.prompt import user_text
 from autovcoder.records import Bench, VerifiedPair
 from finetune.rewards import LIMITS, Task, matched
 from hdl_sim.connections import connections
@@ -42,10 +43,11 @@ def read_tasks(path: Path, seed: int, limit: int, simulator: Simulator, drop: Dr
     for pair in pairs:
         if len(drawn) == limit:
             break
-        if pair.draft.problem in drawn:
+        asked = user_text(pair.draft.problem)
+        if asked in drawn:
             drop(pair.draft.id, "the same problem as another pair's")
         else:
-            drawn[pair.draft.problem] = pair
+            drawn[asked] = pair
     tasks = []
     with closing(in_parallel(lambda pair: _task(pair, simulator), drawn.values())) as made:
         for pair, task in zip(drawn.values(), made, strict=True):
@@ -124,7 +126,7 @@ def _task(pair: VerifiedPair, simulator: Simulator) -> Task | str:
     shares = [share for verdict in verdicts if (share := matched(verdict, samples)) is not None]
     return Task(
         id=draft.id,
-        prompt=draft.problem,
+        prompt=user_text(draft.problem),
         stated=stated_interface(draft.problem),
         module=module.name,
         ports=module.ports,

@@ -13,10 +13,11 @@ from typing import Any, Literal
 from pydantic import Field, PositiveInt, field_validator
 
 from autovcoder.config import Settings
-from autovcoder.errors import ConfigError
+from autovcoder.errors import ConfigError, InputError
+from finetune.adapters import check_plain
 from finetune.context import ContextSettings
 from finetune.pass_rate import ValidationSettings
-from finetune.setting_checks import refuse_decided
+from finetune.setting_checks import ALWAYS_DECIDED, refuse_decided
 from finetune.trainer import checked, quantization, sft_defaults
 from finetune.validation import validation_arguments
 
@@ -30,30 +31,31 @@ LORA_DEFAULTS: dict[str, Any] = {
 """For a model of a few million parameters; the paper's r 32 and alpha 64 are for 7 billion (see the presets)."""
 
 DECIDED = {
-    "output_dir": "checkpoints are kept in the stage folder",
-    "remove_unused_columns": "rows are made here",
+    **ALWAYS_DECIDED,
     "dataset_kwargs": "rows are made here",
     "dataset_text_field": "rows are made here",
     "dataset_num_proc": "rows are made here",
     "length_column_name": "rows are made here",
-    "label_names": "rows are made here",
     "eos_token": "the tokenizer's own is used",
     "pad_token": "the tokenizer's own is used",
-    "resume_from_checkpoint": "a training goes on from its own last checkpoint",
-    "auto_find_batch_size": "a resumed training would not know the batch size that was found",
-    "push_to_hub": "nothing is published by a training; see autovcoder finetune export",
     "shuffle_dataset": "rows are shuffled anew each epoch",
     "packing": "set packing, beside sft: auto, on or off",
     "packing_strategy": "set packing, beside sft: auto, on or off",
     "padding_free": "set packing, beside sft: auto, on or off",
     "eval_packing": "set packing, beside sft: auto, on or off",
     "truncation_mode": "what is too long is dropped, never cut",
-    "completion_only_loss": "round 1 learns whole texts, round 2 answers",
-    "assistant_only_loss": "round 1 learns whole texts, round 2 answers",
+    "completion_only_loss": "round 1 learns whole texts (see learn_comments), round 2 answers",
+    "assistant_only_loss": "round 1 learns whole texts (see learn_comments), round 2 answers",
     "chat_template_path": "the model's own chat template is used, in training and afterwards",
     "trust_remote_code": "code of a model's repository is never run",
 }
 """Keys of ``trl.SFTConfig`` that would change nothing here, or break what is promised."""
+
+
+_WHICH = dict.fromkeys(
+    ("revision", "subfolder", "variant"),
+    "whoever merges or asks the model later knows its name alone; download these weights and give their folder",
+)
 
 
 class RoundSettings(Settings):
@@ -125,6 +127,26 @@ def sft_config(settings: RoundSettings, out: Path) -> Any:
     return checked(SFTConfig, "sft", values)
 
 
+def check_round(settings: RoundSettings, out: Path, below: str | None = None) -> None:
+    """Refuse what a round in ``out`` would refuse before it loads its model; and what is no part of a stack.
+
+    Args:
+        below: the adapter that it will be stacked on, or None.
+
+    Raises:
+        ConfigError: as `sft_config` and `loading_options`, or the LoRA is unknown, or none to be stacked.
+        InputError: the problems to validate with are not there. ToolMissing: quantization cannot be done here.
+    """
+    from peft import LoraConfig
+
+    sft = sft_config(settings, out)
+    check_plain(checked(LoraConfig, "lora", LORA_DEFAULTS | settings.lora), "lora", ConfigError)
+    loading_options(settings, sft, below)
+    problems = settings.validation.problems
+    if problems is not None and not problems.is_file():
+        raise InputError("no problems to validate with", where=problems, fix="give a problems.jsonl")
+
+
 def loading_options(settings: RoundSettings, sft: Any, below: str | None) -> Mapping[str, Any]:
     """How the model is loaded: ``sft.model_init_kwargs``, and the quantization.
 
@@ -138,7 +160,8 @@ def loading_options(settings: RoundSettings, sft: Any, below: str | None) -> Map
     if not isinstance(options, dict):
         raise ConfigError("expected a mapping of names to values", where="sft.model_init_kwargs", fix="{dtype: ...}")
     if options.get("trust_remote_code"):
-        refuse_decided("sft.model_init_kwargs", ["trust_remote_code"], DECIDED)
+        refuse_decided("sft.model_init_kwargs", {"trust_remote_code": True}, DECIDED)
+    refuse_decided("sft.model_init_kwargs", options, _WHICH)
     bits = quantization(settings.quantization)
     if bits is None:
         return options

@@ -1,7 +1,8 @@
 """The two LoRA rounds of the paper (arXiv 2407.18333): how Verilog is written, then how a problem is solved.
 
-Round 1 reads RTL texts and learns all of their tokens; round 2 reads verified pairs and learns the answers only. Each
-writes a PEFT adapter folder with the tokenizer and ``training_log.jsonl``; ``finetune.merge`` joins it with its model.
+Round 1 reads RTL texts and learns all of their tokens, or all but the comment that one begins with; round 2 reads
+verified pairs and learns the answers only. Each writes a PEFT adapter folder with the tokenizer and
+``training_log.jsonl``; ``finetune.merge`` joins it with its model.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from autovcoder.errors import InputError
+from autovcoder.errors import ConfigError, InputError
 from autovcoder.files import write_jsonl
+from autovcoder.models.weights import base_of, is_adapter
 from autovcoder.prompt import ANSWERS_WITH_CODE
 from autovcoder.store import Manifest, Stage, read_manifest
 from finetune import adapters
+from finetune.checkpoints import CHECKPOINTS, finish, take_back_checkpoints
 from finetune.corpus import Row, encode, encode_pair, open_examples, read_pairs, read_texts, write_examples
 from finetune.model_card import describe_data, describe_lora, describe_recipe, write_card
 from finetune.packing import mixes_packed
@@ -27,17 +30,8 @@ from finetune.pass_rate import PassRate, ValidationSettings
 from finetune.processes import from_main, is_main, join_group
 from finetune.round_settings import LORA_DEFAULTS, RoundSettings, loading_options, sft_config
 from finetune.round_trainer import trainer_class, training_facts, training_log
-from finetune.trainer import (
-    CHECKPOINTS,
-    checked,
-    finish,
-    load_model,
-    make_trainer,
-    model_input,
-    take_back_checkpoints,
-    train,
-    versions,
-)
+from finetune.saving import saving
+from finetune.trainer import checked, load_model, make_trainer, model_input, train, versions
 from finetune.validation import validated, validation_facts
 
 __all__ = ["LORA_DEFAULTS", "RoundSettings", "encode_pair", "round1", "round2"]
@@ -99,8 +93,9 @@ def _train_adapter(
 ) -> Manifest:
     config, inputs = model_input(model)
     base, below = model, None
-    if adapters.is_adapter(model):
-        base, below = adapters.base_of(model), model
+    if is_adapter(model):
+        read_manifest(Path(model))  # what is no finished round says nothing of its base
+        base, below = str(base_of(Path(model))), model
         under_config, under_inputs = model_input(base)
         config |= {"base": base} if under_config else {}
         inputs |= {"base": Path(base)} if under_inputs else {}
@@ -153,7 +148,8 @@ def _finish(plan: _Plan, stage: Stage, trainer: Any, tokenizer: Any, facts: dict
         facts["lora"] = describe_lora(out)  # joined, the adapter tells nothing of the two any more
         adapters.join(Path(plan.below), out)
         facts["stacked_on"] = plan.below
-    tokenizer.save_pretrained(out)
+    with saving(out):
+        tokenizer.save_pretrained(out)
     write_jsonl(out / "training_log.jsonl", training_log(trainer))
     facts |= {"data": describe_data(plan.inputs["data"]), "recipe": describe_recipe(trainer.args)}
     write_card(stage, facts)
@@ -181,6 +177,8 @@ def _make_trainer(plan: _Plan, used: ExitStack) -> tuple[Any, Any, bool, int | N
     if head := adapters.without_tied_head(lora, base):
         _say(f"{head} is left out of the LoRA: it is tied to the embedding")
     adapted = adapters.adapt(base, lora, settings.seed)
+    if plan.below:
+        adapters.refuse_embeddings((name for name, _ in adapted.named_parameters()), "lora", ConfigError)
     kind: Any = trainer_class()
     if settings.validation.problems:
         kind = validated(kind, _pass_rate(plan, tokenizer, used), plan.out)

@@ -5,7 +5,7 @@ Reads values and type hints; writes nothing. A folder that was started with such
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -25,8 +25,23 @@ _LEAST = {
 """What the libraries do not refuse before the training has begun."""
 
 
-def refuse_decided(section: str, given: Iterable[str], decided: Mapping[str, str]) -> None:
-    """Refuse keys that would change nothing, or break what is promised.
+_NOT_RESUMED = "a resumed training would not be the one that was interrupted"
+ALWAYS_DECIDED = {
+    "output_dir": "checkpoints are kept in the stage folder",
+    "remove_unused_columns": "rows are made here",
+    "label_names": "rows are made here",
+    "resume_from_checkpoint": "a training goes on from its own last checkpoint",
+    "auto_find_batch_size": "a resumed training would not know the batch size that was found",
+    "ignore_data_skip": _NOT_RESUMED,
+    "save_only_model": _NOT_RESUMED,
+    "restore_callback_states_from_checkpoint": _NOT_RESUMED,
+    "push_to_hub": "nothing is published by a training; see autovcoder finetune export",
+}
+"""Keys of ``transformers.TrainingArguments`` that no training here leaves to its user."""
+
+
+def refuse_decided(section: str, given: Mapping[str, Any], decided: Mapping[str, str]) -> None:
+    """Refuse keys that would change nothing, or break what is promised, and ``save_strategy: no``.
 
     Args:
         decided: such keys, and what to do instead or why.
@@ -37,6 +52,9 @@ def refuse_decided(section: str, given: Iterable[str], decided: Mapping[str, str
     for key in given:
         if key in decided:
             raise ConfigError("this is not for you to set", where=f"{section}.{key}", fix=decided[key])
+    if given.get("save_strategy") in ("no", False):  # which YAML reads as false
+        fix = "a training that is interrupted goes on from its last one; set save_steps"
+        raise ConfigError("no checkpoint would ever be saved", where=f"{section}.save_strategy", fix=fix)
 
 
 def problem_of(key: str, value: Any, hint: Any) -> str | None:

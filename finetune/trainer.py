@@ -1,34 +1,29 @@
 """What all trainings share: arguments for this machine, resume from the last checkpoint, facts for the manifest.
 
-Reads and writes checkpoints below ``<out>/checkpoints``, which go when the stage is finished, and what is logged to
-TensorBoard below ``<out>/runs``.
+Reads models and checkpoints; writes checkpoints below ``<out>/checkpoints``, and what is logged to TensorBoard below
+``<out>/runs``.
 """
 
 from __future__ import annotations
 
 import difflib
 import inspect
-import json
-import shutil
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from autovcoder.errors import ConfigError, ModelError, StoreError, ToolMissing
+from autovcoder.errors import AutoVCoderError, ConfigError, ModelError, ToolMissing
 from autovcoder.models.local import PACKAGED, resolve
-from autovcoder.store import Manifest, Stage
+from autovcoder.models.weights import is_adapter, load_weights
+from finetune.checkpoints import CHECKPOINTS, RUNS, last_checkpoint
 from finetune.clock import clock_class, validation_seconds
 from finetune.processes import from_main, is_main
+from finetune.saving import saving
 from finetune.setting_checks import problem_of, try_schedule
 
-CHECKPOINTS, RUNS = "checkpoints", "runs"
-_ASIDE = f".{CHECKPOINTS}.partial"
-"""Where the checkpoints are while a stage finishes: under a name that no manifest counts."""
 _OURS = {"lr_scheduler_type": "cosine_with_min_lr", "lr_scheduler_kwargs": {"min_lr_rate": 0.05}}
-_WEIGHTS = ("model", "adapter_model", "pytorch_model", "global_step")
-"""How a checkpoint's weights are called: of a model or an adapter, under FSDP or DeepSpeed."""
 
 
 def versions() -> dict[str, str]:
@@ -178,7 +173,11 @@ def train(trainer: Any) -> dict[str, Any]:
         clock = clock_class()()
         trainer.add_callback(clock)
     _log_beside_the_checkpoints(trainer, folder.parent / RUNS)
-    trainer.train(resume_from_checkpoint=last and str(last))
+    if last and from_main(is_main() and _is_over(trainer, last)):
+        # All that belongs to a resumption happens but steps: transformers would take one before it looks.
+        trainer._run_epoch = lambda **_: None
+    with _saving_checkpoints(trainer, folder):
+        trainer.train(resume_from_checkpoint=last and str(last))
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     return {
         "steps": trainer.state.global_step,
@@ -187,6 +186,34 @@ def train(trainer: Any) -> dict[str, Any]:
         "resumed": last is not None,
         "seconds": round(clock.seconds - validation_seconds(trainer), 1),
     }
+
+
+def _is_over(trainer: Any, checkpoint: Path) -> bool:
+    """Whether the training had come to its end when the checkpoint was saved."""
+    from transformers import TrainerState
+    from transformers.trainer import TRAINER_STATE_NAME
+
+    state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
+    most = trainer.args.max_steps if trainer.args.max_steps > 0 else state.max_steps
+    is_stale = getattr(trainer, "is_stale", None)  # of a training that is validated, and has patience
+    return state.global_step >= most or (is_stale is not None and is_stale(state.log_history))
+
+
+@contextmanager
+def _saving_checkpoints(trainer: Any, folder: Path) -> Iterator[None]:
+    """Say in one line where a checkpoint cannot be written."""
+    save = trainer._save_checkpoint
+
+    def save_or_say(*arguments: Any, **named: Any) -> None:
+        with saving(folder):
+            save(*arguments, **named)
+
+    trainer._save_checkpoint = save_or_say
+    try:
+        yield
+    finally:
+        # The trainer holds itself by it, and of several processes one would crash at its end.
+        del trainer._save_checkpoint
 
 
 def _log_beside_the_checkpoints(trainer: Any, folder: Path) -> None:
@@ -198,67 +225,6 @@ def _log_beside_the_checkpoints(trainer: Any, folder: Path) -> None:
             callback.logging_dir = str(folder)
 
 
-def last_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that was written to its end; those that a kill cut short are removed."""
-    from transformers.trainer_utils import get_last_checkpoint
-
-    while folder.is_dir() and (last := get_last_checkpoint(str(folder))):
-        try:
-            # The trainer writes this file last.
-            json.loads((Path(last) / "trainer_state.json").read_text(encoding="utf-8"))
-            # But a removal that was cut short may have left it.
-            if any(path.name.startswith(_WEIGHTS) for path in Path(last).iterdir()):
-                return Path(last)
-        except (OSError, ValueError):
-            pass
-        _remove(Path(last))
-    return None
-
-
-def take_back_checkpoints(stage: Stage) -> None:
-    """Make good a kill in `finish`: the checkpoints are back in their place, or removed where the stage is done.
-
-    Raises:
-        StoreError: they cannot be moved or removed.
-    """
-    place, aside = stage.folder / CHECKPOINTS, stage.folder / _ASIDE
-    if aside.exists() and not stage.done and not place.exists():
-        _move(aside, place)
-    elif aside.exists():
-        _remove(aside)
-
-
-def finish(stage: Stage, **facts: Any) -> Manifest:
-    """Finish a stage whose model is saved, and then remove what its training kept for its resumption.
-
-    Raises:
-        StoreError: the checkpoints cannot be moved, and would become part of the model's folder.
-    """
-    place, aside = stage.folder / CHECKPOINTS, stage.folder / _ASIDE
-    if place.exists():
-        if aside.exists():
-            _remove(aside)
-        _move(place, aside)
-    made = stage.finish(**facts)
-    if aside.exists():
-        _remove(aside)
-    return made
-
-
-def _move(folder: Path, to: Path) -> None:
-    try:
-        folder.rename(to)
-    except OSError as error:
-        raise StoreError("cannot move the folder", where=folder, fix=error.strerror or str(error)) from None
-
-
-def _remove(folder: Path) -> None:
-    try:
-        shutil.rmtree(folder)
-    except OSError as error:
-        raise StoreError("cannot remove the folder", where=folder, fix=error.strerror or str(error)) from None
-
-
 def load_model(model: str, **options: Any) -> tuple[Any, Any]:
     """A causal language model, in float32 unless ``options`` say otherwise, and its tokenizer.
 
@@ -267,19 +233,18 @@ def load_model(model: str, **options: Any) -> tuple[Any, Any]:
         options: arguments of ``AutoModelForCausalLM.from_pretrained``.
 
     Raises:
-        ModelError: there is none, it is an adapter, or it cannot be loaded.
+        ModelError: there is none, it is an adapter, or it cannot be loaded whole.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
-    if (Path(model) / "adapter_config.json").is_file():
+    if is_adapter(model):
         raise ModelError("this is an adapter, not a model", where=model, fix="merge it: autovcoder finetune merge")
     where = located(model)
-    revision = {"revision": options["revision"]} if options.get("revision") else {}
     try:
-        # Not None: transformers would ask whether the folder's own code may run.
-        options = {"dtype": "float32", "trust_remote_code": False} | options
-        loaded = AutoModelForCausalLM.from_pretrained(where, **options)
-        return loaded, AutoTokenizer.from_pretrained(where, trust_remote_code=False, **revision)
+        loaded = load_weights(where, **{"dtype": "float32"} | options)
+        return loaded, AutoTokenizer.from_pretrained(where, trust_remote_code=False)
+    except AutoVCoderError:
+        raise
     # Whatever the libraries raise while loading (there are dozens of kinds), the model cannot be loaded.
     except Exception as error:
         said = str(error).strip().splitlines() or [type(error).__name__]

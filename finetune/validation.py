@@ -95,10 +95,13 @@ def validated(trainer_class: Any, pass_rate: PassRate, out: Path) -> Any:
             self.log({key: metrics[key] for key in _as_metrics(measured, 0)})
             self.model.train(training)
             self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-            self.control.should_training_stop |= _is_stale(self.state.log_history, pass_rate.settings.patience)
+            self.control.should_training_stop |= self.is_stale(self.state.log_history)
             if is_first:
                 write_jsonl(out / FILE, validations(self.state.log_history))
             return metrics
+
+        def is_stale(self, history: Sequence[Mapping[str, Any]]) -> bool:
+            return _is_stale(history, pass_rate.settings.patience)
 
     return Validated
 

@@ -53,7 +53,7 @@ def handbook() -> list[Entry]:
 
 
 def folder_entries(folder: Path) -> tuple[list[Entry], list[tuple[str, str]]]:
-    """The entries of all files below a folder (or of one file), and (path, reason) of what gives none.
+    """The entries of all files below a folder (or of one file), and (path, reason) of what is left out.
 
     Hidden files and folders are passed over, and so are links that lead out of the folder.
 
@@ -70,12 +70,13 @@ def folder_entries(folder: Path) -> tuple[list[Entry], list[tuple[str, str]]]:
     for path in paths:
         name = path.relative_to(root).as_posix()
         try:
-            found = file_entries(path, name)
+            found, reasons = file_entries(path, name)
         except InputError as error:
             left_out.append((name, error.what))
             continue
-        if not found:
-            left_out.append((name, "nothing in it that tells something"))
+        if not found and not reasons:
+            reasons = ["nothing in it that tells something"]
+        left_out += [(name, reason) for reason in reasons]
         entries |= {entry.id: entry for entry in found}
     if not entries:
         known = ", ".join(sorted(SUFFIXES))
@@ -83,8 +84,8 @@ def folder_entries(folder: Path) -> tuple[list[Entry], list[tuple[str, str]]]:
     return list(entries.values()), left_out
 
 
-def file_entries(path: Path, name: str) -> list[Entry]:
-    """The entries of one file, which they call ``name``.
+def file_entries(path: Path, name: str) -> tuple[list[Entry], list[str]]:
+    """The entries of one file, which they call ``name``, and what of it is left out and why.
 
     Raises:
         InputError: its kind is not known, it is too large, or it cannot be read.
@@ -96,15 +97,15 @@ def file_entries(path: Path, name: str) -> list[Entry]:
         if path.stat().st_size > _LARGEST_FILE:
             raise InputError(f"larger than {_LARGEST_FILE // 1_000_000} MB", where=path)
         if suffix == ".pdf":
-            return [_knowledge(piece, name, "") for piece in _pdf(path)]
-        text = path.read_text(encoding="utf-8", errors="replace").replace("\r\n", "\n")
+            return [_knowledge(piece, name, "") for piece in _pdf(path)], []
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror or error})", where=path) from None
     if suffix in _RTL:
-        return list(_rtl(text, name))
+        return _rtl(text, name)
     title = PurePosixPath(name).stem.replace("_", " ")
     pieces = _markdown(text) if suffix in _MARKDOWN else _paragraphs(text, title)
-    return [_knowledge(piece._replace(title=piece.title or title), name, "") for piece in pieces]
+    return [_knowledge(piece._replace(title=piece.title or title), name, "") for piece in pieces], []
 
 
 def example(problem: str, code: str, *, topic: str = "", source: str = "", place: str = "") -> Entry:
@@ -124,13 +125,14 @@ def example(problem: str, code: str, *, topic: str = "", source: str = "", place
 
 def _knowledge(piece: Piece, source: str, topic: str) -> Entry:
     text = piece.text.strip()
+    key = f"{piece.title}\n{text}"
     return Entry(
-        id=_id("knowledge", text, source),
+        id=_id("knowledge", key, source),
         store="knowledge",
         title=piece.title,
         # A model is shown one heading, not the whole path to it.
         text=f"{piece.title.rpartition(' > ')[2]}\n\n{text}",
-        key=f"{piece.title}\n{text}",
+        key=key,
         topic=topic,
         source=source,
         place=piece.place,
@@ -192,7 +194,7 @@ def _paragraphs(text: str, title: str) -> list[Piece]:
 def _pdf(path: Path) -> list[Piece]:
     """Pieces of each page: where a PDF has paragraphs can only be guessed, where it has pages is known."""
     import pypdf
-    from pypdf.errors import PyPdfError
+    from pypdf.errors import DependencyError, PyPdfError
 
     title = path.stem.replace("_", " ")
     pieces: list[Piece] = []
@@ -201,10 +203,13 @@ def _pdf(path: Path) -> list[Piece]:
         if reader.is_encrypted and not reader.decrypt(""):
             raise InputError("locked with a password", where=path)
         for number, page in enumerate(reader.pages, start=1):
-            found = _paragraphs(page.extract_text(), title)
+            text = page.extract_text().encode(errors="replace").decode()  # it may hold halves of characters
+            found = _paragraphs(text, title)
             pieces += [piece._replace(place=f"page {number}") for piece in found]
     except InputError:
         raise
+    except DependencyError as error:
+        raise InputError(f"needs more than pypdf alone ({error})", where=path) from None
     except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         # pypdf lets through whatever a broken file makes its code run into.
         raise InputError(f"not a PDF that can be read ({error})", where=path) from None
@@ -253,18 +258,22 @@ def _short_enough(spans: Iterable[tuple[str, int, int]]) -> Iterator[tuple[str, 
         yield part, first, end
 
 
-def _rtl(text: str, name: str) -> Iterator[Entry]:
-    """Each module with the comment above it; without one it is known by its header."""
+def _rtl(text: str, name: str) -> tuple[list[Entry], list[str]]:
+    """Each module with the comment above it (without one it is known by its header), and which are too long."""
     lines = text.split("\n")
     below = 0
+    found: list[Entry] = []
+    too_long: list[str] = []
     for module in sorted(read_source(text, elaborate=False).modules, key=lambda module: module.first_line):
         code = "\n".join(lines[module.first_line - 1 : module.last_line])
         told = _comment_above(lines[below : module.first_line - 1])
         below = module.last_line
         if len(code) > LONGEST_EXAMPLE:
+            too_long.append(f"the module {module.name} is longer than {LONGEST_EXAMPLE:,} characters")
             continue
         problem = told or f"The module {module.name}:\n{module.header.strip()}"
-        yield example(problem, code, source=name, place=f"lines {module.first_line}-{module.last_line}")
+        found.append(example(problem, code, source=name, place=f"lines {module.first_line}-{module.last_line}"))
+    return found, too_long
 
 
 def _comment_above(lines: list[str]) -> str:

@@ -13,6 +13,7 @@ from pydantic import Field, NonNegativeInt
 
 from autovcoder.config import Settings
 from autovcoder.overlap import jaccard, shingles, words
+from autovcoder.prompt import user_text
 from autovcoder.records import Context, Hit, LeftOut
 
 Search = Callable[[Sequence[str], int], list[list[Hit]]]
@@ -31,7 +32,8 @@ class ContextSettings(Settings):
 
     Attributes:
         examples, knowledge: the most entries of each store (the paper: 2 and 3).
-        budget: tokens that all of them may take, by the model's tokenizer; what does not fit is left out whole.
+        budget: tokens by which they may lengthen a prompt, by the model's tokenizer; what does not fit is left out
+            whole.
         least_example, least_knowledge: least cosine with the problem; below it an entry is not shown.
         alike: two entries whose word shingles have at least this Jaccard similarity are one told twice.
     """
@@ -88,19 +90,22 @@ def _pack(
         for hit in hits:
             if taken == most:
                 break
-            cost = count_tokens(hit.text)
-            told = shingles(words(hit.text), _SHINGLE)
-            reason = refuse(hit) if refuse else None
-            if hit.score < least:
-                reason = f"not near enough ({hit.score:.2f}, the least is {least:g})"
-            elif reason is None and any(jaccard(told, other) >= settings.alike for other in seen):
-                reason = "tells what another one tells"
-            elif reason is None and tokens + cost > settings.budget:
-                reason = f"does not fit ({cost} tokens, {settings.budget - tokens} are left)"
+            told: frozenset[int] = frozenset()
+            longer = tokens
+            if hit.score < least:  # asked first: it costs nothing
+                reason: str | None = f"not near enough ({hit.score:.2f}, the least is {least:g})"
+            elif (reason := refuse(hit) if refuse else None) is None:
+                told = shingles(words(hit.text), _SHINGLE)
+                # As it is shown: with its title, and that of the problem behind it.
+                longer = count_tokens(user_text("", context=[*(one.text for one in shown), hit.text]))
+                if any(jaccard(told, other) >= settings.alike for other in seen):
+                    reason = "tells what another one tells"
+                elif longer > settings.budget:
+                    reason = f"does not fit ({longer - tokens} tokens, {settings.budget - tokens} are left)"
             if reason is None:
                 shown.append(hit)
                 seen.append(told)
-                taken, tokens = taken + 1, tokens + cost
+                taken, tokens = taken + 1, longer
             else:
                 left_out.append(LeftOut(hit=hit, reason=reason))
     return Context(shown=tuple(shown), tokens=tokens, left_out=tuple(left_out))

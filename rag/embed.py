@@ -114,13 +114,14 @@ def open_embedder(name: str = PACKAGED) -> Embedder:
     if name == PACKAGED:
         return StaticEmbedder()
     folder = Path(name).expanduser()
-    if folder.is_dir() and _static_folder(folder):
-        return StaticEmbedder(folder)
-    return TransformerEmbedder(name)
+    if not folder.is_dir():
+        return TransformerEmbedder(name)
+    folder = folder.resolve()  # a store keeps the name, and may be opened from elsewhere
+    return StaticEmbedder(folder) if _static_folder(folder) else TransformerEmbedder(str(folder))
 
 
 def load_sentence_transformer(name: str) -> SentenceTransformer:
-    """An encoder as sentence-transformers' own object, to train or to be asked.
+    """An encoder (a folder or a Hugging Face id) as sentence-transformers' own object, to train or to be asked.
 
     Raises:
         ModelError: it cannot be loaded.
@@ -133,9 +134,10 @@ def load_sentence_transformer(name: str) -> SentenceTransformer:
         ) from None
     from autovcoder.models.transformers_engine import quiet
 
+    folder = Path(name).expanduser()
     try:
         with quiet():
-            return SentenceTransformer(name, device=None if _has_gpu() else "cpu")
+            return SentenceTransformer(str(folder) if folder.is_dir() else name, device=None if _has_gpu() else "cpu")
     except Exception as error:  # whatever a hub, a file or a config made it raise
         fix = str(error).strip().splitlines()
         raise ModelError("the encoder cannot be loaded", where=name, fix=fix[0] if fix else "") from None

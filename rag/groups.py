@@ -52,13 +52,17 @@ class Mined(Record):
 class Group(NamedTuple):
     """A query, the text that is to be nearest to it, and texts that are to be farther away.
 
-    ``topic`` keeps groups of one topic out of one batch, where each other's positives would count as negatives.
+    In a batch the texts of all other groups count as negatives too, which those of a query's own topic must not.
+
+    Attributes:
+        topic: of the query. ``topics``: of the positive and of each negative.
     """
 
     query: str
     positive: str
     negatives: tuple[str, ...]
     topic: str
+    topics: tuple[str, ...]
     source: Source
 
 
@@ -80,9 +84,12 @@ def topic_groups(entries: Sequence[Entry], size: int, seed: int, rank: Rank | No
         others = [other for other in by_topic[entry.topic] if other.text != entry.text and other.key != entry.key]
         if not others:
             continue
-        seeming = [entries[place].key for place in places if place >= 0 and entries[place].topic != entry.topic]
+        seeming = [entries[place] for place in places if place >= 0 and entries[place].topic != entry.topic]
         negatives = _filled(seeming, entries, entry.topic, size - 1, rng)
-        groups.append(Group(entry.key, rng.choice(others).key, negatives, entry.topic, "topic"))
+        positive = rng.choice(others).key
+        if negatives:
+            keys_of, topics = tuple(one.key for one in negatives), tuple(one.topic for one in negatives)
+            groups.append(Group(entry.key, positive, keys_of, entry.topic, (entry.topic, *topics), "topic"))
     return groups
 
 
@@ -94,9 +101,11 @@ def title_groups(entries: Sequence[Entry], size: int, seed: int) -> list[Group]:
     for number, (entry, places) in enumerate(zip(entries, near, strict=True)):
         rng = random.Random(f"title {seed} {entry.id}")
         body = entry.key.removeprefix(entry.title).strip()
-        seeming = [keys[place] for place in places if place not in (-1, number)]
+        seeming = [entries[place] for place in places if place not in (-1, number)]
         negatives = _filled(seeming, entries, "", size - 1, rng, but=entry)
-        groups.append(Group(entry.title, body, negatives, entry.id, "title"))
+        if negatives:
+            keys_of, topics = tuple(one.key for one in negatives), tuple(one.id for one in negatives)
+            groups.append(Group(entry.title, body, keys_of, entry.id, (entry.id, *topics), "title"))
     return groups
 
 
@@ -106,17 +115,18 @@ def mined_groups(mined: Iterable[Mined], size: int, seed: int) -> list[Group]:
     A problem without one that did harm takes, as the paper's batches do, what did harm to others.
     """
     rows = list(mined)
-    everywhere = [entry.key for row in rows for entry in row.worse()]
+    everywhere = [entry for row in rows for entry in row.worse()]
     groups = []
     for row in rows:
         rng = random.Random(f"mined {seed} {row.problem_id}")
-        good = {entry.key for entry in row.better()}
-        bad = [entry.key for entry in row.worse()]
-        others = [key for key in everywhere if key not in good]
-        for key in sorted(good) if others else ():
-            negatives = bad[: size - 1]
+        good = {entry.key: entry for entry in row.better()}
+        others = [entry for entry in everywhere if entry.key not in good]
+        for key, entry in sorted(good.items()) if others else ():
+            negatives = row.worse()[: size - 1]
             negatives += [rng.choice(others) for _ in range(size - 1 - len(negatives))]
-            groups.append(Group(row.query, key, tuple(negatives), row.topic or row.problem_id, "mined"))
+            topics = tuple(map(_topic, (entry, *negatives)))
+            keys = tuple(one.key for one in negatives)
+            groups.append(Group(row.query, key, keys, row.topic or row.problem_id, topics, "mined"))
     return groups
 
 
@@ -148,19 +158,27 @@ def by_words(queries: Sequence[str], texts: Sequence[str], k: int) -> NDArray[np
 
 
 def _filled(
-    seeming: Sequence[str],
+    seeming: Sequence[Entry],
     entries: Sequence[Entry],
     topic: str,
     count: int,
     rng: random.Random,
     but: Entry | None = None,
-) -> tuple[str, ...]:
+) -> list[Entry]:
     """Half of what seems near, half chance: nothing but the hardest would be mostly mistakes of the labels."""
-    chosen = list(dict.fromkeys(seeming))[: (count + 1) // 2]
+    chosen: dict[str, Entry] = {}
+    for entry in seeming:
+        if len(chosen) < (count + 1) // 2:
+            chosen.setdefault(entry.key, entry)
     for _ in range(20 * count):
         if len(chosen) == count:
             break
         other = rng.choice(entries)
         if other is not but and (not topic or other.topic != topic) and other.key not in chosen:
-            chosen.append(other.key)
-    return tuple(chosen)
+            chosen[other.key] = other
+    return list(chosen.values())
+
+
+def _topic(entry: Entry) -> str:
+    """A text's topic as the other two sources name it: the family of an example, and of knowledge the piece itself."""
+    return (entry.topic if entry.store == "example" else "") or entry.id

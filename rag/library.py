@@ -7,7 +7,8 @@ both have the packaged encoder, so that a team's own texts stand beside the hand
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -18,7 +19,8 @@ from autovcoder.files import read_records
 from autovcoder.records import Entry, StoreKind, VerifiedPair
 from rag.chunks import example
 from rag.embed import PACKAGED, Embedder, open_embedder
-from rag.store import STORE, EntryStore, read_state
+from rag.store import EntryStore
+from rag.store_state import STORE, read_state
 
 KINDS: tuple[StoreKind, ...] = get_args(StoreKind)
 
@@ -89,6 +91,35 @@ def create_library(folder: Path, embedder: Embedder) -> Library:
     """
     stores = {kind: EntryStore.create(folder / kind, kind, embedder) for kind in KINDS}
     return Library(stores["example"], stores["knowledge"])
+
+
+def make_library(folder: Path, embedder: Embedder, entries: Callable[[], Sequence[Entry]]) -> None:
+    """A library with entries, put into its place when it is whole; where another process was faster, its library stays.
+
+    One that was only begun would be taken for a finished one.
+
+    Args:
+        entries: gives them; asked when it is known that the folder can be a library.
+
+    Raises:
+        StoreError: the folder holds something else, or cannot be written.
+    """
+    folder = folder.resolve()
+    if is_library(folder):
+        return
+    try:
+        if folder.exists() and not (folder.is_dir() and next(folder.iterdir(), None) is None):
+            raise StoreError("holds something else than a library", where=folder, fix="name another folder")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as aside:
+            add_to(create_library(Path(aside) / "library", embedder), entries())
+            try:
+                (Path(aside) / "library").rename(folder)
+            except OSError:
+                if not is_library(folder):
+                    raise
+    except OSError as error:
+        raise StoreError("cannot make a library", where=folder, fix=error.strerror or str(error)) from None
 
 
 def add_to(library: Library, entries: Sequence[Entry]) -> dict[StoreKind, int]:

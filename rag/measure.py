@@ -69,7 +69,9 @@ def draw_intervals(rates: Mapping[str, tuple[float, float, float]], label: str, 
     figure = Figure(figsize=(6.4, 0.6 + 0.55 * len(rates)), layout="constrained")
     axes = figure.subplots()
     for place, (value, low, high) in enumerate(reversed(list(rates.values()))):
-        axes.errorbar(value, place, xerr=[[value - low], [high - value]], fmt="o", color="#1f4e79", capsize=3)
+        # Rounding may put a value 3e-17 beyond its own bound, which matplotlib refuses to draw.
+        sides = [[max(0.0, value - low)], [max(0.0, high - value)]]
+        axes.errorbar(value, place, xerr=sides, fmt="o", color="#1f4e79", capsize=3)
     axes.set_yticks(range(len(rates)), list(reversed(list(rates))))
     axes.set_xlabel(label)
     axes.grid(axis="x", alpha=0.3)

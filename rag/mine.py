@@ -3,7 +3,8 @@
 Reads problems with their benches and a store; writes ``mined.jsonl`` (`rag.groups.Mined`) into a stage folder. This is
 the paper's way (section III-D): F of an answer is 0 where its syntax is wrong, 1 where it compiles and 2 where it is
 correct; an entry is a positive for a problem where the mean of F over a few samples is higher with it, a negative where
-it is lower, and where it is the same it says nothing.
+it is lower, and where it is the same it says nothing. With an entry and without, answers are drawn from the same random
+streams, so that an entry which changes nothing gives a tie.
 """
 
 from __future__ import annotations
@@ -11,24 +12,28 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from autovcoder.config import Settings
 from autovcoder.errors import ContextTooLong, InputError
 from autovcoder.files import read_records
-from autovcoder.models import Stop
+from autovcoder.models import TextModel
+from autovcoder.models.asking import complete_each, room_left
 from autovcoder.prompt import user_text
 from autovcoder.records import Bench, Entry, Problem, Sampling, Verdict, VerifiedPair
-from autovcoder.store import Manifest, Stage
+from autovcoder.store import DROPPED, Manifest, Stage
 from hdl_sim.extract import answer_complete, extract_code
 from hdl_sim.simulator import Simulator, simulate_many
 from hdl_sim.statement import stated_interface
 from rag.groups import Mined, Tried
 from rag.library import topic_of
 from rag.retrieve import Retriever
-from rag.store import STORE, EntryStore
+from rag.store import EntryStore
+from rag.store_state import STORE
 
 MINED = "mined.jsonl"
 _BROKEN = frozenset({"no_code", "syntax_error", "elaboration_error", "forbidden"})
@@ -55,17 +60,6 @@ class MiningSettings(Settings):
     batch: PositiveInt = 8
 
 
-class Complete(Protocol):
-    """Asks a model as `autovcoder.models.TextModel.complete` does.
-
-    For a prompt that is longer than the model's context, that error may stand in place of the answers.
-    """
-
-    def __call__(
-        self, prompts: Sequence[str], sampling: Sampling, *, starts: Sequence[str], stop: Stop
-    ) -> Sequence[Sequence[str] | ContextTooLong]: ...
-
-
 class Task(NamedTuple):
     """A problem to mine with; ``code`` is its solution, and no entry that shows it is tried."""
 
@@ -82,7 +76,7 @@ def mine(
     settings: MiningSettings,
     tasks: Path,
     stores: Sequence[EntryStore],
-    complete: Complete,
+    model: TextModel,
     simulator: Simulator,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Manifest:
@@ -91,11 +85,12 @@ def mine(
     Args:
         tasks: verified pairs or a suite's problems: ``pairs.jsonl`` or ``problems.jsonl``.
         stores: whose entries are tried; all of one encoder.
-        complete: asks the model that ``settings`` names. An entry whose prompt it cannot read is left out.
+        model: the one that ``settings`` names. Where its context has no room for a prompt with an entry and a whole
+            answer, the entry is left out, and a problem likewise; ``dropped.jsonl`` names them.
 
     Raises:
-        InputError: there is no problem to mine with. StoreError: the folder holds another run's work.
-        ModelError: the model cannot be used.
+        InputError: there is no problem to mine with, or none that the model can read. StoreError: the folder holds
+            another run's work. ModelError: the model cannot be used.
     """
     inputs = {"tasks": tasks, **{f"store {number}": one.folder / STORE for number, one in enumerate(stores, start=1)}}
     with Stage(out, "rag.mine", config=settings.model_dump(), inputs=inputs, seed=settings.seed) as stage:
@@ -104,13 +99,20 @@ def mine(
         all_tasks = read_tasks(tasks)
         count = min(settings.problems, len(all_tasks))
         chosen = random.Random(f"mine {settings.seed}").sample(all_tasks, count)
-        done = {row["problem_id"] for row in stage.rows(MINED)}
+        dropped = {(row["id"], row["reason"]) for row in stage.rows(DROPPED)}
+        done = {row["problem_id"] for row in stage.rows(MINED)} | {name for name, _ in dropped}
         waiting = [task for task in chosen if task.id not in done]
         for start in range(0, len(waiting), settings.batch):
             progress(count - len(waiting) + start, count)
-            for row in _mined(waiting[start : start + settings.batch], stores, complete, settings, simulator):
-                stage.append(MINED, row)
+            for row, left_out in _mined(waiting[start : start + settings.batch], stores, model, settings, simulator):
+                for name, reason in left_out:
+                    if (name, reason) not in dropped:  # a run that was cut may have come so far
+                        stage.drop(name, reason)
+                if row:
+                    stage.append(MINED, row)
         progress(count, count)
+        if not any(True for _ in stage.rows(MINED)):
+            raise InputError("no problem leaves room for an answer", where=model.name, fix="take shorter problems")
         return stage.finish(**yield_of(read_records(out / MINED, Mined)))
 
 
@@ -184,22 +186,26 @@ def _signs(mined: Iterable[Mined]) -> dict[tuple[str, str], int]:
 def _mined(
     tasks: Sequence[Task],
     stores: Sequence[EntryStore],
-    complete: Complete,
+    model: TextModel,
     settings: MiningSettings,
     simulator: Simulator,
-) -> Iterator[Mined]:
+) -> Iterator[tuple[Mined | None, list[tuple[str, str]]]]:
+    """For each task what was found, None where it is too long, and (id, reason) of what was left out."""
     tried = _entries_for(tasks, stores, settings)
     asked: list[tuple[Task, Entry | None]] = []
     for task in tasks:
         asked += [(task, None), *((task, entry) for entry in tried[task.id])]
     scores = dict(zip([(task.id, entry.id if entry else "") for task, entry in asked],
-                      _mean_scores(asked, complete, settings, simulator), strict=True))  # fmt: skip
+                      _mean_scores(asked, model, settings, simulator), strict=True))  # fmt: skip
     for task in tasks:
         without = scores[task.id, ""]
+        if without is None:
+            yield None, [(task.id, "leaves no room for an answer")]
+            continue
         found = [(entry, scores[task.id, entry.id]) for entry in tried[task.id]]
         kept = tuple(Tried(entry=entry, score=value) for entry, value in found if value is not None)
-        if without is not None:
-            yield Mined(problem_id=task.id, query=task.spec, topic=task.topic, without=without, tried=kept)
+        too_long = [(entry.id, f"leaves no room for an answer to {task.id}") for entry, value in found if value is None]
+        yield Mined(problem_id=task.id, query=task.spec, topic=task.topic, without=without, tried=kept), too_long
 
 
 def _entries_for(
@@ -208,22 +214,42 @@ def _entries_for(
     """For each task the entries to try: the nearest, and some by chance, which may help where nobody expects it."""
     retriever = Retriever(*stores, hybrid=True)
     near = retriever.find_many([task.spec for task in tasks], settings.near + 4)
-    rows = [(one, row) for one in stores for row in sorted(set(range(one.state.rows)).difference(one.state.removed))]
+    rows = [np.setdiff1d(np.arange(one.state.rows), one.state.removed) for one in stores]
     chosen: dict[str, list[Entry]] = {}
     for task, found in zip(tasks, near, strict=True):
         rng = random.Random(f"mine {settings.seed} {task.id}")
-        drawn = [one.entry(row) for one, row in rng.sample(rows, min(len(rows), settings.chance + 4))]
-        fair = [entry for entry in (*found, *drawn) if task.code.strip() not in entry.text]
-        nearest = fair[: settings.near]
-        others = [entry for entry in fair[settings.near :] if entry in drawn and entry not in nearest]
-        chosen[task.id] = nearest + others[: settings.chance]
+        drawn = _drawn(rng, stores, rows, settings.chance + 4)
+        code = task.code.strip()
+        # Each once, although chance may draw what is near.
+        fair = list({one.id: one for one in (*found, *drawn) if not code or code not in one.text}.values())
+        by_chance = {entry.id for entry in drawn}
+        others = [entry for entry in fair[settings.near :] if entry.id in by_chance]
+        chosen[task.id] = fair[: settings.near] + others[: settings.chance]
     return chosen
 
 
+def _drawn(
+    rng: random.Random, stores: Sequence[EntryStore], rows: Sequence[NDArray[np.int64]], count: int
+) -> list[Entry]:
+    """So many entries of all stores by chance; ``rows`` are those of each that are entries."""
+    places = rng.sample(range(sum(map(len, rows))), min(sum(map(len, rows)), count))
+    found = []
+    for place in places:
+        for store, some in zip(stores, rows, strict=True):
+            if place < len(some):
+                found.append(store.entry(int(some[place])))
+                break
+            place -= len(some)
+    return found
+
+
 def _mean_scores(
-    asked: Sequence[tuple[Task, Entry | None]], complete: Complete, settings: MiningSettings, simulator: Simulator
+    asked: Sequence[tuple[Task, Entry | None]], model: TextModel, settings: MiningSettings, simulator: Simulator
 ) -> list[float | None]:
-    """For each prompt the mean F of its answers; None for one that does not fit into the model's context."""
+    """For each prompt the mean F of its answers; None for one that leaves the model's context no room for them.
+
+    An answer that is cut short would look like harm that an entry does.
+    """
     sampling = Sampling(
         n=settings.samples,
         temperature=settings.temperature,
@@ -231,14 +257,21 @@ def _mean_scores(
         seed=settings.seed,
         max_new_tokens=settings.max_new_tokens,
     )
+    prompts = [user_text(task.spec, task.header, context=[entry.text] if entry else []) for task, entry in asked]
     stated = [stated_interface(task.spec, task.header) for task, _ in asked]
-    found = complete(
-        [user_text(task.spec, task.header, context=[entry.text] if entry else []) for task, entry in asked],
+    room = [room_left(model, text, one.start, sampling) for text, one in zip(prompts, stated, strict=True)]
+    fit = [place for place, left in enumerate(room) if left is None or left >= 0]
+    found = complete_each(
+        model,
+        [prompts[place] for place in fit],
         sampling,
-        starts=[one.start for one in stated],
-        stop=lambda number, text: answer_complete(text, stated[number].name),
+        starts=[stated[place].start for place in fit],
+        stop=lambda number, text: answer_complete(text, stated[fit[number]].name),
+        seeded_by=[user_text(asked[place][0].spec, asked[place][0].header) for place in fit],
     )
-    answers = [() if isinstance(one, ContextTooLong) else one for one in found]
+    answers: list[Sequence[str]] = [()] * len(asked)
+    for place, one in zip(fit, found, strict=True):
+        answers[place] = () if isinstance(one, ContextTooLong) else one
     jobs = [
         (extract_code(raw, header=task.header, module=one.name), task.bench)
         for (task, _), one, raws in zip(asked, stated, answers, strict=True)

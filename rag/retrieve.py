@@ -5,11 +5,11 @@ Reads one store, or several of one encoder as if they were one; writes nothing.
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autovcoder.errors import ModelError
 from autovcoder.records import Entry, Hit
@@ -24,6 +24,8 @@ _DEEPER = 10
 
 Scored = tuple[Entry, float]
 """An entry and its cosine with the query."""
+_Place = tuple[int, int]
+"""Which of the stores, and which of its rows."""
 
 
 class Reranker(Protocol):
@@ -36,7 +38,8 @@ class Retriever:
     """Finds entries of a store, or of several that were made with the same encoder.
 
     Args:
-        hybrid: fuse the ranking by meaning with BM25's, by reciprocal rank.
+        hybrid: fuse the ranking by meaning with BM25's, by reciprocal rank. Cosines of one encoder can be compared, so
+            all stores have one ranking by meaning; BM25's scores depend on a store's other texts, so each has its own.
         rerank: puts the best of them in its own order.
     """
 
@@ -60,27 +63,30 @@ class Retriever:
             return [[] for _ in queries]
         asked = self.stores[0].embedder.encode(queries, "query")
         kept = k * _DEEPER if self.rerank else k
-        parts = [self._found_in(store, queries, asked, kept) for store in self.stores]
-        found = [_merged(rankings)[:kept] for rankings in zip(*parts, strict=True)]
-        if self.rerank is None:
-            return found
-        return [_reranked(query, one, self.rerank)[:k] for query, one in zip(queries, found, strict=True)]
+        deep = k * _DEEPER if self.hybrid else kept
+        near = [store.nearest(asked, deep) for store in self.stores]
+        words = [store.matching(queries, deep) for store in self.stores] if self.hybrid else []
+        found = []
+        for number, query in enumerate(queries):
+            cosines = _by_meaning([(rows[number], values[number]) for rows, values in near])
+            by_words = [_rows(store, rows[number]) for store, rows in enumerate(words)]
+            best = self._entries(asked[number], _fused(list(cosines), *by_words), cosines, kept)
+            found.append(_reranked(query, best, self.rerank)[:k] if self.rerank else best)
+        return found
 
-    def _found_in(self, store: EntryStore, queries: Sequence[str], asked: Vectors, k: int) -> list[list[Scored]]:
-        """The best of one store, before a reranker reads them."""
-        deep = k * _DEEPER if self.hybrid and not self.rerank else k
-        near = [
-            {row: cosine for row, cosine in zip(rows, cosines, strict=True) if row >= 0}
-            for rows, cosines in zip(*(array.tolist() for array in store.nearest(asked, deep)), strict=True)
-        ]
-        ranked = [list(one) for one in near]
-        if self.hybrid:
-            words = store.matching(queries, deep).tolist()
-            ranked = [_fused(one, [row for row in other if row >= 0]) for one, other in zip(ranked, words, strict=True)]
-        return [
-            _with_cosines(store, vector, order[:k], cosines)
-            for vector, order, cosines in zip(asked, ranked, near, strict=True)
-        ]
+    def _entries(
+        self, asked: Vectors, order: Sequence[_Place], cosines: Mapping[_Place, float], k: int
+    ) -> list[Scored]:
+        """The first ``k`` entries, none twice; those that only their words found are compared with the query now."""
+        chosen: dict[str, tuple[Entry, _Place]] = {}
+        for place in order:
+            if len(chosen) == k:
+                break
+            entry = self.stores[place[0]].entry(place[1])
+            chosen.setdefault(entry.id, (entry, place))
+        unknown = [entry.key for entry, place in chosen.values() if place not in cosines]
+        others = iter((self.stores[0].embedder.encode(unknown, "document") @ asked).tolist() if unknown else ())
+        return [(entry, cosines[place] if place in cosines else next(others)) for entry, place in chosen.values()]
 
 
 class CrossEncoderReranker:
@@ -110,20 +116,19 @@ class CrossEncoderReranker:
         return [float(score) for score in np.asarray(scores).reshape(len(texts), -1)[:, 0]]
 
 
-def _with_cosines(store: EntryStore, vector: Vectors, rows: Sequence[int], cosines: dict[int, float]) -> list[Scored]:
-    """The entries of rows; those that only their words found are compared with the query now."""
-    entries = [store.entry(row) for row in rows]
-    unknown = [entry.key for row, entry in zip(rows, entries, strict=True) if row not in cosines]
-    others = iter((store.embedder.encode(unknown, "document") @ vector).tolist() if unknown else ())
-    return [(entry, cosines[row] if row in cosines else next(others)) for row, entry in zip(rows, entries, strict=True)]
+def _by_meaning(found: Sequence[tuple[NDArray[np.int64], Vectors]]) -> dict[_Place, float]:
+    """What each store has nearest (rows and cosines) as one ranking; equals stay in the stores' order."""
+    cosines = {
+        (store, row): cosine
+        for store, (rows, values) in enumerate(found)
+        for row, cosine in zip(rows.tolist(), values.tolist(), strict=True)
+        if row >= 0
+    }
+    return dict(sorted(cosines.items(), key=lambda item: -item[1]))
 
 
-def _merged(rankings: Sequence[Sequence[Scored]]) -> list[Scored]:
-    """Several rankings as one: each keeps its order, the nearer of their next entries comes first, none comes twice."""
-    found: dict[str, Scored] = {}
-    for entry, cosine in heapq.merge(*rankings, key=lambda one: -one[1]):
-        found.setdefault(entry.id, (entry, cosine))
-    return list(found.values())
+def _rows(store: int, rows: NDArray[np.int64]) -> list[_Place]:
+    return [(store, row) for row in rows.tolist() if row >= 0]
 
 
 def _reranked(query: str, found: Sequence[Scored], rerank: Reranker) -> list[Scored]:
@@ -131,13 +136,13 @@ def _reranked(query: str, found: Sequence[Scored], rerank: Reranker) -> list[Sco
     return [found[place] for place in sorted(range(len(found)), key=lambda place: -scores[place])]
 
 
-def _fused(one: Sequence[int], other: Sequence[int]) -> list[int]:
-    """Two rankings as one: the sum over both of 1 / (60 + rank); equals stay in the first one's order."""
-    scores: dict[int, float] = {}
-    for ranking in (one, other):
-        for rank, row in enumerate(ranking, start=1):
-            scores[row] = scores.get(row, 0.0) + 1 / (_RANK_OFFSET + rank)
-    return sorted(scores, key=lambda row: -scores[row])
+def _fused(*rankings: Sequence[_Place]) -> list[_Place]:
+    """Rankings as one: the sum over all of 1 / (60 + rank); equals stay in the first one's order."""
+    scores: dict[_Place, float] = {}
+    for ranking in rankings:
+        for rank, place in enumerate(ranking, start=1):
+            scores[place] = scores.get(place, 0.0) + 1 / (_RANK_OFFSET + rank)
+    return sorted(scores, key=lambda place: -scores[place])
 
 
 def hit_of(entry: Entry, score: float) -> Hit:

@@ -2,8 +2,9 @@
 
 Reads and writes a folder: ``store.json`` (written last), the entries (rows are only ever appended), and for each
 generation the places of its rows, the vectors' index and the words' index. A change writes the next generation beside
-the last one, so that a kill leaves the store as it was and who reads it meanwhile is not disturbed. The encoder is
-pinned: vectors of two encoders cannot be compared, so another one is refused.
+the last one, or, where entries are only removed, says so in ``store.json`` alone; so a kill leaves the store as it was,
+and who reads it meanwhile goes on with what he opened. The encoder is pinned: vectors of two encoders cannot be
+compared, so another one is refused.
 """
 
 from __future__ import annotations
@@ -13,23 +14,21 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from autovcoder.errors import StoreError
 from autovcoder.files import to_json_line, write_atomic
 from autovcoder.records import Entry, StoreKind
 from rag.embed import Embedder, Vectors
+from rag.store_state import ENTRIES, STORE, Rows, StoreState, read_places, read_state, sync
 from rag.vector_index import VectorIndex
 from rag.word_index import WordIndex
 
-STORE = "store.json"
-_ENTRIES = "entries.jsonl"
 _PARTS = {"places": ".npy", "vectors": ".faiss", "words": ""}
 """What every generation has, and how the names end."""
 _PROBE = ("An up counter, 8 bits wide, with an asynchronous active-low reset.", "module mux (input a, output y);")
@@ -38,34 +37,20 @@ _ALIKE = 0.999
 _BATCH = 4096
 
 
-class StoreState(BaseModel):
-    """What ``store.json`` holds.
+@dataclass
+class _Opened:
+    """A store at one moment. ``words`` are opened by the first search for words, which not every reader makes."""
 
-    Attributes:
-        file: with the entries. ``rows``: how many it has, the removed ones included; ``bytes``: its length; what is
-            behind was never added.
-        removed: rows that are no longer entries.
-        probe: vectors of two fixed texts, by which the encoder is known again.
-        index: how the vectors are searched, see `VectorIndex`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format: int = 1
-    kind: StoreKind
-    encoder: str
-    dimension: int
-    probe: list[list[float]]
-    generation: int = 0
-    file: str = _ENTRIES
-    rows: int = 0
-    bytes: int = 0
-    removed: list[int] = []
-    index: dict[str, Any] = {}
+    state: StoreState
+    rows: Rows
+    vectors: VectorIndex
+    words: WordIndex | None = None
 
 
 class EntryStore:
-    """A store, opened for reading; ``add`` and ``remove`` take a lock for as long as they write.
+    """A store, opened for reading: it stays as it was then until it is opened anew.
+
+    ``add`` and ``remove`` take a lock for as long as they write, and start from what is on disk then.
 
     Raises:
         StoreError: the folder is no store, is damaged, or was made with another encoder.
@@ -73,7 +58,7 @@ class EntryStore:
 
     def __init__(self, folder: Path, embedder: Embedder) -> None:
         self.folder, self.embedder = Path(folder), embedder
-        self.state = read_state(self.folder)
+        self._open = self._opened()
         self._refuse_other_encoder()
 
     @classmethod
@@ -88,13 +73,17 @@ class EntryStore:
             raise StoreError("there is a store already", where=folder, fix="add to it or choose another folder")
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / _ENTRIES).touch()
+            (folder / ENTRIES).touch()
         except OSError as error:
-            raise StoreError("cannot write", where=folder, fix=error.strerror or str(error)) from None
+            raise _cannot_write(folder, error) from None
         probe = [[round(float(x), 5) for x in row] for row in embedder.encode(_PROBE, "document")]
         state = StoreState(kind=kind, encoder=embedder.name, dimension=embedder.dimension, probe=probe)
         write_atomic(folder / STORE, state.model_dump_json(indent=1) + "\n")
         return cls(folder, embedder)
+
+    @property
+    def state(self) -> StoreState:
+        return self._open.state
 
     @property
     def kind(self) -> StoreKind:
@@ -109,29 +98,32 @@ class EntryStore:
         Raises:
             StoreError: the file is damaged there.
         """
-        with (self.folder / self.state.file).open("rb") as file:
-            file.seek(int(self._places[row]))
-            return self._parsed(file.readline(), row)
+        return self._open.rows.entry(row)
 
     def entries(self) -> Iterator[tuple[int, Entry]]:
         """All rows that are entries, with their numbers."""
-        removed = set(self.state.removed)
-        for row, line in enumerate(self._lines(self.state)):
+        rows, removed = self._open.rows, set(self.state.removed)
+        for row in range(len(rows)):
             if row not in removed:
-                yield row, self._parsed(line, row)
+                yield row, rows.entry(row)
 
     def nearest(self, queries: Vectors, k: int) -> tuple[NDArray[np.int64], Vectors]:
-        """For each query (a row of length 1) the ``k`` nearest entries' rows and cosines, falling; -1 where none is."""
-        if not len(self):
-            empty = np.full((len(queries), k), -1, np.int64)
-            return empty, np.zeros(empty.shape, np.float32)
-        return self._vectors.search(queries, k, self.state.removed)
+        """For each query (a row of length 1) the ``k`` nearest entries' rows and cosines, falling.
+
+        -1 where none is; no more columns than there are entries.
+        """
+        k = min(k, len(self))
+        if not k:
+            return np.zeros((len(queries), 0), np.int64), np.zeros((len(queries), 0), np.float32)
+        return self._open.vectors.search(queries, k)
 
     def matching(self, queries: Sequence[str], k: int) -> NDArray[np.int64]:
-        """For each query the rows of the ``k`` entries that share the most telling words with it; -1 where none is."""
-        if not len(self):
-            return np.full((len(queries), k), -1, np.int64)
-        return self._words.search(queries, k, self.state.removed)
+        """For each query the rows of the ``k`` entries that share the most telling words with it.
+
+        -1 where none is; no more columns than there are entries.
+        """
+        k = min(k, len(self))
+        return self._words().search(queries, k) if k else np.zeros((len(queries), 0), np.int64)
 
     def add(self, entries: Sequence[Entry]) -> int:
         """Add those that are not there yet; returns how many. One that was removed comes back.
@@ -146,13 +138,12 @@ class EntryStore:
             new = list({entry.id: entry for entry in entries if entry.id not in known}.values())
             if not new:
                 return 0
-            places = [*self._places.tolist()] if self.state.rows else []
+            places = self._open.rows.places.tolist()
             end = self._append(new, places)
-            index = self._writable() if self.state.rows else VectorIndex.empty(self.state.dimension)
+            index = self._writable()
             for start in range(0, len(new), _BATCH):
                 index.add(self.embedder.encode([entry.key for entry in new[start : start + _BATCH]], "document"))
-            rows = self.state.rows + len(new)
-            self._next(index, np.array(places, np.int64), rows=rows, bytes=end)
+            self._next(index, np.array(places, np.int64), rows=len(places), bytes=end)
             return len(new)
 
     def remove(self, ids: Sequence[str]) -> int:
@@ -170,7 +161,7 @@ class EntryStore:
             if len(removed) * 4 > self.state.rows:
                 self._rewrite(set(removed))
             else:
-                self._next(self._writable(), self._places, removed=removed)
+                self._replace(self.state.model_copy(update={"removed": removed}))
             return len(rows)
 
     def _append(self, new: Sequence[Entry], places: list[int]) -> int:
@@ -185,48 +176,52 @@ class EntryStore:
                     file.write(to_json_line(entry).encode())
                 return file.tell()
         except OSError as error:
-            raise StoreError("cannot write", where=path, fix=error.strerror or str(error)) from None
+            raise _cannot_write(path, error) from None
 
     def _rewrite(self, removed: set[int]) -> None:
         """Leave the removed rows out for good; the others' numbers change, so their file is a new one."""
         kept = [row for row in range(self.state.rows) if row not in removed]
         index = VectorIndex.empty(self.state.dimension)
-        index.add(self._vectors.vectors()[kept])
+        index.add(self._writable().vectors()[kept])
         name = f"entries.{self.state.generation + 1}.jsonl"
         places: list[int] = []
         try:
             with (self.folder / name).open("wb") as file:
-                for row, line in enumerate(self._lines(self.state)):
-                    if row not in removed:
-                        places.append(file.tell())
-                        file.write(line)
+                for row in kept:
+                    places.append(file.tell())
+                    file.write(self._open.rows.line(row))
                 end = file.tell()
         except OSError as error:
-            raise StoreError("cannot write", where=self.folder / name, fix=error.strerror or str(error)) from None
+            raise _cannot_write(self.folder / name, error) from None
         self._next(index, np.array(places, np.int64), file=name, rows=len(kept), bytes=end, removed=[])
 
     def _next(self, index: VectorIndex, places: NDArray[np.int64], **change: Any) -> None:
-        """Write the next generation and make it the store's; the one before stays, for who is reading it."""
+        """Write the next generation and make it the store's."""
         index.fit()
         generation = self.state.generation + 1
         state = self.state.model_copy(update={"generation": generation, "index": index.describe(), **change})
+        rows = Rows(self.folder / state.file, places, state.bytes)
+        parts = [self._file(generation, part) for part in _PARTS if state.rows or part != "words"]
         try:
-            np.save(self._file(generation, "places"), places)
-            index.write(self._file(generation, "vectors"))
+            np.save(parts[0], places)
+            index.write(parts[1])
             if state.rows:
-                keys = (self._parsed(line, row).key for row, line in enumerate(self._lines(state)))
-                WordIndex.of(keys).write(self._file(generation, "words"))
+                WordIndex.of(rows.entry(row).key for row in range(len(rows))).write(parts[2])
+            sync([rows.path, *parts])
         except OSError as error:
-            raise StoreError("cannot write", where=self.folder, fix=error.strerror or str(error)) from None
-        write_atomic(self.folder / STORE, state.model_dump_json(indent=1) + "\n")
-        before, self.state = self.state, state
-        self._forget()
+            raise _cannot_write(self.folder, error) from None
+        before = self.state
+        self._replace(state.model_copy(update={"sha256": rows.sha256()}))
         self._remove_old({before.file, state.file})
 
+    def _replace(self, state: StoreState) -> None:
+        write_atomic(self.folder / STORE, state.model_dump_json(indent=1) + "\n")
+        self._open = self._opened()
+
     def _remove_old(self, kept: set[str]) -> None:
-        """Remove the files of generations before the last two."""
+        """Remove the files of generations before the last two; the last but one may be wanted by who opens it now."""
         for generation in (self.state.generation, self.state.generation - 1):
-            kept |= {file.name for file in (self._file(generation, part) for part in _PARTS)}
+            kept |= {self._file(generation, part).name for part in _PARTS}
         for path in self.folder.iterdir():
             if path.name in kept or path.name.partition(".")[0] not in ("entries", *_PARTS):
                 continue
@@ -238,48 +233,46 @@ class EntryStore:
     def _file(self, generation: int, part: str) -> Path:
         return self.folder / f"{part}.{generation}{_PARTS[part]}"
 
-    def _forget(self) -> None:
-        for cached in ("_places", "_vectors", "_words"):
-            self.__dict__.pop(cached, None)
-
-    def _lines(self, state: StoreState) -> Iterator[bytes]:
-        left = state.bytes
-        with (self.folder / state.file).open("rb") as file:
-            while left > 0:
-                line = file.readline()
-                if not line:
-                    raise StoreError(
-                        f"{state.file} is shorter than it was", where=self.folder, fix="make the store anew"
-                    )
-                left -= len(line)
-                yield line
-
-    def _parsed(self, line: bytes, row: int) -> Entry:
+    def _opened(self) -> _Opened:
+        """The store as it is on disk now; read once more where a writer took a part of it away meanwhile."""
+        state = read_state(self.folder)
         try:
-            return Entry.model_validate_json(line)
-        except ValidationError:
-            where = f"{self.folder / self.state.file}, row {row + 1}"
-            raise StoreError("this is no entry", where=where, fix="make the store anew") from None
+            return self._parts_of(state)
+        except StoreError:
+            newer = read_state(self.folder)
+            if newer == state:
+                raise
+            return self._parts_of(newer)
 
-    @cached_property
-    def _places(self) -> NDArray[np.int64]:
-        path = self._file(self.state.generation, "places")
-        try:
-            found: NDArray[np.int64] = np.load(path, mmap_mode="r")
-        except (OSError, ValueError) as error:
-            raise StoreError("the store is damaged", where=path, fix=f"make it anew ({error})") from None
-        return found
-
-    @cached_property
-    def _vectors(self) -> VectorIndex:
-        return VectorIndex.read(self._file(self.state.generation, "vectors"))
+    def _parts_of(self, state: StoreState) -> _Opened:
+        if not state.generation:
+            return _Opened(
+                state, Rows(self.folder / state.file, np.zeros(0, np.int64), 0), VectorIndex.empty(state.dimension)
+            )
+        rows = Rows(self.folder / state.file, read_places(self._file(state.generation, "places")), state.bytes)
+        vectors = VectorIndex.read(self._file(state.generation, "vectors"))
+        vectors.pass_over(state.removed)
+        return _Opened(state, rows, vectors)
 
     def _writable(self) -> VectorIndex:
+        if not self.state.generation:
+            return VectorIndex.empty(self.state.dimension)
         return VectorIndex.read(self._file(self.state.generation, "vectors"), mapped=False)
 
-    @cached_property
     def _words(self) -> WordIndex:
-        return WordIndex.read(self._file(self.state.generation, "words"))
+        opened = self._open
+        if opened.words is None:
+            path = self._file(opened.state.generation, "words")
+            try:
+                words = WordIndex.read(path)
+            except StoreError:
+                if read_state(self.folder).generation == opened.state.generation:
+                    raise
+                # Writers have gone on twice since this reader opened the store; the entries are still at hand.
+                words = WordIndex.of(opened.rows.entry(row).key for row in range(len(opened.rows)))
+            words.pass_over(opened.state.removed)
+            opened.words = words
+        return opened.words
 
     def _refuse_other_encoder(self) -> None:
         mine, state = self.embedder, self.state
@@ -305,25 +298,14 @@ class EntryStore:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise StoreError("another run is writing here", where=self.folder, fix="wait for it") from None
-            state = read_state(self.folder)
-            if state.generation != self.state.generation or state.rows != self.state.rows:
-                self.state = state
-                self._forget()
+            except OSError:
+                pass  # some network file systems lock no folders; there the user keeps runs apart
+            if read_state(self.folder) != self.state:
+                self._open = self._opened()
             yield
         finally:
             os.close(lock)
 
 
-def read_state(folder: Path) -> StoreState:
-    """What a store's folder says of itself.
-
-    Raises:
-        StoreError: it is no store, or a damaged one.
-    """
-    path = folder / STORE
-    try:
-        return StoreState.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise StoreError("no store is here", where=folder, fix="make one with `autovcoder rag add`") from None
-    except (OSError, ValueError) as error:
-        raise StoreError("the store is damaged", where=path, fix=f"make it anew ({type(error).__name__})") from None
+def _cannot_write(where: Path, error: OSError) -> StoreError:
+    return StoreError("cannot write", where=where, fix=error.strerror or str(error))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,7 +43,8 @@ class RetrieverSettings(Settings):
         group: texts of a group besides the query. ``batch``: groups that are compared with each other.
         temperature: of InfoNCE. ``length``: the most tokens of a text that a pretrained encoder reads.
         learning_rate: 1e-5 for a pretrained encoder and 0.02 for a static one when not given; ``epochs``: 1 and 4.
-        rounds: how often negatives are chosen; the first time by BM25, then by the encoder as it has become.
+        rounds: how often negatives are chosen; the first time by BM25, then by the encoder as it has become (for titles
+            by BM25 every time).
         dimension, vocabulary: of a static encoder.
     """
 
@@ -131,15 +133,9 @@ def _groups(
 def _fit(model: Any, groups: Sequence[Group], folder: Path, settings: RetrieverSettings, seed: int) -> float:
     """Train on the groups from the last checkpoint below ``folder``, or from the start; returns the last loss."""
     import torch
-    from datasets import Dataset
     from sentence_transformers import SentenceTransformerTrainingArguments
-    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
     from transformers.trainer_utils import get_last_checkpoint
 
-    columns: dict[str, list[str]] = {"anchor": [group.query for group in groups]}
-    columns["positive"] = [group.positive for group in groups]
-    for place in range(settings.group - 1):
-        columns[f"negative_{place + 1}"] = [group.negatives[place % len(group.negatives)] for group in groups]
     epochs = settings.epochs or (4.0 if settings.is_static else 1.0)
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(folder),
@@ -162,8 +158,8 @@ def _fit(model: Any, groups: Sequence[Group], folder: Path, settings: RetrieverS
     trainer = _trainer_class(groups, seed)(
         model=model,
         args=arguments,
-        train_dataset=Dataset.from_dict(columns),
-        loss=MultipleNegativesRankingLoss(model, scale=1 / settings.temperature),
+        train_dataset=_dataset(groups, settings.group - 1),
+        loss=_loss_class()(model, scale=1 / settings.temperature),
     )
     from transformers import PrinterCallback
 
@@ -172,6 +168,47 @@ def _fit(model: Any, groups: Sequence[Group], folder: Path, settings: RetrieverS
     trainer.train(resume_from_checkpoint=last)
     losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
     return float(losses[-1]) if losses else float(trainer.state.log_history[-1]["train_loss"])
+
+
+def _dataset(groups: Sequence[Group], negatives: int) -> Any:
+    """The groups as columns of texts, each with so many negatives; a group that has fewer repeats them.
+
+    ``label`` has the numbers of the topics, the query's first.
+    """
+    from datasets import Dataset
+
+    places = [[place % len(group.negatives) for place in range(negatives)] for group in groups]
+    topics = [
+        (group.topic, group.topics[0], *(group.topics[1 + place] for place in some))
+        for group, some in zip(groups, places, strict=True)
+    ]
+    numbers = {topic: number for number, topic in enumerate(dict.fromkeys(chain(*topics)))}
+    columns: dict[str, list[Any]] = {"anchor": [group.query for group in groups]}
+    columns["positive"] = [group.positive for group in groups]
+    for column in range(negatives):
+        columns[f"negative_{column + 1}"] = [
+            group.negatives[some[column]] for group, some in zip(groups, places, strict=True)
+        ]
+    columns["label"] = [[numbers[topic] for topic in some] for some in topics]
+    return Dataset.from_dict(columns)
+
+
+def _loss_class() -> Any:
+    """InfoNCE in which another group's text of a query's own topic is no negative of the query."""
+    import torch
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+
+    class TopicsApartLoss(MultipleNegativesRankingLoss):
+        def compute_loss_from_embeddings(self, embeddings: list[torch.Tensor], labels: torch.Tensor) -> torch.Tensor:
+            queries, texts = embeddings[0], torch.cat(embeddings[1:])
+            count, own = len(queries), torch.arange(len(queries), device=queries.device)
+            scores = self.similarity_fct(queries, texts) * self.scale
+            # Texts stand column by column: all positives, then every group's first negative, and so on.
+            same = labels[:, :1] == labels[:, 1:].T.flatten()
+            ours = own[:, None] == torch.arange(len(texts), device=queries.device) % count
+            return torch.nn.functional.cross_entropy(scores.masked_fill(same & ~ours, -torch.inf), own)
+
+    return TopicsApartLoss
 
 
 def _trainer_class(groups: Sequence[Group], seed: int) -> Any:
@@ -217,7 +254,7 @@ def _new_static(groups: Sequence[Group], settings: RetrieverSettings) -> Any:
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(r"[\W_]+"), behavior="removed"),
-            pre_tokenizers.Split(Regex(r"[^\d]+"), behavior="isolated"),
+            pre_tokenizers.Split(Regex(r"\d"), behavior="isolated"),
         ]
     )
     trainer = trainers.BpeTrainer(
@@ -239,7 +276,7 @@ def _save(model: Any, out: Path, settings: RetrieverSettings) -> None:
     from safetensors.numpy import save_file
 
     static = model[0]
-    table = static.embedding.weight.detach().numpy().astype(np.float16)
+    table = static.embedding.weight.detach().cpu().numpy().astype(np.float16)
     save_file({"embedding.weight": table}, out / "model.safetensors")
     static.tokenizer.save(str(out / "tokenizer.json"))
     kind = f"{type(static).__module__}.{type(static).__qualname__}"

@@ -21,15 +21,17 @@ EXACT_UP_TO = 100_000
 """Entries up to which every vector is compared. Above, lists around centroids are searched."""
 _GROWN = 4
 """Lists are made anew once there are so many times the vectors they were made for."""
-_PROBES = 24
+_LISTS, _PROBES = 4, 24
+"""Lists for each vector's square root, of which so many are searched."""
 _TRAINED_ON_EACH = 64
 
 
 class VectorIndex:
     """The vectors of a store's rows, in their order."""
 
-    def __init__(self, index: Any, fitted_for: int = 0) -> None:
-        self._index, self._fitted_for = index, fitted_for
+    def __init__(self, index: Any) -> None:
+        self._index = index
+        self._chosen: Any = None
 
     @classmethod
     def empty(cls, dimension: int) -> Self:
@@ -50,7 +52,7 @@ class VectorIndex:
             index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC if mapped else 0)
         except RuntimeError:
             raise StoreError("the vectors cannot be read", where=path, fix="make the store anew") from None
-        return cls(index, index.ntotal if _lists(index) else 0)
+        return cls(index)
 
     def __len__(self) -> int:
         return int(self._index.ntotal)
@@ -64,17 +66,18 @@ class VectorIndex:
         count = len(self)
         if count <= EXACT_UP_TO:
             return
-        if _lists(self._index) and count < _GROWN * self._fitted_for:
+        made_for = (_lists(self._index) // _LISTS) ** 2
+        if made_for and count < _GROWN * made_for:
             return
         vectors = self.vectors()
-        lists = 4 * math.isqrt(count)
+        lists = _LISTS * math.isqrt(count)
         quantizer = faiss.IndexFlatIP(self._index.d)
         index = faiss.IndexIVFFlat(quantizer, self._index.d, lists, faiss.METRIC_INNER_PRODUCT)
         index.cp.seed = 1
         index.cp.max_points_per_centroid = _TRAINED_ON_EACH
         index.train(vectors)
         index.add(vectors)
-        self._index, self._fitted_for = index, count
+        self._index = index
 
     def describe(self) -> dict[str, Any]:
         """How it is searched, for the store's state."""
@@ -99,17 +102,16 @@ class VectorIndex:
         found: Vectors = self._index.reconstruct_n(0, len(self))
         return found
 
-    def search(self, queries: Vectors, k: int, removed: Sequence[int] = ()) -> tuple[NDArray[np.int64], Vectors]:
-        """For each query the ``k`` nearest rows and their cosines, falling; -1 where there are no more.
+    def pass_over(self, removed: Sequence[int]) -> None:
+        """Leave rows out of every search from now on, and no others."""
+        self._chosen = faiss.IDSelectorNot(faiss.IDSelectorBatch(list(removed))) if len(removed) else None
 
-        Args:
-            removed: rows that are passed over.
-        """
-        chosen = faiss.IDSelectorNot(faiss.IDSelectorBatch(list(removed))) if len(removed) else None
+    def search(self, queries: Vectors, k: int) -> tuple[NDArray[np.int64], Vectors]:
+        """For each query the ``k`` nearest rows and their cosines, falling; -1 where there are no more."""
         if lists := _lists(self._index):
-            parameters = faiss.SearchParametersIVF(sel=chosen, nprobe=min(_PROBES, lists))
+            parameters = faiss.SearchParametersIVF(sel=self._chosen, nprobe=min(_PROBES, lists))
         else:
-            parameters = faiss.SearchParameters(sel=chosen) if chosen else None
+            parameters = faiss.SearchParameters(sel=self._chosen) if self._chosen else None
         cosines, rows = self._index.search(np.ascontiguousarray(queries, np.float32), k, params=parameters)
         return rows, np.where(rows >= 0, cosines, 0).astype(np.float32)
 

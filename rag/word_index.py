@@ -22,7 +22,8 @@ class WordIndex:
     """The words of a store's rows, in their order."""
 
     def __init__(self, bm25: Any, rows: int) -> None:
-        self._bm25, self._rows = bm25, rows
+        self._bm25 = bm25
+        self._mask = np.ones(rows, np.float32)
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Self:
@@ -59,21 +60,20 @@ class WordIndex:
             raise StoreError("the words cannot be read", where=folder, fix=f"make the store anew ({error})") from None
         return cls(bm25, int(bm25.scores["num_docs"]))
 
-    def search(self, queries: Sequence[str], k: int, removed: Sequence[int] = ()) -> NDArray[np.int64]:
-        """For each query the ``k`` best rows, falling; -1 where no more share a word with it.
+    def pass_over(self, removed: Sequence[int]) -> None:
+        """Leave rows out of every search from now on, and no others."""
+        self._mask[:] = 1
+        self._mask[list(removed)] = 0
 
-        Args:
-            removed: rows that are passed over.
-        """
-        mask = np.ones(self._rows, np.float32)
-        mask[list(removed)] = 0
+    def search(self, queries: Sequence[str], k: int) -> NDArray[np.int64]:
+        """For each query the ``k`` best rows, falling; -1 where no more share a word with it."""
         found = np.full((len(queries), k), -1, np.int64)
-        most = min(k, self._rows)
+        most = min(k, len(self._mask))
         for row, query in enumerate(queries):
             asked = words(query)
             if not asked:
                 continue
-            scores = self._bm25.get_scores(asked) * mask
+            scores = self._bm25.get_scores(asked) * self._mask
             best = np.argpartition(scores, -most)[-most:]
             best = best[np.lexsort((best, -scores[best]))]
             best = best[scores[best] > 0]

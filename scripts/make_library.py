@@ -113,7 +113,8 @@ def make(pairs: Path, against: Sequence[Path], out: Path, each: int) -> None:
         examples = chosen(examples_of_pairs(pairs / "pairs.jsonl"), each, leak_guard(problems))
         add_to(library, [*examples, *handbook()])
         say(f"the library has {len(examples)} examples and {len(handbook())} pieces of knowledge")
-        told = origin(pairs, against) + "\n" + measurements(library, held_out, untrained(folder / "encoder", folder))
+        told = origin(pairs, against, each) + "\n"
+        told += measurements(library, held_out, untrained(folder / "encoder", folder))
         write_atomic(folder / "encoder" / "README.md", encoder_card(folder / "encoder", trained, told))
         write_atomic(folder / "library" / "README.md", library_card(folder / "library", library, each, problems, told))
         size = sum(path.stat().st_size for path in files_of(folder / "encoder") + files_of(folder / "library"))
@@ -232,9 +233,6 @@ Is an example of the problem's circuit family among the first k of the library's
 {len(other)} problems of the packaged suite, which is worded otherwise, each assigned by hand to the families like it:
 
 {table(otherwise)}
-
-The encoder has learned the words of the families and of the handbook, an engineer's terms, and no other words for them:
-asked to tell whether the number of ones on a bus is odd, BM25 finds parity and the encoder does not.
 """
 
 
@@ -281,14 +279,15 @@ it refuses the same RTL under whatever names, and the same text.)
 {hashes(folder)}"""
 
 
-def origin(pairs: Path, against: Sequence[Path]) -> str:
+def origin(pairs: Path, against: Sequence[Path], each: int) -> str:
     """The command and the hashes of its inputs, without this machine's paths."""
     given = [f"--pairs {_shown(pairs)}", *(["--against", *map(_shown, against)] if against else [])]
-    inputs = [pairs / "pairs.jsonl", pairs / "problems.jsonl"]
+    given += [] if each == EACH else [f"--each {each}"]
+    inputs = [pairs / "pairs.jsonl", pairs / "problems.jsonl", *against]
     return "\n".join(
         [
             f"- `python scripts/make_library.py {' '.join(given)}`",
-            *(f"- {path.name}: sha256 {sha256_file(path)}" for path in inputs),
+            *(f"- {_shown(path)}: sha256 {sha256_file(path)}" for path in inputs),
         ]
     )
 

@@ -7,20 +7,22 @@ resumed or passed over when it is there, and at the end a model card with the fi
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
 from autovcoder.cli.report_errors import say
 from autovcoder.config import Settings, load_settings, merged
-from autovcoder.errors import InputError
-from autovcoder.files import write_atomic
+from autovcoder.errors import AutoVCoderError, InputError, StoreError
+from autovcoder.files import PARTIAL, replace_folder, write_atomic
 from autovcoder.records import Sampling
 from data_pipeline.pairs import PairSettings, make_pairs
 from data_pipeline.texts import TextSettings, make_texts
 from finetune.merge import merge
-from finetune.presets import load_preset
-from finetune.pretrain import PretrainSettings, pretrain
+from finetune.presets import load_preset, over_preset
+from finetune.pretrain import PretrainSettings, pretrain, training_arguments
+from finetune.round_settings import check_round
 from finetune.rounds import RoundSettings, round1, round2
 from hdl_sim.icarus_pool import IcarusPool
 from hdl_sim.simulator import Simulator
@@ -63,8 +65,39 @@ def nano_settings(config: Path | None = None) -> NanoSettings:
         "round1": preset.round1,
         "round2": preset.round2,
     }
-    given = load_settings(NanoSettings, config)
-    return NanoSettings.model_validate(merged(recipe, given.model_dump(exclude_unset=True)))
+    own = load_settings(NanoSettings, config).model_dump(exclude_unset=True)
+    rounds = {name: over_preset(recipe[name], own.get(name, {})) for name in ("round1", "round2")}
+    return NanoSettings.model_validate(merged(recipe, own) | rounds)
+
+
+def check_settings(out: Path, settings: NanoSettings) -> None:
+    """Refuse now, and not when the data and a base model have been made, what a training would refuse.
+
+    Raises:
+        ConfigError: a setting is unknown, or a value is refused. InputError: there are no problems to validate with, or
+            they are those of the measurement. ToolMissing: something that the settings ask for is not installed.
+    """
+    training_arguments(out / "base", settings.pretrain)
+    rounds: tuple[tuple[str, RoundSettings, str | None], ...] = (
+        ("round1", settings.round1, None),
+        ("round2", settings.round2, "round1"),
+    )
+    for name, one, below in rounds:
+        with _of_section(name):
+            check_round(one, out / name, below)
+            problems = one.validation.problems
+            if problems is not None and problems.resolve() == (out / "pairs" / "problems.jsonl").resolve():
+                what, fix = "the models are measured on these problems", "give others; see docs/train.md"
+                raise InputError(what, where="validation.problems", fix=fix)
+
+
+@contextmanager
+def _of_section(name: str) -> Iterator[None]:
+    """Errors inside name the section too: both rounds have settings of the same names."""
+    try:
+        yield
+    except AutoVCoderError as error:
+        raise type(error)(error.what, where=f"{name}: {error.where}", fix=error.fix) from None
 
 
 def make_nano(out: Path, settings: NanoSettings, benchmarks: Sequence[Path] = ()) -> None:
@@ -76,6 +109,7 @@ def make_nano(out: Path, settings: NanoSettings, benchmarks: Sequence[Path] = ()
     """
     from autovcoder.cli.nano_card import card
 
+    check_settings(out, settings)
     simulator = IcarusPool()
     names = [folder.resolve().name for folder in benchmarks]
     if len({"pairs", *names}) <= len(names):
@@ -101,13 +135,28 @@ def make_nano(out: Path, settings: NanoSettings, benchmarks: Sequence[Path] = ()
 
 
 def install_nano(out: Path) -> None:
-    """Copy the finished model and its card into the package."""
+    """Copy the finished model and its card into the package, in place of what is there.
+
+    Raises:
+        StoreError: a file is missing, or the package cannot be written.
+    """
     target = Path(str(files("autovcoder") / "assets" / "nano"))
-    target.mkdir(parents=True, exist_ok=True)
-    for name in MODEL_FILES:
-        shutil.copyfile(out / "model" / name, target / name)
-    shutil.copyfile(out / "card.md", target / "README.md")
+    _install(out, target)
     say(f"installed: {target}")
+
+
+def _install(out: Path, target: Path) -> None:
+    made = target.with_name(f".{target.name}{PARTIAL}")
+    try:
+        shutil.rmtree(made, ignore_errors=True)
+        made.mkdir(parents=True)
+        for name in MODEL_FILES:
+            shutil.copyfile(out / "model" / name, made / name)
+        shutil.copyfile(out / "card.md", made / "README.md")
+        replace_folder(made, target)
+    except OSError as error:
+        fix = f"{error.filename or made}: {error.strerror}"
+        raise StoreError("the model cannot be installed", where=target, fix=fix) from None
 
 
 def _measure(out: Path, benchmarks: Sequence[Path], simulator: Simulator) -> None:
@@ -118,7 +167,7 @@ def _measure(out: Path, benchmarks: Sequence[Path], simulator: Simulator) -> Non
         problems = load_suite("problems", suite)
         sampling = HELD_OUT if suite == out / "pairs" else BENCHMARK
         for folder in ABLATION.values():
-            # The adapter is measured, not what merging and rounding makes of it, except for the model that ships.
+            # Of the model that ships, the merged weights are measured; of the others, the adapter on its base.
             model = out / ("model" if folder == "round2" else folder)
             evaluate_model(
                 problems, str(model), None, sampling, eval_folder(out, suite.resolve().name, folder), simulator

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,7 +19,7 @@ from autovcoder.cli.status_line import StatusLine
 from autovcoder.records import StoreKind
 
 if TYPE_CHECKING:
-    from autovcoder.records import Hit
+    from autovcoder.records import Entry, Hit
     from rag.library import Library
 
 app = typer.Typer(help="Retrieve examples and knowledge, and train retrievers.", no_args_is_help=True)
@@ -144,7 +142,6 @@ def mine(
     from autovcoder.config import load_settings
     from autovcoder.errors import InputError
     from autovcoder.models import open_model
-    from autovcoder.models.asking import complete_each
     from rag.library import default_library, open_library
     from rag.mine import MiningSettings, mine
 
@@ -158,12 +155,38 @@ def mine(
     line = StatusLine()
     try:
         manifest = mine(
-            out, settings, tasks, chosen, partial(complete_each, asked), simulator_from(cache=True),
+            out, settings, tasks, chosen, asked, simulator_from(cache=True),
             lambda done, total: line.show(f"mining: {done} of {total} problems"),
         )  # fmt: skip
     finally:
         line.clear()
     say_rows(manifest, out)
+
+
+@app.command("agreement")
+def agreement(
+    one: Annotated[Path, typer.Argument(help="A folder of `rag mine`.")],
+    other: Annotated[Path, typer.Argument(help="Another one of the same problems, such as by another model.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """How far two minings say the same of the entries that both tried with the same problems."""
+    from autovcoder.errors import InputError
+    from autovcoder.files import read_records
+    from rag.groups import Mined
+    from rag.mine import MINED, agreement
+
+    found = agreement(*(read_records(folder / MINED, Mined) for folder in (one, other)))
+    if not found["both"]:
+        raise InputError("no entry was tried with the same problem in both", where=f"{one}, {other}")
+    if as_json:
+        emit(json.dumps(found) + "\n")
+        return
+    shown = {name: "not defined" if found[name] is None else f"{found[name]:.3f}" for name in ("agree", "kappa")}
+    emit(
+        f"{found['both']} pairs of a problem and an entry were tried in both; Cohen's kappa of better, worse and the "
+        f"same: {shown['kappa']}\nof {found['decided']} neither found a tie; the share with the same sign: "
+        f"{shown['agree']}\n"
+    )
 
 
 @app.command("train")
@@ -199,24 +222,19 @@ def _to_write(library: Path | None) -> Path:
 
 
 def _open_or_create(folder: Path, encoder: str | None, bare: bool) -> Library:
-    from autovcoder.errors import StoreError
     from rag.embed import PACKAGED, open_embedder
-    from rag.library import add_to, create_library, is_library, is_own, open_library, packaged_library
+    from rag.library import is_library, is_own, make_library, open_library, packaged_library
 
     embedder = open_embedder(encoder) if encoder else None
     if not is_library(folder):
         embedder = embedder or open_embedder(PACKAGED)
-        # Aside, and in its place when it is whole: one that was begun would be taken for a finished one.
-        unfinished = folder.resolve().with_name(f".{folder.resolve().name}.unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        made = create_library(unfinished, embedder)
-        if not bare and not (is_own(folder) and embedder.name == PACKAGED):
-            packaged = open_library(packaged_library())
-            add_to(made, [entry for store in packaged.stores for _, entry in store.entries()])
-        try:
-            unfinished.rename(folder)
-        except OSError as error:
-            raise StoreError("cannot make a library", where=folder, fix=error.strerror or str(error)) from None
+        alone = bare or (is_own(folder) and embedder.name == PACKAGED)
+
+        def entries() -> list[Entry]:
+            stores = () if alone else open_library(packaged_library()).stores
+            return [entry for store in stores for _, entry in store.entries()]
+
+        make_library(folder, embedder, entries)
     return open_library(folder, embedder)
 
 

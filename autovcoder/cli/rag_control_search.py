@@ -6,7 +6,6 @@ Reads a library's entries; writes the library of a stock encoder into the run's 
 from __future__ import annotations
 
 import random
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +31,7 @@ class Run:
         load: gives the model, the same one every time.
         entries: of the stores that are used.
         refuse: the leak guard; it remembers what it said of an entry.
+        stock: the encoder of the control of that name.
     """
 
     problems: Sequence[Problem]
@@ -44,16 +44,17 @@ class Run:
     described: dict[str, Any]
     entries: Mapping[StoreKind, Sequence[Entry]]
     refuse: Refuse
+    stock: str | None
 
 
-def searches_of(name: Control, run: Run, library: Library, stock: str | None) -> Mapping[StoreKind, Search]:
+def searches_of(name: Control, run: Run, library: Library) -> Mapping[StoreKind, Search]:
     """How a control searches the stores that are used."""
     from autovcoder.cli.retrieval import searches
 
     if name == "none":
         return {}
     if name in ("trained", "stock"):
-        used = library if name == "trained" else _stock_library(run, str(stock))
+        used = library if name == "trained" else _stock_library(run, str(run.stock))
         return {kind: search for kind, search in searches(used).items() if kind in run.entries}
     return {kind: _other(name, entries, run) for kind, entries in run.entries.items()}
 
@@ -61,16 +62,13 @@ def searches_of(name: Control, run: Run, library: Library, stock: str | None) ->
 def _stock_library(run: Run, stock: str) -> Library:
     """The same entries under another encoder; made once for these entries."""
     from rag.embed import open_embedder
-    from rag.library import add_to, create_library, open_library
+    from rag.library import is_library, make_library, open_library
 
     entries = [entry for some in run.entries.values() for entry in some]
     folder = run.out / f"stock-library-{content_id(stock, sorted(entry.id for entry in entries))[:12]}"
-    unfinished = folder.with_suffix(".unfinished")
     embedder = open_embedder(stock)
-    if not folder.exists():
-        shutil.rmtree(unfinished, ignore_errors=True)
-        add_to(create_library(unfinished, embedder), entries)
-        unfinished.rename(folder)
+    if not is_library(folder):
+        make_library(folder, embedder, lambda: entries)
     return open_library(folder, embedder)
 
 

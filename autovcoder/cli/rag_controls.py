@@ -66,7 +66,7 @@ def controls(
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first problems.")] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="Answers to each problem.")] = 5,
     seed: Annotated[int, typer.Option(help="Of the sampling and of what chance draws.")] = 0,
-    least: Annotated[float | None, typer.Option(help="Least cosine of an entry that is shown.")] = None,
+    least: Annotated[float | None, typer.Option(min=-1, max=1, help="Least cosine of an entry that is shown.")] = None,
 ) -> None:
     """Measure a model without context, with the library's, and with context chosen in other ways, in one table."""
     from autovcoder.cli.retrieval import identity, leak_guard
@@ -88,13 +88,14 @@ def controls(
         settings=_settings(only, least),
         sampling=sampling_from(n, None, None, seed, 768),
         out=out,
-        described={**identity(opened), "stock": stock},
+        described=identity(opened),
         entries=_entries(opened, only, folder),
         refuse=_remembered(leak_guard(problems)),
+        stock=stock,
     )
     _make_folder(out)
     # All of them before the first question: an encoder that is not there should not take hours to show.
-    searches = {name: searches_of(name, run, opened, stock) for name in chosen}
+    searches = {name: searches_of(name, run, opened) for name in chosen}
     rows = []
     for name in chosen:
         say(f"{name}: asking")
@@ -223,7 +224,8 @@ def _measured(name: Control, run: Run, search: Mapping[StoreKind, Search]) -> Ro
         write_jsonl(told, rows.values())
         return found
 
-    retrieval = Retrieval({"control": name, **run.described, **settings.model_dump()}, find) if search else None
+    described = {"control": name, **run.described, **({"stock": run.stock} if name == "stock" else {})}
+    retrieval = Retrieval({**described, **settings.model_dump()}, find) if search else None
     report = evaluate_model(
         run.problems, run.model, run.endpoint, run.sampling, run.out / name, simulator_from(cache=True),
         retrieval=retrieval, load=run.load,

@@ -12,21 +12,29 @@ from pathlib import Path
 from typing import Any
 
 from autovcoder.models import TextModel
-from autovcoder.overlap import words
+from autovcoder.models.asking import room_left
+from autovcoder.overlap import ShingleIndex, shingles, words
 from autovcoder.prompt import user_text
 from autovcoder.records import Context, Hit, Problem, Sampling, StoreKind
 from autovcoder.store import hash_input
-from data_pipeline.contamination import ContaminationIndex
+from data_pipeline.contamination import NAMED_CONTAINED, NAMED_SHINGLE, ContaminationIndex
 from data_pipeline.pair_contamination import in_words, matches_of
+from hdl_sim.normal_form import loosen, modules_of, normal_tokens
+from hdl_sim.statement import stated_interface
 from rag.context import ContextSettings, Refuse, Search, build_contexts
 from rag.library import KINDS, Library, default_library, open_library
 from rag.retrieve import Retriever
-from rag.store import STORE
+from rag.store_state import STORE
 
-_MODULE = re.compile(r"^[ \t]*module\b.*?\bendmodule\b", re.DOTALL | re.MULTILINE)
+# A line of prose may begin with the word: a module has a name, and ports or a `;` behind it.
+_SPACE = r"(?:\s|//[^\n]*+|/\*[^*]*+\*++(?:[^/*][^*]*+\*++)*+/)*+"
+_HEAD = rf"^[ \t]*module\s{_SPACE}(?:(?:automatic|static)\s+)?(?:\\\S+\s|[\w$]+){_SPACE}(?:[#(;]|import\b)"
+_MODULE = re.compile(rf"{_HEAD}.*?\bendmodule\b", re.DOTALL | re.MULTILINE)
+_BEGUN = re.compile(rf"{_HEAD}.*", re.DOTALL | re.MULTILINE)
+_ENDED = re.compile(r"\A.*?\bendmodule\b", re.DOTALL)
+_LEAST_PIECE = 20
+"""Rows of tokens that a part of a module must have to be known as one."""
 _PARAMETRIC = "parametric"
-_ANSWER = 512
-"""Tokens of the model's context that are kept for an answer."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +93,8 @@ def contexts_for(
     """The context of each (specification, header), as much as the model has room for beside prompt and answer."""
     found = []
     for spec, header in asked:
-        budget = settings.budget
-        if model.context is not None:
-            left = model.context - model.count_tokens(user_text(spec, header)) - min(sampling.max_new_tokens, _ANSWER)
-            budget = max(0, min(budget, left))
+        left = room_left(model, user_text(spec, header), stated_interface(spec, header).start, sampling)
+        budget = settings.budget if left is None else max(0, min(settings.budget, left))
         found += build_contexts(
             [spec],
             settings.model_copy(update={"budget": budget}),
@@ -104,20 +110,27 @@ def leak_guard(problems: Sequence[Problem]) -> Refuse:
     """Refuses what copies one of the problems, by the rules by which training data is freed from them, or is as short
     and the same: what may be learned among much else must not be shown with the problem.
 
+    An entry may be part of a longer text, cut within a module: such a part is compared as a module, and is a copy too
+    where nearly all of it is in one reference.
+
     Of the parametric families what is the same is refused, and what is like it is shown: that suite holds out designs,
     not families, whose problems share set phrases and given modules.
     """
     from data_pipeline.parametric import code_key
 
-    index = ContaminationIndex.from_problems(problem for problem in problems if problem.suite != _PARAMETRIC)
+    others = [problem for problem in problems if problem.suite != _PARAMETRIC]
+    index, part_of = ContaminationIndex.from_problems(others), _part_guard(others)
     parametric = [problem for problem in problems if problem.suite == _PARAMETRIC]
     designs = {key: problem.id for problem in parametric for key in _own_designs(problem)}
     texts = {f" {' '.join(words(problem.spec))} ": problem.id for problem in parametric}
 
     def refuse(hit: Hit) -> str | None:
-        modules = _MODULE.findall(hit.text)
-        for match in matches_of(index, _MODULE.sub("", hit.text), "\n".join(modules), hit.doc_id):
+        modules, told = _MODULE.findall(hit.text), _MODULE.sub("", hit.text)
+        parts = _parts(told)
+        for match in matches_of(index, told, "\n".join([*modules, *parts]), hit.doc_id):
             return in_words(match)
+        if whole := next(filter(None, map(part_of, parts or [told])), None):
+            return f"copies a part of {whole}"
         copied = next((designs[key] for key in map(code_key, modules) if key in designs), None)
         if copied is None and texts:
             told = f" {' '.join(words(hit.text))} "
@@ -125,6 +138,31 @@ def leak_guard(problems: Sequence[Problem]) -> Refuse:
         return f"copies {_PARAMETRIC} {copied}" if copied else None
 
     return refuse
+
+
+def _parts(told: str) -> list[str]:
+    """Modules of which a text without its whole ones has the end or the beginning alone."""
+    return [f"module m;\n{part}" for part in _ENDED.findall(told)] + _BEGUN.findall(_ENDED.sub("", told))
+
+
+def _part_guard(problems: Sequence[Problem]) -> Callable[[str], str | None]:
+    """Says of which problem's reference a text is a part, in its own names."""
+    index, known = ShingleIndex(), []
+    for problem in problems:
+        for module in modules_of(problem.reference or ""):
+            rows = shingles(loosen(module.body), NAMED_SHINGLE)
+            index.add(rows)
+            known.append((f"{problem.suite} {problem.id}", len(rows)))
+
+    def part_of(text: str) -> str | None:
+        rows = shingles(loosen(normal_tokens(text)), NAMED_SHINGLE)
+        if len(rows) < _LEAST_PIECE:
+            return None
+        # The index tells how much of the reference is in the text; wanted is how much of the text is in the reference.
+        shared = ((known[one.key][0], one.contained * known[one.key][1] / len(rows)) for one in index.find(rows))
+        return next((name for name, share in shared if share >= NAMED_CONTAINED), None)
+
+    return part_of
 
 
 def _own_designs(problem: Problem) -> list[str]:

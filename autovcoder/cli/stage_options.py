@@ -34,22 +34,13 @@ def simulator_from(cache: bool) -> Simulator:
 
 
 def weights_hash(model: str, endpoint: str | None) -> str | None:
-    """The hash of a local model's folder, whose name does not say which weights are in it; None of any other.
-
-    Of an adapter, its base counts too where that is a local folder: an adapter on another base is another model.
-    """
+    """What identifies the weights of a local model, see `autovcoder.models.weights.weights_id`; None of any other."""
     if endpoint is not None:
         return None
     from autovcoder.models.local import resolve
-    from autovcoder.models.transformers_engine import base_of, is_adapter
-    from autovcoder.records import content_id
-    from autovcoder.store import hash_input
+    from autovcoder.models.weights import weights_id
 
-    where = resolve(model)
-    if not isinstance(where, Path):
-        return None
-    base = base_of(where) if is_adapter(where) else None
-    return content_id(hash_input(where), hash_input(base)) if isinstance(base, Path) else hash_input(where)
+    return weights_id(resolve(model))
 
 
 def say_rows(manifest: Manifest, out: Path) -> None:

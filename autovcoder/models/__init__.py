@@ -31,7 +31,13 @@ class TextModel(Protocol):
         """How many tokens a part of a prompt takes; about as many where its tokenizer is not at hand."""
 
     def complete(
-        self, prompts: Sequence[str], sampling: Sampling, *, starts: Sequence[str] = (), stop: Stop | None = None
+        self,
+        prompts: Sequence[str],
+        sampling: Sampling,
+        *,
+        starts: Sequence[str] = (),
+        stop: Stop | None = None,
+        seeded_by: Sequence[str] = (),
     ) -> list[list[str]]:
         """Answer each prompt ``sampling.n`` times.
 
@@ -43,6 +49,9 @@ class TextModel(Protocol):
                 miscopied; others, who may think or explain first, write everything themselves.
             stop: whether an answer is complete and its generation can end; asked every few tokens. A local model
                 cuts off what it generated after the token that completes the answer, and nothing else.
+            seeded_by: for each prompt the text that stands for it in the seeds of its answers, by default the prompt
+                itself. Prompts that share it draw from the same random streams, so that answers differ by the prompts
+                alone.
 
         Returns:
             ``len(prompts)`` lists of ``sampling.n`` answers, without the prompt and with their starts.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -65,6 +66,7 @@ class EndpointModel:
         *,
         starts: Sequence[str] = (),  # noqa: ARG002 - the protocol of these servers has no place for it
         stop: Stop | None = None,
+        seeded_by: Sequence[str] = (),  # noqa: ARG002 - a server is given the seeds themselves, the same for all prompts
     ) -> list[list[str]]:
         import openai
 
@@ -76,13 +78,11 @@ class EndpointModel:
             for index in range(sampling.n)
         ]
         client = openai.OpenAI(base_url=self.url, api_key=key, timeout=timeout)
-        pool = ThreadPoolExecutor(min(self._concurrency, max(1, len(jobs))))
+        calls = [functools.partial(self._answer, client, text, sampling, index, ends) for text, index, ends in jobs]
         try:
-            asked = [pool.submit(self._answer, client, text, sampling, index, ends) for text, index, ends in jobs]
-            answers = [one.result() for one in asked]
+            answers = _all_of(calls, self._concurrency)
         finally:
-            # After a failure or Ctrl-C nobody waits for the other answers: closing breaks off those under way.
-            pool.shutdown(wait=False, cancel_futures=True)
+            # After a failure or Ctrl-C nobody waits for the other answers.
             client.close()
         return [answers[i : i + sampling.n] for i in range(0, len(answers), sampling.n)]
 
@@ -151,6 +151,38 @@ class EndpointModel:
             return ContextTooLong("the prompt is longer than the model's context", where=self.url)
         code = f" ({error.status_code})" if isinstance(error, openai.APIStatusError) else ""
         return ModelError(f"the server refused the request{code}", where=self.url, fix=error.message[:300])
+
+
+def _all_of(calls: Sequence[Callable[[], str]], at_once: int) -> list[str]:
+    """The results of ``calls``; the first error ends the waiting, and no further call begins.
+
+    Nobody waits for those under way, not even the end of the process: no close of a socket wakes a thread that reads
+    from it, and those of a `ThreadPoolExecutor` are joined at exit.
+    """
+    asked: list[tuple[Future[str], Callable[[], str]]] = [(Future(), call) for call in calls]
+    todo = iter(asked)
+
+    def work() -> None:
+        for future, call in todo:
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(call())
+            except BaseException as error:
+                future.set_exception(error)
+
+    for _ in range(min(at_once, len(asked))):
+        threading.Thread(target=work, daemon=True).start()
+    futures = [future for future, _ in asked]
+    try:
+        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+        for future in futures:
+            if future in done:
+                future.result()  # raises what the call did
+        return [future.result() for future in futures]
+    finally:
+        for future in futures:
+            future.cancel()
 
 
 def _base_url(url: str) -> str:

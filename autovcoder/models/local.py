@@ -94,7 +94,13 @@ class LocalModel:
         return len(self._engine.encode_answer(text))
 
     def complete(
-        self, prompts: Sequence[str], sampling: Sampling, *, starts: Sequence[str] = (), stop: Stop | None = None
+        self,
+        prompts: Sequence[str],
+        sampling: Sampling,
+        *,
+        starts: Sequence[str] = (),
+        stop: Stop | None = None,
+        seeded_by: Sequence[str] = (),
     ) -> list[list[str]]:
         engine = self._engine
 
@@ -108,8 +114,8 @@ class LocalModel:
             starts = [""] * len(prompts)
         rows = [
             row
-            for number, (prompt, start) in enumerate(zip(prompts, starts, strict=True))
-            for row in self._rows(number, prompt, start, sampling)
+            for number, (prompt, start, seed_text) in enumerate(zip(prompts, starts, seeded_by or prompts, strict=True))
+            for row in self._rows(number, prompt, start, seed_text, sampling)
         ]
         answers: list[dict[int, str]] = [{} for _ in prompts]
         for batch, max_new in self._batches(rows, sampling):
@@ -145,7 +151,7 @@ class LocalModel:
         context = self._engine.context
         return sampling.max_new_tokens if context is None else min(sampling.max_new_tokens, context - len(row.tokens))
 
-    def _rows(self, number: int, prompt: str, start: str, sampling: Sampling) -> list[Row]:
+    def _rows(self, number: int, prompt: str, start: str, seed_text: str, sampling: Sampling) -> list[Row]:
         begun = self._engine.encode_answer(start) if start else []
         tokens = (*self._engine.encode(prompt), *begun)
         context = self._engine.context
@@ -158,7 +164,7 @@ class LocalModel:
         # Greedy answers are all the same: one is enough.
         count = sampling.n if sampling.temperature > 0 else 1
         return [
-            Row(number, index, tokens, len(begun), row_seed(sampling.seed, prompt, index)) for index in range(count)
+            Row(number, index, tokens, len(begun), row_seed(sampling.seed, seed_text, index)) for index in range(count)
         ]
 
 
@@ -179,9 +185,9 @@ def up_to_complete(row: Row, tokens: Sequence[int], finished: Finished) -> Seque
     return tokens
 
 
-def row_seed(seed: int, prompt: str, index: int) -> int:
+def row_seed(seed: int, text: str, index: int) -> int:
     """A 63-bit seed for one answer, so that it depends on neither the batch nor the order of the prompts."""
-    digest = hashlib.sha256(f"{seed}\0{index}\0{prompt}".encode("utf-8", "surrogatepass")).digest()
+    digest = hashlib.sha256(f"{seed}\0{index}\0{text}".encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 

@@ -6,7 +6,6 @@ Reads weights and tokenizer from a folder or the Hugging Face cache; writes noth
 from __future__ import annotations
 
 import contextlib
-import json
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,14 +14,14 @@ from typing import Any, Self
 from autovcoder import prompt
 from autovcoder.errors import AutoVCoderError, ModelError
 from autovcoder.models import folded
-from autovcoder.models.local import Finished, Row, resolve
+from autovcoder.models.local import Finished, Row
+from autovcoder.models.weights import base_of, is_adapter, load_weights
 from autovcoder.records import Sampling
 
 # On a CPU, 16-bit arithmetic is slower than 32-bit; above this many parameters the memory matters more.
 _FLOAT32_UP_TO = 2_000_000_000
 # Up to so many parameters, the cache of more rows fits beside the weights.
 _SMALL = 1_000_000_000
-_ADAPTER = "adapter_config.json"
 
 
 class TransformersEngine:
@@ -53,7 +52,7 @@ class TransformersEngine:
         """The model at ``where``, a folder or a Hugging Face id; ``name`` is what messages call it.
 
         Raises:
-            ModelError: it cannot be loaded.
+            ModelError: it cannot be loaded. InputError: it is an adapter that was not trained on the base it names.
         """
         with quiet():
             try:
@@ -160,18 +159,12 @@ def quiet() -> Iterator[None]:
 def _load(where: Path | str) -> tuple[Any, Any]:
     """The model, ready to generate, and its tokenizer."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
-    auto_model: Any = AutoModelForCausalLM
-    local = isinstance(where, Path)
     adapter = where if isinstance(where, Path) and is_adapter(where) else None
     if adapter is not None:
         where = base_of(adapter)
-        local = isinstance(where, Path)
-    model, report = auto_model.from_pretrained(where, dtype="auto", local_files_only=local, output_loading_info=True)
-    if report["missing_keys"]:
-        # transformers would fill them with random numbers and go on.
-        raise ModelError("the checkpoint lacks weights", where=where, fix=", ".join(sorted(report["missing_keys"])[:3]))
+    model = load_weights(where, dtype="auto", local_files_only=isinstance(where, Path))
     if torch.cuda.is_available():
         model = model.to("cuda")
     elif model.num_parameters() <= _FLOAT32_UP_TO:
@@ -182,30 +175,8 @@ def _load(where: Path | str) -> tuple[Any, Any]:
         model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     # Training saves the tokenizer beside the adapter; where it did not, the base's own is the right one.
     words = adapter if adapter is not None and (adapter / "tokenizer_config.json").is_file() else where
-    tokenizer = AutoTokenizer.from_pretrained(words, local_files_only=isinstance(words, Path))
+    tokenizer = AutoTokenizer.from_pretrained(words, local_files_only=isinstance(words, Path), trust_remote_code=False)
     return model.eval(), tokenizer
-
-
-def is_adapter(folder: Path) -> bool:
-    """Whether a model's folder holds a LoRA adapter."""
-    return (folder / _ADAPTER).is_file()
-
-
-def base_of(adapter: Path) -> Path | str:
-    """The base model of an adapter folder; a relative folder is taken from here, then from the adapter's own place.
-
-    Raises:
-        ModelError: the adapter's settings cannot be read, or there is no such base.
-    """
-    path = adapter / _ADAPTER
-    try:
-        base = json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"]
-        if isinstance(base, str) and base:
-            beside = adapter / base
-            return beside if not Path(base).is_dir() and beside.is_dir() else resolve(base)
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
-        raise ModelError("the adapter's settings cannot be read", where=path, fix=str(error)) from None
-    raise ModelError("the adapter's settings do not name its base", where=path)
 
 
 def _load_error(where: Path | str, name: str, error: Exception) -> ModelError:

@@ -216,7 +216,13 @@ class _Stoppable:
         return self._model.count_tokens(text)
 
     def complete(
-        self, prompts: Sequence[str], sampling: Sampling, *, starts: Sequence[str] = (), stop: Stop | None = None
+        self,
+        prompts: Sequence[str],
+        sampling: Sampling,
+        *,
+        starts: Sequence[str] = (),
+        stop: Stop | None = None,
+        seeded_by: Sequence[str] = (),
     ) -> list[list[str]]:
         def ends(number: int, text: str) -> bool:
             if self._stopped():
@@ -226,11 +232,11 @@ class _Stoppable:
         if self._stopped():
             raise Stopped
         if not isinstance(self._model, EndpointModel):
-            return self._model.complete(prompts, sampling, starts=starts, stop=ends)
+            return self._model.complete(prompts, sampling, starts=starts, stop=ends, seeded_by=seeded_by)
         # A server may say nothing for minutes: then its answer is left alone, not waited for.
         pool = ThreadPoolExecutor(1, thread_name_prefix="endpoint")
         try:
-            asked = pool.submit(self._model.complete, prompts, sampling, starts=starts, stop=ends)
+            asked = pool.submit(self._model.complete, prompts, sampling, starts=starts, stop=ends, seeded_by=seeded_by)
             while True:
                 try:
                     return asked.result(timeout=_LOOK_S)

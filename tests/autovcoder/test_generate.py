@@ -59,7 +59,13 @@ class Recorded:
         return len(text)
 
     def complete(
-        self, prompts: Sequence[str], sampling: Sampling, *, starts: Sequence[str] = (), stop: Stop | None = None
+        self,
+        prompts: Sequence[str],
+        sampling: Sampling,
+        *,
+        starts: Sequence[str] = (),
+        stop: Stop | None = None,
+        seeded_by: Sequence[str] = (),  # noqa: ARG002
     ) -> list[list[str]]:
         assert sampling.n == len(self.answers)
         self.prompts += prompts
@@ -199,7 +205,13 @@ class Scripted(Recorded):
         self.samplings: list[Sampling] = []
 
     def complete(
-        self, prompts: Sequence[str], sampling: Sampling, *, starts: Sequence[str] = (), stop: Stop | None = None
+        self,
+        prompts: Sequence[str],
+        sampling: Sampling,
+        *,
+        starts: Sequence[str] = (),
+        stop: Stop | None = None,
+        seeded_by: Sequence[str] = (),  # noqa: ARG002
     ) -> list[list[str]]:
         self.answers = tuple(self.rounds.pop(0))
         self.samplings.append(sampling)

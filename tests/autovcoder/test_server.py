@@ -191,6 +191,54 @@ def test_half_characters_in_an_answer_become_characters_that_a_file_can_hold() -
     assert answer == "a \N{GRINNING FACE} b \N{REPLACEMENT CHARACTER}"
 
 
+class RefusesOne(BaseHTTPRequestHandler):
+    """Refuses the prompt "bad" once another one is under way, to which it never answers."""
+
+    others: ClassVar[threading.Event]
+    over: ClassVar[threading.Event]
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if request["messages"][-1]["content"] != "bad":
+            self.others.set()
+            self.over.wait(120)
+            return
+        self.others.wait(60)
+        body = b'{"error": {"message": "what is that"}}'
+        self.send_response(400)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+def test_after_a_refusal_nobody_waits_for_the_other_answers() -> None:
+    """Neither the call nor the end of the process."""
+    script = (
+        "import sys\nfrom autovcoder.models.endpoint import EndpointModel\nfrom autovcoder.records import Sampling\n"
+        "from autovcoder.errors import ModelError\n"
+        "try:\n    EndpointModel(sys.argv[1], 'm').complete(['a', 'bad', 'c'], Sampling())\n"
+        "except ModelError as error:\n    print(error)\n"
+    )
+    over = threading.Event()
+    handler = type("Handler", (RefusesOne,), {"others": threading.Event(), "over": over})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        command = [sys.executable, "-c", script, f"http://127.0.0.1:{server.server_port}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    finally:
+        over.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    assert "refused the request (400)" in done.stdout
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_ctrl_c_does_not_wait_for_a_server_that_thinks() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))

@@ -167,14 +167,25 @@ def test_nothing_is_written_over_what_is_no_export(learned_model: Path, adapter:
     assert {path.name: path.read_bytes() for path in model.iterdir()} == before
 
 
-def test_code_that_a_model_brings_along_is_not_run_whoever_says_yes(learned_model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("finetune", "export", "--out", "out"),
+        ("eval", "run", "--suite", "builtin", "--limit", "1", "--out", "out"),
+        ("generate", "an adder"),
+    ],
+)
+def test_code_that_a_model_brings_along_is_not_run_whoever_says_yes(
+    learned_model: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
     model = tmp_path / "model"
     shutil.copytree(learned_model, model)
     names = {"AutoConfig": "strange.StrangeConfig", "AutoModelForCausalLM": "strange.Strange"}
     (model / "config.json").write_text(json.dumps({"model_type": "strange", "auto_map": names}))
     (model / "strange.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
     done = subprocess.run(
-        [sys.executable, "-m", "autovcoder", "finetune", "export", "--model", model, "--out", tmp_path / "out"],
+        [sys.executable, "-m", "autovcoder", *command, "--model", model],
+        cwd=tmp_path,
         env={**os.environ, "HF_HOME": str(tmp_path / "cache")},
         input="y\n" * 9,
         capture_output=True,

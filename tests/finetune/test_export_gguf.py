@@ -22,6 +22,7 @@ from autovcoder.errors import InputError, ToolFailed, ToolMissing
 from autovcoder.prompt import SYSTEM, chat
 from finetune.export import export
 from finetune.gguf import CONVERTER_VARIABLE, chat_form, convert, find_converter, known_cut, modelfile
+from finetune.tokenizer import CHAT_TEMPLATE
 
 # peft uses what transformers calls by a new name; nothing here can help that.
 pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.* is deprecated:FutureWarning")
@@ -243,6 +244,9 @@ def test_a_template_that_refuses_the_system_role_gets_its_text_before_the_users(
         "{% for m in messages %}{{ m.content.split('</think>')[-1] }};{% endfor %}",
         "{% for m in messages %}{{ m.content.replace('\n\n', '\n') }};{% endfor %}",
         "{% for m in messages %}{{ m.content.strip() if m.role == 'user' else m.content }};{% endfor %}",
+        "{% for m in messages %}{{ m.content.replace('{{', '{ {') }};{% endfor %}",
+        "{% for m in messages %}{{ m.content.replace('<|im_end|>', '') }};{% endfor %}",
+        CHAT_TEMPLATE,  # of nano
         "{{ messages[0].content + 1 }}",
         "{{ 1 // 0 }}",
     ],

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from huggingface_hub import ModelCard
 
+from autovcoder.cli.stage_options import weights_hash
 from autovcoder.errors import InputError, StoreError
 from autovcoder.files import write_jsonl
 from autovcoder.models.local import resolve
@@ -240,7 +241,8 @@ def with_evaluation(model: Path | str, adapter: Path | None, evaluation: Path) -
 
 
 def test_an_evaluation_of_the_model_is_in_the_card_of_its_export(base: Path, trained: Path, tmp_path: Path) -> None:
-    text = with_evaluation(base, trained, evaluated(tmp_path / "eval", weights=hash_input(trained)))
+    # By the hash that `eval run --model ROUND` records.
+    text = with_evaluation(base, trained, evaluated(tmp_path / "eval", weights=weights_hash(str(trained), None)))
     assert "| all | 4 | function pass@1 | 0.250 | 0.000 to 0.750 |" in text
     assert "| all | 4 | syntax pass@1 | 1.000 | 1.000 to 1.000 |" in text
     assert "decided by simulation with Icarus Verilog 12 and each problem's own rule; n 1, temperature 0." in text
@@ -250,13 +252,13 @@ def test_an_evaluation_of_the_model_is_in_the_card_of_its_export(base: Path, tra
     assert "and the official rule;" in with_evaluation("owner/model", None, official)
     nano = resolve("nano")
     assert isinstance(nano, Path)
-    text = with_evaluation(nano, None, evaluated(tmp_path / "nano", weights=hash_input(nano)))
+    text = with_evaluation(nano, None, evaluated(tmp_path / "nano", weights=weights_hash("nano", None)))
     assert "# nano" in text
     assert "| all | 4 | function pass@1 | 0.250 | 0.000 to 0.750 |" in text
 
 
 def test_an_evaluation_of_another_model_is_refused(base: Path, trained: Path, tmp_path: Path) -> None:
-    ours = hash_input(trained)
+    ours = weights_hash(str(trained), None)
     other = evaluated(tmp_path / "other", weights="0" * 64)
     unnamed = evaluated(tmp_path / "unnamed", model=str(trained))
     served = evaluated(tmp_path / "served", model="owner/model", endpoint="http://127.0.0.1:1")

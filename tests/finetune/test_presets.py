@@ -121,7 +121,7 @@ def test_a_mistyped_name_is_told_the_nearest() -> None:
 
 
 def test_a_preset_has_no_other_keys() -> None:
-    assert set(Preset.model_fields) == {"model", "round1", "round2", "rl"}
+    assert set(Preset.model_fields) == {"model", "round1", "round2"}
     with pytest.raises(ValueError, match="round3"):
         Preset.model_validate({"model": "a", "round3": {}})
 

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from autovcoder.errors import ToolMissing
 from autovcoder.files import read_jsonl, write_jsonl
+from autovcoder.prompt import user_text
 from autovcoder.records import Bench, PassRule, Port, Verdict
 from data_pipeline.pairs import PairSettings, make_pairs
 from finetune.rewards import MATCHING, VALUES, Reward, SimulatedReward, Task, matched, matching, reward
 from finetune.rl_tasks import constant_designs, read_tasks
+from hdl_sim.extract import extract_code
 from hdl_sim.icarus_pool import IcarusPool
 from hdl_sim.limits import Limits
 from hdl_sim.simulator import DEFAULT_LIMITS, Simulator, simulate_many
@@ -308,6 +310,26 @@ A_TASK = Task(
     200,
     0.4,
 )
+
+
+def test_code_is_found_by_what_the_problem_states_and_not_by_what_its_testbench_hides() -> None:
+    """An evaluation does not know of which of two modules the testbench makes use either."""
+    answer = f"{HONEST}module other(input x, output z);\n    assign z = x;\nendmodule\n"
+    assert "module other" not in (A_TASK.code_of(answer) or "")
+    unnamed = replace(A_TASK, stated=stated_interface("the bitwise and of two numbers"))
+    assert unnamed.code_of(answer) == extract_code(answer)
+    assert "module other" in (unnamed.code_of(answer) or "")
+
+
+def test_a_problem_is_asked_as_generation_asks_it(pairs: Path, tmp_path: Path) -> None:
+    row = next(read_jsonl(pairs / "pairs.jsonl"))
+    padded = [{**row, "draft": row["draft"] | {"id": str(n), "problem": f"{row['draft']['problem']}{space}"}}
+              for n, space in enumerate((" \n", "\n\n"))]  # fmt: skip
+    write_jsonl(tmp_path / "pairs.jsonl", padded)
+    dropped: list[tuple[str, str]] = []
+    tasks = read_tasks(tmp_path / "pairs.jsonl", 0, 9, IcarusPool(), lambda *one: dropped.append(one))
+    assert [task.prompt for task in tasks] == [user_text(row["draft"]["problem"])]
+    assert [reason for _, reason in dropped] == ["the same problem as another pair's"]
 
 
 @given(verdict=verdicts, baseline=st.none() | st.floats(0, 1))

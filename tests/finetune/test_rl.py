@@ -233,6 +233,8 @@ class Silent:
         ("grpo", {"top_k": 5}, r"with use_vllm only: grpo\.top_k"),
         ("grpo", {"mask_truncated_completions": True}, r"not for you to set: grpo\.mask_truncated"),
         ("grpo", {"output_dir": "elsewhere"}, r"not for you to set: grpo\.output_dir"),
+        ("grpo", {"ignore_data_skip": True}, r"not for you to set: grpo\.ignore_data_skip"),
+        ("grpo", {"save_strategy": "no"}, r"no checkpoint would ever be saved: grpo\.save_strategy"),
         ("grpo", {"eval_strategy": "steps"}, r"not for you to set: grpo\.eval_strategy"),
         ("grpo", {"num_iterations": 2, "save_steps": 3}, r"grpo\.save_steps \(3\); make it 2 or a multiple"),
         ("grpo", {"loss_type": "nope"}, r"grpo\.loss_type; one of: grpo"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -17,19 +18,20 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, Lfm2Config, LlamaConfig
 
-from autovcoder.errors import ConfigError, InputError, ModelError, ToolMissing
+from autovcoder.errors import ConfigError, InputError, ModelError, StoreError, ToolMissing
 from autovcoder.files import read_jsonl
 from autovcoder.models.local import LocalModel
 from autovcoder.records import Provenance, RtlModule, Sampling
 from autovcoder.store import Stage, read_manifest
 from finetune.adapters import check_stackable
+from finetune.checkpoints import last_checkpoint
 from finetune.corpus import encode_pair, read_texts
 from finetune.merge import merge
 from finetune.packing import packed_batch, padded_batch
 from finetune.round_trainer import trainer_class
 from finetune.rounds import RoundSettings, round1, round2
 from finetune.tokenizer import END, train_tokenizer
-from finetune.trainer import last_checkpoint, load_model
+from finetune.trainer import load_model
 
 # trl and peft use what transformers calls by a new name; nothing here can help that.
 pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.* is deprecated:FutureWarning")
@@ -332,6 +334,10 @@ def test_what_is_logged_to_tensorboard_outlives_the_checkpoints(
     losses = [row["loss"] for row in log(tmp_path / "out")]
     assert [event.value for event in logged.Scalars("train/loss")] == pytest.approx(losses)
     assert [row["learning_rate"] for row in log(tmp_path / "out")] == [0.0, 5e-2, 2.5e-2]
+    # Its files have this machine's name and the time in theirs, and are no part of the round.
+    named = read_manifest(tmp_path / "out").sha256
+    assert "adapter_model.safetensors" in named
+    assert not [name for name in named if name.startswith("runs/")]
 
 
 def test_a_module_that_is_not_there_is_one_clear_line(root: Path, tmp_path: Path) -> None:
@@ -381,7 +387,50 @@ def test_what_cannot_be_stacked_is_refused_before_any_training(root: Path, one: 
         round2(str(one), root / "pairs", tmp_path / "out", dora)
     with pytest.raises(ModelError, match="this is an adapter, not a model"):
         load_model(str(one))
+    embedding = {**LORA, "target_modules": ["q_proj", "embed_tokens"]}
+    with pytest.raises(ConfigError, match="an adapter of an embedding cannot be stacked: lora; merge it first"):
+        round2(str(one), root / "pairs", tmp_path / "out", SETTINGS.model_copy(update={"lora": embedding}))
     assert not (tmp_path / "out").exists()
+    first = with_sft(max_steps=1).model_copy(update={"lora": embedding})
+    round1(str(root / "llama"), root / "texts", tmp_path / "first", first)
+    with pytest.raises(InputError, match=r"an adapter of an embedding cannot be stacked: .*first; merge it first"):
+        round2(str(tmp_path / "first"), root / "pairs", tmp_path / "out", SETTINGS)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_checkpoint_that_is_not_whole_is_never_filled_with_random_numbers(
+    root: Path, one: Path, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    torn = tmp_path / "torn"
+    shutil.copytree(root / "llama", torn)
+    weights = load_file(torn / "model.safetensors")
+    save_file(
+        {name: weight for name, weight in weights.items() if name != "model.norm.weight"},
+        torn / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+    with pytest.raises(ModelError, match=r"the checkpoint lacks weights: .*torn; model\.norm\.weight"):
+        round2(str(torn), root / "pairs", tmp_path / "out", SETTINGS)
+    config = json.loads((torn / "config.json").read_text())
+    (torn / "config.json").write_text(json.dumps(config | {"intermediate_size": 64}))
+    with pytest.raises(ModelError, match=r"weights of other shapes than config\.json says: .*torn; .*mlp"):
+        round2(str(torn), root / "pairs", tmp_path / "out", SETTINGS)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_at_the_end_is_one_clear_line(root: Path, one: Path, tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(StoreError, match=r"cannot write: .*model; .*File too large") as caught:
+            merge(str(root / "llama"), one, tmp_path / "model")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "\n" not in str(caught.value)
+    assert read_manifest(one).facts["steps"] > 0
+    merge(str(root / "llama"), one, tmp_path / "model")
 
 
 def test_nothing_is_stacked_where_no_process_has_the_whole_model(one: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -432,6 +481,8 @@ def test_a_base_that_changed_under_its_adapter_is_found_out(root: Path, one: Pat
     (tmp_path / "one" / "adapter_config.json").write_text(json.dumps(config))
     with pytest.raises(InputError, match=r"the adapter was not trained on this model: .*tied"):
         round2(str(tmp_path / "one"), root / "pairs", tmp_path / "out", SETTINGS)
+    with pytest.raises(InputError, match=r"the adapter was not trained on this model: .*tied"):
+        LocalModel(str(tmp_path / "one"))
 
 
 @pytest.mark.parametrize(
@@ -440,6 +491,13 @@ def test_a_base_that_changed_under_its_adapter_is_found_out(root: Path, one: Pat
         (with_sft(packing=True), r"sft\.packing; set packing, beside sft"),
         (with_sft(completion_only_loss=False), r"sft\.completion_only_loss; round 1 learns whole texts"),
         (with_sft(model_init_kwargs={"trust_remote_code": True}), "trust_remote_code; code of a model's repository"),
+        (with_sft(model_init_kwargs={"revision": "v1.0"}), r"model_init_kwargs\.revision; .* give their folder"),
+        (with_sft(save_only_model=True), r"sft\.save_only_model; a resumed training would not be"),
+        (
+            with_sft(restore_callback_states_from_checkpoint=True),
+            r"sft\.restore_callback_states_from_checkpoint; a res",
+        ),
+        (with_sft(save_strategy="no"), r"no checkpoint would ever be saved: sft\.save_strategy"),
         (with_sft(report_to="wandb"), "the trainer refuses the settings: sft; .*wandb"),
         (with_sft(eval_strategy="steps"), "the trainer refuses the settings: sft; .*eval"),
         (with_sft(max_length=None).model_copy(update={"packing": "on"}), r"sft\.max_length; set it, or packing: off"),

@@ -11,10 +11,14 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+import finetune.pretrain
+from autovcoder.cli.nano import nano_settings
+from autovcoder.cli.nano_card import card
 from autovcoder.config import load_settings
 from autovcoder.errors import ConfigError, InputError, ModelError, StoreError
 from autovcoder.files import read_jsonl
@@ -22,13 +26,14 @@ from autovcoder.prompt import ANSWERS_WITH_CODE
 from autovcoder.store import Stage, read_manifest
 from data_pipeline.pairs import PairSettings, make_pairs
 from data_pipeline.texts import TextSettings, make_texts
+from finetune.checkpoints import last_checkpoint
 from finetune.corpus import Row, encode
 from finetune.merge import merge
 from finetune.packing import IGNORED
 from finetune.pretrain import PretrainSettings, make_batches, pretrain, tokenized
 from finetune.rounds import RoundSettings, encode_pair, round1, round2
 from finetune.tokenizer import END, train_tokenizer
-from finetune.trainer import last_checkpoint
+from finetune.trainer import train
 from hdl_sim.icarus import Icarus
 
 # trl and peft use what transformers calls by a new name; nothing here can help that.
@@ -228,6 +233,54 @@ def test_mistyped_or_impossible_pretraining_settings_do_not_lock_the_folder(root
     assert pretrain(root / "texts", out, right).facts["steps"] == 1
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("adam_beta2", 0.9, r"not for you to set: trainer\.adam_beta2; the optimizer's own"),
+        ("push_to_hub", True, r"not for you to set: trainer\.push_to_hub"),
+        ("ignore_data_skip", True, r"not for you to set: trainer\.ignore_data_skip; a resumed training"),
+        ("save_strategy", False, r"no checkpoint would ever be saved: trainer\.save_strategy"),
+    ],
+)
+def test_what_would_break_a_resumption_or_do_nothing_is_refused(
+    root: Path, tmp_path: Path, key: str, value: object, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        pretrain(root / "texts", tmp_path / "out", TINY.model_copy(update={"trainer": {key: value}}))
+    assert not (tmp_path / "out").exists()
+
+
+def test_several_gpus_are_refused_before_anything_is_written(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import TrainingArguments
+
+    monkeypatch.setattr(TrainingArguments, "n_gpu", 2)
+    with pytest.raises(ConfigError, match=r"trained on one GPU: trainer; set CUDA_VISIBLE_DEVICES to one"):
+        pretrain(root / "texts", tmp_path / "out", TINY)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_base_text_that_lacks_something_is_named(tmp_path: Path) -> None:
+    with Stage(tmp_path / "data", "data.texts", config={}) as stage:
+        stage.append("base.jsonl", {"id": "a", "text": "module a; endmodule"})
+        stage.append("base.jsonl", {"text": "module b; endmodule"})
+        stage.finish()
+    with pytest.raises(InputError, match=r"the row has no text 'id': .*base\.jsonl, row 2"):
+        pretrain(tmp_path / "data", tmp_path / "out", TINY)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_manifest_counts_the_data_once_and_what_filled_no_batch(root: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(root / "base")
+    sequences, _ = tokenized(read_jsonl(root / "texts" / "base.jsonl"), tokenizer, TINY)
+    rows = [row for batch in make_batches(sequences, TINY) for row in batch["rows"]]
+    facts = read_manifest(root / "base").facts
+    assert facts["tokens_in_data"] == sum(len(ids) for ids, _ in rows)
+    assert facts["learned_tokens_in_data"] < facts["tokens_in_data"]
+    assert facts["sequences_left_over"] == len(sequences) - len(rows) > 0
+
+
 @pytest.mark.parametrize("long_share", [0.0, 0.3, 1.0])
 def test_base_texts_are_whole_in_batches_of_few_shapes(root: Path, long_share: float) -> None:
     settings = TINY.model_copy(update={"long_share": long_share})
@@ -265,8 +318,16 @@ def test_comments_are_read_and_not_learned(root: Path, text: str, learned: str) 
     assert labels == ids
 
 
-def test_training_goes_on_after_a_kill(root: Path, tmp_path: Path) -> None:
-    """kill -9 in the middle: the next start resumes from a checkpoint and ends with the same number of steps."""
+def test_training_goes_on_after_a_kill(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """kill -9 in the middle: the next start resumes from a checkpoint, with the losses of one that nobody killed."""
+    curves: list[list[tuple[int, float]]] = []
+
+    def train_and_keep(trainer: Any) -> dict[str, Any]:
+        facts = train(trainer)
+        curves.append([(entry["step"], entry["loss"]) for entry in trainer.state.log_history if "loss" in entry])
+        return facts
+
+    monkeypatch.setattr(finetune.pretrain, "train", train_and_keep)
     killed = (
         "import os; from transformers import TrainerCallback as T;"
         "T.on_save = lambda self, args, state, *_, **__: os.kill(os.getpid(), 9) if state.global_step > 19 else None;"
@@ -286,7 +347,9 @@ def test_training_goes_on_after_a_kill(root: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out" / "checkpoints").exists()
     whole = pretrain(root / "texts", tmp_path / "whole", slow()).facts
     assert facts["steps"] == whole["steps"]
-    assert facts["last_loss"] == pytest.approx(whole["last_loss"], rel=0.02)
+    assert [step for step, _ in curves[0]] == [step for step, _ in curves[1]]
+    assert curves[0][-1][0] > 25, "so that it says something of the steps behind the checkpoint"
+    assert [loss for _, loss in curves[0]] == pytest.approx([loss for _, loss in curves[1]], rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -308,7 +371,7 @@ def test_a_kill_before_the_stage_is_finished_loses_no_training(
 
 
 def test_a_kill_while_the_checkpoints_are_removed_is_made_good(root: Path, tmp_path: Path) -> None:
-    killed = "import os, finetune.trainer as t; t.shutil.rmtree = lambda *_, **__: os.kill(os.getpid(), 9);"
+    killed = "import os, shutil; shutil.rmtree = lambda *_, **__: os.kill(os.getpid(), 9);"
     settings = TINY.model_copy(update={"trainer": {"max_steps": 1}})
     assert start_training(root, tmp_path / "out", settings, killed).wait(120) == -signal.SIGKILL
     assert (tmp_path / "out" / ".checkpoints.partial").is_dir()
@@ -338,7 +401,7 @@ def start_training(root: Path, out: Path, settings: PretrainSettings, before: st
 
 
 def slow() -> PretrainSettings:
-    return TINY.model_copy(update={"epochs": 3.0, "trainer": {"save_steps": 10, "logging_steps": 5}})
+    return TINY.model_copy(update={"epochs": 3.0, "trainer": {"save_steps": 10, "logging_steps": 5, "bf16": False}})
 
 
 @pytest.fixture(scope="module")
@@ -409,6 +472,18 @@ def test_one_command_makes_a_model_and_its_card(tmp_path: Path) -> None:
     assert f"\n| all | 4 | {passed} |" in text
     assert f"\n| rounds 1 and 2 | {passed} (" in text
     assert AutoModelForCausalLM.from_pretrained(tmp_path / "run" / "model").num_parameters() == parameters
+    # Whoever writes what it says into a file gets the same run.
+    again = tmp_path / "again.yaml"
+    again.write_text(
+        text.partition("`autovcoder finetune nano --out runs/nano --config nano.yaml`; with `")[2].partition("`")[0]
+    )
+    assert yaml.safe_load(again.read_text())["texts"] == {"base": 150, "rtl": 20}
+    assert nano_settings(again) == nano_settings(config)
+    assert "seeds: texts 0, pairs 0, base 0, round 1 0, round 2 0;" in text
+    # The manifests of earlier versions have another name for the tokens.
+    manifest = tmp_path / "run" / "base" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"tokens_in_data"', '"tokens"'))
+    assert card(tmp_path / "run", nano_settings(config), ()) == text
 
 
 def _passed(run: Path) -> str:

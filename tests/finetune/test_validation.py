@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -15,13 +16,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autovcoder.errors import ConfigError
+from autovcoder.errors import ConfigError, StoreError
 from autovcoder.files import read_jsonl, write_jsonl
 from autovcoder.prompt import ANSWERS_WITH_CODE
 from autovcoder.records import Bench, PassRule, Problem
+from finetune.checkpoints import last_checkpoint
 from finetune.pass_rate import Measured, PassRate, ValidationSettings
 from finetune.rounds import encode_pair
-from finetune.trainer import common_arguments, last_checkpoint, train
+from finetune.trainer import common_arguments, train
 from finetune.validation import FILE, PROBLEMS, merit, validated, validation_arguments, validation_facts
 from hdl_sim.icarus import Icarus
 
@@ -222,8 +224,35 @@ def test_patience_ends_the_training_and_a_restart_does_not_take_it_up(
     assert steps in (60, 80), "the first to pass is of step 20 or 40, and patience is 2"
     # As after a kill between the training's end and the saving of the model.
     again = new_trainer(tmp_path, tokenizer, patient, [RIGHT] * 40 + [WRONG] * 100)
-    assert train(again)["steps"] <= steps + 1
+    assert train(again)["steps"] == steps
     torch.testing.assert_close(adapter(again.model), adapter(trainer.model), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("length", [{"max_steps": 3}, {"num_train_epochs": 1.5}, {"num_train_epochs": 2}])
+def test_a_training_that_had_come_to_its_end_takes_no_further_step(
+    tokenizer: Any, tmp_path: Path, length: dict[str, float]
+) -> None:
+    trainers = [new_trainer(tmp_path, tokenizer, None, [RIGHT, WRONG], **length) for _ in range(3)]
+    facts = [train(trainer) for trainer in trainers]
+    assert [one["resumed"] for one in facts] == [False, True, True]
+    assert [one["steps"] for one in facts] == [4 if length.get("num_train_epochs") == 2 else 3] * 3
+    for again in trainers[1:]:
+        torch.testing.assert_close(adapter(again.model), adapter(trainers[0].model), rtol=0, atol=0)
+        assert [row.get("loss") for row in again.state.log_history if "loss" in row] == [
+            row["loss"] for row in trainers[0].state.log_history if "loss" in row
+        ]
+
+
+def test_a_full_disk_at_a_checkpoint_is_one_clear_line(tokenizer: Any, tmp_path: Path) -> None:
+    trainer = new_trainer(tmp_path, tokenizer, None, [RIGHT], max_steps=1)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(StoreError, match=r"cannot write: .*checkpoints; .*File too large") as caught:
+            train(trainer)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "\n" not in str(caught.value)
 
 
 def test_a_training_that_was_killed_knows_its_best_when_it_goes_on_elsewhere(

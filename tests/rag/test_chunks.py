@@ -99,18 +99,50 @@ def test_a_heading_begins_an_entry_and_a_code_block_is_not_cut() -> None:
     assert found[1].place == "lines 7-18"
 
 
-@given(
-    st.lists(st.text(alphabet="abc de\n`#-|*>[]()_1.", max_size=400), max_size=12).map("\n\n".join),
-    st.booleans(),
+PROSE = st.lists(st.text("abcdefgh", min_size=2, max_size=9), min_size=3, max_size=30).map(" ".join)
+CODE = PROSE.map(lambda text: "```verilog\n" + text.replace(" ", "\n\n# ") + "\n```")
+TABLE = PROSE.map(lambda text: "| " + text.replace(" ", " | ") + " |\n|" + "---|" * len(text.split()))
+SECTIONS = st.lists(
+    st.tuples(st.integers(1, 4), PROSE, st.lists(PROSE | CODE | TABLE, min_size=1, max_size=6)), min_size=1, max_size=6
 )
-def test_no_word_is_lost_nor_put_in_another_order(text: str, is_markdown: bool) -> None:
+
+
+@given(SECTIONS)
+def test_every_word_is_told_in_order_under_the_headings_it_stands_below(
+    sections: list[tuple[int, str, list[str]]],
+) -> None:
+    text = "\n\n".join("\n\n".join(["#" * level + " " + title, *blocks]) for level, title, blocks in sections)
+    pieces = markdown(text)
+    assert all(len(piece.text) <= LONGEST + 2 for piece in pieces)
+    wanted: list[tuple[str, str]] = []
+    path: dict[int, str] = {}
+    for level, title, blocks in sections:
+        path = {above: name for above, name in path.items() if above < level} | {level: title}
+        wanted += [(" > ".join(path.values()), word) for block in blocks for word in words(block)]
+    assert [(piece.title, word) for piece in pieces for word in words(piece.text)] == wanted
+
+
+@given(st.lists(PROSE, min_size=1, max_size=80).map("\n\n".join))
+def test_every_paragraph_is_told_in_order(text: str) -> None:
+    pieces = paragraphs(text, "title")
+    assert all(len(piece.text) <= LONGEST + 2 for piece in pieces)
+    assert [word for piece in pieces for word in words(piece.text)] == words(text)
+    lines = text.split("\n")
+    for piece in pieces:
+        first, last = (int(number) for number in piece.place.removeprefix("lines ").split("-"))
+        assert piece.text == "\n".join(lines[first - 1 : last])
+
+
+@given(st.text(alphabet="abc de\n`#-|*>[]()_1.", max_size=2000), st.booleans())
+def test_whatever_a_text_is_nothing_is_told_twice_or_in_another_order(text: str, is_markdown: bool) -> None:
     pieces: list[Piece] = markdown(text) if is_markdown else paragraphs(text, "title")
     assert all(len(piece.text) <= LONGEST + 2 for piece in pieces)
-    told = [word for piece in pieces for word in re.findall(r"[a-z]+", piece.text)]
-    rest = iter(re.findall(r"[a-z]+", text))
-    assert all(word in rest for word in told)  # in the text's order
-    if not is_markdown and len(re.findall(r"[^\W\d_]{2,}", text)) >= 3 and len(text) < LONGEST:
-        assert told == re.findall(r"[a-z]+", text)
+    rest = iter(words(text))
+    assert all(word in rest for piece in pieces for word in words(piece.text))
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"[a-z]+", text)
 
 
 def test_long_text_is_cut_between_paragraphs_and_a_long_line_within() -> None:
@@ -127,7 +159,8 @@ def test_long_text_is_cut_between_paragraphs_and_a_long_line_within() -> None:
 
 def test_a_module_is_an_example_with_the_comment_above_it(tmp_path: Path) -> None:
     (tmp_path / "ip.v").write_text(RTL)
-    toggle, x, plain = file_entries(tmp_path / "ip.v", "ip.v")
+    (toggle, x, plain), left_out = file_entries(tmp_path / "ip.v", "ip.v")
+    assert left_out == []
     assert {toggle.store, x.store, plain.store} == {"example"}
     assert toggle.key == "A toggle flip-flop that changes at\nevery clock edge while en is 1."
     assert toggle.text.endswith("if (en) q <= ~q;\nendmodule")
@@ -158,6 +191,42 @@ def test_a_folder_gives_what_can_be_read_and_names_the_rest(tmp_path: Path) -> N
     assert len({entry.id for entry in entries}) == len(entries)
     assert [name for name, _ in left_out] == ["broken.pdf", "empty.txt", "logo.png"]
     assert re.match("not a PDF", left_out[0][1])
+
+
+def test_a_module_that_is_too_long_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ip.v").write_text(RTL + "module huge (input a);\n" + "  wire w;\n" * 1000 + "endmodule\n")
+    entries, left_out = folder_entries(tmp_path)
+    assert len(entries) == 3
+    assert left_out == [("ip.v", "the module huge is longer than 8,000 characters")]
+
+
+def test_sections_of_the_same_text_are_told_apart_by_their_titles(tmp_path: Path) -> None:
+    told = "It is asynchronous and active low.\n"
+    (tmp_path / "ip.md").write_text(f"# Reset of the UART\n\n{told}\n# Reset of the timer\n\n{told}")
+    entries, _ = folder_entries(tmp_path)
+    assert [one.title for one in entries] == ["Reset of the UART", "Reset of the timer"]
+
+
+def test_a_mark_of_byte_order_and_line_ends_of_windows_are_no_text(tmp_path: Path) -> None:
+    (tmp_path / "style.md").write_bytes(b"\xef\xbb\xbf" + GUIDE.replace("\n", "\r\n").encode())
+    entries, _ = file_entries(tmp_path / "style.md", "style.md")
+    assert [one.title for one in entries][:2] == ["House style", "House style > Resets"]
+    assert not any("\r" in one.text or "\ufeff" in one.text for one in entries)
+
+
+def test_a_pdf_that_cannot_be_deciphered_is_left_out(tmp_path: Path) -> None:
+    crypt = (
+        b"/Encrypt << /Filter /Standard /V 5 /R 6 /Length 256 /P -4 /StmF /StdCF /StrF /StdCF "
+        b"/CF << /StdCF << /CFM /AESV3 /AuthEvent /DocOpen /Length 32 >> >> "
+        b"/U <%s> /UE <%s> /O <%s> /OE <%s> /Perms <%s> >> /ID [<00> <00>]"
+        % (b"00" * 48, b"00" * 32, b"00" * 48, b"00" * 32, b"00" * 16)
+    )
+    (tmp_path / "locked.pdf").write_bytes(pdf("Nobody can read this text.").replace(b"/Root", crypt + b" /Root"))
+    (tmp_path / "notes.pdf").write_bytes(pdf("Never gate a clock by hand."))
+    entries, left_out = folder_entries(tmp_path)
+    assert [one.source for one in entries] == ["notes.pdf"]
+    assert [name for name, _ in left_out] == ["locked.pdf"]
+    assert re.match("needs more than pypdf alone|locked with a password", left_out[0][1])
 
 
 def test_nothing_to_read_is_one_clear_line(tmp_path: Path) -> None:

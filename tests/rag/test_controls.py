@@ -19,12 +19,13 @@ from autovcoder.cli.rag_control_search import CONTROLS
 from autovcoder.cli.rag_controls import Row
 from autovcoder.files import read_jsonl, read_records
 from autovcoder.models import TextModel, open_model
-from autovcoder.prompt import user_text
+from autovcoder.prompt import plain, user_text
 from autovcoder.records import Bench, Entry, Hit, PassRule, Problem
 from eval.suites import write_problems
 from rag.chunks import example
 from rag.embed import StaticEmbedder
 from rag.library import add_to, create_library, open_library
+from rag.measure import draw_intervals
 from rag.retrieve import Retriever
 
 from .conftest import entry, make_encoder
@@ -341,7 +342,7 @@ def test_a_stock_library_that_was_not_finished_is_made_anew(
     [made] = out.glob("stock-library-*")
     shutil.rmtree(out)
     out.mkdir()
-    create_library(made.with_suffix(".unfinished"), encoder)  # killed before the first entry
+    create_library(out / f".{made.name}-killed" / "library", encoder)  # before the first entry
     done = controls(*asked)
     assert done.code == 0, done.err
     [row] = read_records(tmp_path / "out" / "controls.jsonl", Row)
@@ -362,14 +363,15 @@ def test_a_model_on_this_machine_is_shown_no_more_than_it_has_room_for(
     assert largest < 2 * least
     # Beside a prompt and 512 tokens for the answer there is room for one entry and not for two.
     model: Any = AutoModelForCausalLM.from_pretrained(random_model)
-    model.config.max_position_embeddings = tokens_in(user_text(INVERTER.spec, HEADER)) + 512 + largest
+    around = tokens_in(plain(user_text(INVERTER.spec, HEADER))) + tokens_in(HEADER) + tokens_in("Reference:Problem:")
+    model.config.max_position_embeddings = around + 512 + 50 + largest
     model.save_pretrained(folder)
     done = controls("--model", folder, "-n", "1", "--control", "trained", "--limit", "1", "--only", "example")
     assert done.code == 0, done.err
     [row] = read_records(tmp_path / "out" / "controls.jsonl", Row)
     [ids] = shown_ids(tmp_path / "out", "trained").values()
     [shown] = [one for one in (*HELPFUL, *OTHERS) if one.id in ids]
-    assert row.tokens == tokens_in(shown.text)
+    assert row.tokens == tokens_in(user_text("", context=[shown.text]))
     assert row.passed[1][0] == 0
 
 
@@ -396,7 +398,26 @@ def test_a_mistake_is_one_line_before_any_question(
     assert not list(tmp_path.glob("out/*"))
 
 
-def test_wrong_usage_is_exit_code_2(controls: Command, served: list[str]) -> None:
-    done = controls(*served, "--only", "neither")
+def test_a_stock_encoder_may_be_added_to_a_finished_run(controls: Command, served: list[str], tmp_path: Path) -> None:
+    assert controls(*served, "--control", "random").code == 0
+    asked = len(Copier.prompts)
+    done = controls(
+        *served, "--control", "random", "--control", "stock", "--stock", make_encoder(tmp_path / "s", seed=1)
+    )
+    assert done.code == 0, done.err
+    assert list(cells(done.out))[2:] == ["random", "stock"]
+    assert len(Copier.prompts) == 2 * asked
+    other = controls(*served, "--control", "stock", "--stock", make_encoder(tmp_path / "t", seed=2))
+    assert other.code == 1
+
+
+def test_a_rate_that_rounding_puts_beyond_its_bounds_is_drawn(tmp_path: Path) -> None:
+    draw_intervals({"low": (0.3, 0.1 + 0.2, 0.4), "high": (0.1 + 0.2, 0.2, 0.3)}, "rate", tmp_path / "rates.png")
+    assert (tmp_path / "rates.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("wrong", [("--only", "neither"), ("--least", "2"), ("--least", "-1.5")])
+def test_wrong_usage_is_exit_code_2(wrong: tuple[str, str], controls: Command, served: list[str]) -> None:
+    done = controls(*served, *wrong)
     assert (done.code, done.out) == (2, "")
     assert "Traceback" not in done.err

@@ -86,13 +86,16 @@ def test_the_same_pairs_make_the_same_files(made: Path, data: Path, tmp_path: Pa
     assert files(tmp_path / "rag") == files(made)
 
 
-def test_the_cards_say_what_is_there_and_how_it_was_made(made: Path) -> None:
+def test_the_cards_say_what_is_there_and_how_it_was_made(made: Path, data: Path) -> None:
     for part, rows in (("encoder", 3), ("library", 18)):
         card = (made / part / "README.md").read_text()
         listed = dict(re.findall(r"^\| (\S+) \| [\d,]+ \| (\w{64}) \|$", card, re.MULTILINE))
         assert listed == {name: text for name, text in files(made / part).items() if name != "README.md"}
         assert len(listed) == rows
         assert "make_library.py --pairs" in card
+        assert re.search(r"^- `python .* --against suite/problems.jsonl --each 4`$", card, re.MULTILINE)
+        for path in ("pairs.jsonl", "problems.jsonl", "suite/problems.jsonl"):
+            assert sha256_file(data / path) in card
         assert str(made.parent.parent) not in card
         assert re.search(r"^\| this encoder \| [01]\.\d{3} \(", card, re.MULTILINE)
         assert re.search(r"^\| the same, untrained \| [01]\.\d{3} \(", card, re.MULTILINE)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -11,16 +13,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast
 
 from autovcoder.errors import InputError
 from autovcoder.files import read_records, write_jsonl
 from autovcoder.models import Stop
+from autovcoder.models.local import LocalModel
 from autovcoder.models.transformers_engine import quiet
-from autovcoder.prompt import example_text
+from autovcoder.prompt import plain
 from autovcoder.records import Entry, Sampling, Verdict
 from data_pipeline.parametric import ParametricTeacher
 from hdl_sim.icarus import Icarus
+from rag import train
 from rag.chunks import example
 from rag.embed import StaticEmbedder, TransformerEmbedder, open_embedder
 from rag.groups import Mined, Tried, batches, mined_groups, title_groups, topic_groups
@@ -58,6 +63,7 @@ def test_groups_have_one_of_the_topic_and_others_of_none(pairs: Path) -> None:
         assert group.positive != group.query
         assert len(group.negatives) == 7
         assert group.topic not in {topics[text] for text in group.negatives}
+        assert group.topics == tuple(topics[text] for text in (group.positive, *group.negatives))
     assert topic_groups(entries, 8, 0) == groups
     assert topic_groups(entries, 8, 1) != groups
 
@@ -67,6 +73,9 @@ def test_a_title_s_positive_is_its_own_text() -> None:
     for group, one in zip(title_groups(entries, 3, 0), entries, strict=True):
         assert (group.query, group.positive) == (one.title, one.key.removeprefix(one.title).strip())
         assert one.key not in group.negatives
+        assert group.topics == tuple(
+            next(e.id for e in entries if text in e.key) for text in (group.positive, *group.negatives)
+        )
 
 
 def test_no_topic_comes_twice_into_a_batch(pairs: Path) -> None:
@@ -75,6 +84,40 @@ def test_no_topic_comes_twice_into_a_batch(pairs: Path) -> None:
     assert all(len({groups[place].topic for place in batch}) == 6 for batch in made)
     assert max(Counter(place for batch in made for place in batch).values()) == 1
     assert len(made) * 6 > 0.8 * len(groups)
+
+
+def test_another_group_s_text_of_a_query_s_own_topic_is_no_negative_of_it() -> None:
+    def loss(queries: list[list[float]], texts: list[list[list[float]]], topics: list[list[int]]) -> float:
+        rows = [torch.tensor(queries), *(torch.tensor(column) for column in texts)]
+        one = train._loss_class()(torch.nn.Identity(), scale=1.0)
+        return float(one.compute_loss_from_embeddings(rows, torch.tensor(topics)))
+
+    x, y, z = [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]
+    e = math.e
+    # For the first query: its positive and three others of which none is like it. For the second the same.
+    apart = loss([x, y], [[x, y], [z, z]], [[0, 0, 2], [1, 1, 2]])
+    assert apart == pytest.approx(math.log((e + 3) / e))
+    # The second group's negative is of the first query's topic, and is its very text.
+    assert loss([x, y], [[x, y], [z, x]], [[0, 0, 2], [1, 1, 0]]) == pytest.approx(
+        (math.log((e + 2) / e) + math.log((e + 3) / e)) / 2
+    )
+    assert loss([x, y], [[x, y], [z, x]], [[0, 0, 2], [1, 1, 3]]) > apart
+    # A group's own negative stays one, as of an entry that did harm although it is of the topic.
+    assert loss([x, y], [[x, y], [x, z]], [[0, 0, 0], [1, 1, 2]]) > apart
+
+
+def test_pairs_of_one_topic_have_nothing_to_be_told_from(pairs: Path, tmp_path: Path) -> None:
+    entries = examples_of_pairs(pairs)
+    assert topic_groups([one for one in entries if one.topic == "mux"], 8, 0) == []
+    rows = [row for row in read_records_of(pairs) if "FAMILIES['mux']" in row["draft"]["reference_model"]]
+    write_jsonl(tmp_path / "pairs.jsonl", rows)
+    with pytest.raises(InputError, match="nothing to learn from"):
+        train_retriever(tmp_path / "out", RetrieverSettings(sources=("topic",)), pairs=tmp_path / "pairs.jsonl")
+
+
+def test_every_digit_is_a_token_of_its_own(trained: Path) -> None:
+    vocabulary = json.loads((trained / "tokenizer.json").read_text())["model"]["vocab"]
+    assert {text for text in vocabulary if re.search(r"\d", text)} == set("0123456789")
 
 
 def test_a_trained_retriever_finds_the_family_and_an_untrained_one_less_often(
@@ -157,6 +200,7 @@ class Copier:
         *,
         starts: Sequence[str] = (),  # noqa: ARG002
         stop: Stop | None = None,  # noqa: ARG002
+        seeded_by: Sequence[str] = (),  # noqa: ARG002
     ) -> list[list[str]]:
         self.prompts += prompts
         answers = []
@@ -183,7 +227,7 @@ def test_an_entry_that_helps_is_told_from_one_that_does_harm(
     store.add([helps, breaks, own])
     model = Copier()
     settings = MiningSettings(problems=1, near=3, chance=0, samples=2)
-    manifest = mine(tmp_path / "mined", settings, tasks, [store], model.complete, Icarus())
+    manifest = mine(tmp_path / "mined", settings, tasks, [store], model, Icarus())
     [row] = list(read_records(tmp_path / "mined" / "mined.jsonl", Mined))
     assert row.without in (0.0, 1.0)
     found = {one.entry.id: one.score for one in row.tried}
@@ -192,8 +236,100 @@ def test_an_entry_that_helps_is_told_from_one_that_does_harm(
     assert own.id not in found  # it is the answer
     assert manifest.facts["helped"] == 1
     asked = len(model.prompts)
-    assert mine(tmp_path / "mined", settings, tasks, [store], model.complete, Icarus()) == manifest
+    assert mine(tmp_path / "mined", settings, tasks, [store], model, Icarus()) == manifest
     assert len(model.prompts) == asked
+
+
+class Heard:
+    """A model, and all that it answered."""
+
+    def __init__(self, model: LocalModel) -> None:
+        self.model, self.name = model, model.name
+        self.answers: dict[str, list[str]] = {}
+
+    @property
+    def context(self) -> int | None:
+        return self.model.context
+
+    def count_tokens(self, text: str) -> int:
+        return self.model.count_tokens(text)
+
+    def complete(self, prompts: Sequence[str], sampling: Sampling, **more: Any) -> list[list[str]]:
+        found = self.model.complete(prompts, sampling, **more)
+        self.answers |= zip(prompts, found, strict=True)
+        return found
+
+
+def blind(folder: Path, context: int) -> Heard:
+    """A model that sees nothing but the last token, and so no reference and no problem."""
+    model: Any = AutoModelForCausalLM.from_pretrained(folder)
+    for layer in model.model.layers:
+        torch.nn.init.zeros_(layer.self_attn.o_proj.weight)
+    model.config.max_position_embeddings = context
+    return Heard(LocalModel.from_loaded(model, AutoTokenizer.from_pretrained(folder), "blind"))
+
+
+def test_an_entry_that_changes_nothing_is_a_tie(
+    random_model: Path, encoder: StaticEmbedder, pairs: Path, tmp_path: Path
+) -> None:
+    store = EntryStore.create(tmp_path / "store", "example", encoder)
+    store.add(examples_of_pairs(pairs)[:40])
+    model = blind(random_model, 8192)
+    settings = MiningSettings(problems=3, near=2, chance=1, samples=3, max_new_tokens=16, batch=2)
+    manifest = mine(tmp_path / "mined", settings, pairs, [store], model, Icarus())
+    assert (manifest.facts["tried"], manifest.facts["same"]) == (9, 9)
+    rows = list(read_records(tmp_path / "mined" / "mined.jsonl", Mined))
+    answers = [[found for text, found in model.answers.items() if row.query in text] for row in rows]
+    assert [len(found) for found in answers] == [4, 4, 4]
+    for found in answers:
+        assert all(one == found[0] for one in found)
+        assert len(set(found[0])) == 3  # not one answer for all
+    assert len({found[0][0] for found in answers}) == 3
+    asked = Sampling(n=2, temperature=0.8, max_new_tokens=8)
+    assert model.complete(["x"], asked) == model.complete(["x"], asked, seeded_by=["x"])
+    assert model.complete(["x"], asked) != model.complete(["x"], asked, seeded_by=["y"])
+
+
+def test_what_leaves_no_room_for_an_answer_is_left_out_and_named(
+    random_model: Path, encoder: StaticEmbedder, pairs: Path, tmp_path: Path
+) -> None:
+    [first, *_] = read_records_of(pairs)
+    tasks = tmp_path / "pairs.jsonl"
+    write_jsonl(tasks, [first])
+    spec, code = first["draft"]["problem"], first["draft"]["code"]
+    store = EntryStore.create(tmp_path / "store", "example", encoder)
+    short, long = example("Short.", "module s; endmodule"), example("Long.", "module l; " + "wire w; " * 300)
+    store.add([short, long])
+    count = blind(random_model, 1).count_tokens
+    context = count(plain(spec)) + 400
+    assert count(long.text) > 400 > count(short.text) + 100
+    settings = MiningSettings(problems=1, near=2, chance=0, samples=1, max_new_tokens=100)
+    # One token of an answer would fit with less, and would be no answer.
+    mine(tmp_path / "mined", settings, tasks, [store], blind(random_model, context), Icarus())
+    [row] = read_records(tmp_path / "mined" / "mined.jsonl", Mined)
+    assert [one.entry.id for one in row.tried] == [short.id]
+    assert read_records_of(tmp_path / "mined" / "dropped.jsonl") == [
+        {"id": long.id, "stage": "rag.mine", "reason": f"leaves no room for an answer to {row.problem_id}"}
+    ]
+    with pytest.raises(InputError, match="no problem leaves room for an answer: blind"):
+        mine(tmp_path / "none", settings, tasks, [store], blind(random_model, context - 350), Icarus())
+    assert [one["id"] for one in read_records_of(tmp_path / "none" / "dropped.jsonl")] == [row.problem_id]
+    assert code not in short.text
+
+
+def test_a_problem_without_a_reference_is_mined_and_no_entry_is_tried_twice(
+    encoder: StaticEmbedder, pairs: Path, tmp_path: Path
+) -> None:
+    problem = next(ParametricTeacher(FAMILIES).problems(0, 1)).model_copy(update={"reference": None})
+    (tmp_path / "problems").mkdir()
+    write_jsonl(tmp_path / "problems" / "problems.jsonl", [problem])
+    store = EntryStore.create(tmp_path / "store", "example", encoder)
+    store.add(examples_of_pairs(pairs)[:9])
+    settings = MiningSettings(problems=1, near=4, chance=4, samples=1)
+    mine(tmp_path / "mined", settings, tmp_path / "problems" / "problems.jsonl", [store], Copier(), Icarus())
+    [row] = read_records(tmp_path / "mined" / "mined.jsonl", Mined)
+    ids = [one.entry.id for one in row.tried]
+    assert len(ids) == len(set(ids)) >= 7
 
 
 def read_records_of(path: Path) -> list[dict[str, dict[str, str]]]:
@@ -204,7 +340,7 @@ def test_interrupted_mining_goes_on_where_it_stopped(encoder: StaticEmbedder, pa
     store = EntryStore.create(tmp_path / "store", "example", encoder)
     store.add(examples_of_pairs(pairs)[:40])
     settings = MiningSettings(problems=6, near=2, chance=1, samples=1, batch=2)
-    whole = mine(tmp_path / "whole", settings, pairs, [store], Copier().complete, Icarus())
+    whole = mine(tmp_path / "whole", settings, pairs, [store], Copier(), Icarus())
 
     class Dies(Copier):
         def complete(self, *args: object, **kwargs: object) -> list[list[str]]:  # type: ignore[override]
@@ -213,9 +349,9 @@ def test_interrupted_mining_goes_on_where_it_stopped(encoder: StaticEmbedder, pa
             return super().complete(*args, **kwargs)  # type: ignore[arg-type]
 
     with pytest.raises(KeyboardInterrupt):
-        mine(tmp_path / "cut", settings, pairs, [store], Dies().complete, Icarus())
+        mine(tmp_path / "cut", settings, pairs, [store], Dies(), Icarus())
     assert len(list(read_records(tmp_path / "cut" / "mined.jsonl", Mined))) == 2
-    resumed = mine(tmp_path / "cut", settings, pairs, [store], Copier().complete, Icarus())
+    resumed = mine(tmp_path / "cut", settings, pairs, [store], Copier(), Icarus())
     assert resumed.sha256 == whole.sha256
     shutil.rmtree(tmp_path / "cut")
 
@@ -234,9 +370,11 @@ def test_ties_say_nothing_and_harm_makes_the_negatives() -> None:
 
 
 def test_agreement_counts_what_both_minings_decided() -> None:
-    one = [mined_row("p", 1.0, a=2.0, b=0.0, c=1.0, d=2.0)]
-    other = [mined_row("p", 1.0, a=1.5, b=2.0, c=0.0, e=2.0)]
-    assert agreement(one, other) == {"both": 3, "decided": 2, "agree": 0.5, "kappa": pytest.approx(0.0, abs=0.4)}
+    one = [mined_row("p", 1.0, a=2.0, b=2.0, c=0.0, d=1.0, e=2.0), mined_row("q", 1.0, a=2.0)]
+    other = [mined_row("p", 1.0, a=1.5, b=0.0, c=0.5, d=1.0, f=2.0), mined_row("r", 1.0, a=2.0)]
+    # Of four that both tried three are the same. By chance: better 2/4 * 1/4, worse 1/4 * 2/4, the same 1/4 * 1/4.
+    kappa = (3 / 4 - 5 / 16) / (1 - 5 / 16)
+    assert agreement(one, other) == {"both": 4, "decided": 3, "agree": 0.6667, "kappa": round(kappa, 4)}
     assert agreement(one, one)["kappa"] == 1.0
     assert agreement(one, []) == {"both": 0, "decided": 0, "agree": None, "kappa": None}
 
@@ -246,4 +384,3 @@ def test_agreement_counts_what_both_minings_decided() -> None:
 )
 def test_f_is_the_paper_s(status: str, value: int) -> None:
     assert score(Verdict(status=status, stage="simulate")) == value  # type: ignore[arg-type]
-    assert example_text("p", "c") == "p\n\nc"

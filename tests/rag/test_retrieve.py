@@ -1,0 +1,85 @@
+"""Searching: several stores of one encoder as one, by meaning and by words, and what a reranker is given to read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rag.embed import Side, Vectors
+from rag.retrieve import Retriever
+from rag.store import EntryStore
+
+from .conftest import entry
+
+QUERY = "alpha beta"
+
+
+class Written:
+    """An encoder that reads a text's cosine with the query from its first word; the query and its like have 1."""
+
+    name, dimension = "written", 2
+
+    def encode(self, texts: Sequence[str], side: Side) -> Vectors:  # noqa: ARG002
+        first = [text.split()[0] for text in texts]
+        cosines = np.array([float(word) if word[0] in ".0-" else 1.0 for word in first])
+        return np.stack([cosines, np.sqrt(1 - cosines**2)], axis=1).astype(np.float32)
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> tuple[EntryStore, EntryStore]:
+    """A user's own and a large one: of the user's the one that shares the query's words is not the nearest."""
+    own = EntryStore.create(tmp_path / "own", "knowledge", Written())
+    own.add([entry(".20 alpha beta"), entry(".50 something else")])
+    large = EntryStore.create(tmp_path / "large", "knowledge", Written())
+    large.add([entry(f"{cosine} far {number}") for number, cosine in enumerate((".70", ".60", ".55", ".50", ".30"))])
+    large.add([entry(f".10 other {number}") for number in range(60)])
+    return own, large
+
+
+def test_an_own_entry_that_has_the_query_s_words_is_not_behind_all_of_a_larger_store(
+    stores: tuple[EntryStore, EntryStore],
+) -> None:
+    found = Retriever(*stores, hybrid=True).search(QUERY, 4)
+    # First in words and seventh in meaning; then what is near and has none of the words.
+    assert [hit.text for hit in found] == [".20 alpha beta", ".70 far 0", ".60 far 1", ".55 far 2"]
+    assert [round(hit.score, 2) for hit in found] == [0.2, 0.7, 0.6, 0.55]
+
+
+def test_an_own_entry_is_not_before_all_others_because_its_store_is_small(
+    stores: tuple[EntryStore, EntryStore],
+) -> None:
+    _, large = stores
+    large.add([entry(".90 alpha beta"), entry(".80 alpha beta gamma")])
+    found = Retriever(*stores, hybrid=True).search(QUERY, 3)
+    assert [hit.text for hit in found][:2] == [".90 alpha beta", ".80 alpha beta gamma"]
+
+
+def test_by_meaning_alone_the_nearest_of_all_stores_come_first_and_none_twice(
+    stores: tuple[EntryStore, EntryStore],
+) -> None:
+    own, _ = stores
+    own.add([entry(".60 far 1")])
+    found = Retriever(*stores).search(QUERY, 5)
+    assert [hit.text for hit in found] == [".70 far 0", ".60 far 1", ".55 far 2", ".50 something else", ".50 far 3"]
+
+
+def test_a_reranker_reads_what_either_ranking_found(stores: tuple[EntryStore, EntryStore]) -> None:
+    read: list[str] = []
+
+    def rerank(query: str, texts: Sequence[str]) -> list[float]:
+        read.extend(texts)
+        return [float("alpha" in text) for text in texts]
+
+    found = Retriever(*stores, hybrid=True, rerank=rerank).search(QUERY, 1)
+    assert [hit.text for hit in found] == [".20 alpha beta"]
+    assert len(read) == 10
+
+
+def test_more_may_be_asked_for_than_there_is(stores: tuple[EntryStore, EntryStore]) -> None:
+    own, large = stores
+    assert own.nearest(Written().encode([QUERY], "query"), 10**12)[0].shape == (1, 2)
+    assert own.matching([QUERY], 10**12).tolist() == [[0, -1]]
+    assert len(Retriever(own, large, hybrid=True).search(QUERY, 10**9)) == 67
