@@ -88,8 +88,8 @@ def topic_groups(entries: Sequence[Entry], size: int, seed: int, rank: Rank | No
         negatives = _filled(seeming, entries, entry.topic, size - 1, rng)
         positive = rng.choice(others).key
         if negatives:
-            keys_of, topics = tuple(one.key for one in negatives), tuple(one.topic for one in negatives)
-            groups.append(Group(entry.key, positive, keys_of, entry.topic, (entry.topic, *topics), "topic"))
+            topics = (entry.topic, *(one.topic for one in negatives))
+            groups.append(Group(entry.key, positive, _keys(negatives), entry.topic, topics, "topic"))
     return groups
 
 
@@ -104,8 +104,8 @@ def title_groups(entries: Sequence[Entry], size: int, seed: int) -> list[Group]:
         seeming = [entries[place] for place in places if place not in (-1, number)]
         negatives = _filled(seeming, entries, "", size - 1, rng, but=entry)
         if negatives:
-            keys_of, topics = tuple(one.key for one in negatives), tuple(one.id for one in negatives)
-            groups.append(Group(entry.title, body, keys_of, entry.id, (entry.id, *topics), "title"))
+            topics = (entry.id, *(one.id for one in negatives))
+            groups.append(Group(entry.title, body, _keys(negatives), entry.id, topics, "title"))
     return groups
 
 
@@ -125,8 +125,7 @@ def mined_groups(mined: Iterable[Mined], size: int, seed: int) -> list[Group]:
             negatives = row.worse()[: size - 1]
             negatives += [rng.choice(others) for _ in range(size - 1 - len(negatives))]
             topics = tuple(map(_topic, (entry, *negatives)))
-            keys = tuple(one.key for one in negatives)
-            groups.append(Group(row.query, key, keys, row.topic or row.problem_id, topics, "mined"))
+            groups.append(Group(row.query, key, _keys(negatives), row.topic or row.problem_id, topics, "mined"))
     return groups
 
 
@@ -177,6 +176,10 @@ def _filled(
         if other is not but and (not topic or other.topic != topic) and other.key not in chosen:
             chosen[other.key] = other
     return list(chosen.values())
+
+
+def _keys(entries: Sequence[Entry]) -> tuple[str, ...]:
+    return tuple(entry.key for entry in entries)
 
 
 def _topic(entry: Entry) -> str:

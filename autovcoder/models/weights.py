@@ -59,6 +59,11 @@ def base_of(adapter: Path) -> Path | str:
         InputError: the adapter's settings cannot be read, or the base is not what it was trained on.
         ModelError: there is no such base.
     """
+    return _base_and_hash(adapter)[0]
+
+
+def _base_and_hash(adapter: Path) -> tuple[Path | str, str | None]:
+    """`base_of`, and the hash of the base where it is a folder and had to be compared."""
     path = adapter / _ADAPTER
     try:
         name = json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"]
@@ -68,9 +73,11 @@ def base_of(adapter: Path) -> Path | str:
         raise InputError("the adapter's settings do not name its base", where=path)
     beside = adapter / name
     base = beside if not Path(name).is_dir() and beside.is_dir() else resolve(name)
-    if (adapter / MANIFEST).exists() and read_manifest(adapter).stage != _EXPORT:
-        check_origin(str(base), hash_input(base) if isinstance(base, Path) else None, adapter)
-    return base
+    if not (adapter / MANIFEST).exists() or read_manifest(adapter).stage == _EXPORT:
+        return base, None
+    content = hash_input(base) if isinstance(base, Path) else None
+    check_origin(str(base), content, adapter)
+    return base, content
 
 
 def check_origin(model: str, content: str | None, adapter: Path) -> None:
@@ -109,5 +116,5 @@ def weights_id(where: Path | str) -> str | None:
     """
     if not isinstance(where, Path):
         return None
-    base = base_of(where) if is_adapter(where) else None
-    return content_id(hash_input(where), hash_input(base)) if isinstance(base, Path) else hash_input(where)
+    base, content = _base_and_hash(where) if is_adapter(where) else (None, None)
+    return content_id(hash_input(where), content or hash_input(base)) if isinstance(base, Path) else hash_input(where)

@@ -67,11 +67,15 @@ class Recorded:
         stop: Stop | None = None,
         seeded_by: Sequence[str] = (),  # noqa: ARG002
     ) -> list[list[str]]:
-        assert sampling.n == len(self.answers)
+        answers = self.next_answers(sampling)
+        assert sampling.n == len(answers)
         self.prompts += prompts
         self.starts += starts
         self.stop = stop
-        return [list(self.answers) for _ in prompts]
+        return [list(answers) for _ in prompts]
+
+    def next_answers(self, sampling: Sampling) -> Sequence[str]:  # noqa: ARG002
+        return self.answers
 
 
 @pytest.fixture(scope="module")
@@ -204,18 +208,9 @@ class Scripted(Recorded):
         self.rounds = list(rounds)
         self.samplings: list[Sampling] = []
 
-    def complete(
-        self,
-        prompts: Sequence[str],
-        sampling: Sampling,
-        *,
-        starts: Sequence[str] = (),
-        stop: Stop | None = None,
-        seeded_by: Sequence[str] = (),  # noqa: ARG002
-    ) -> list[list[str]]:
-        self.answers = tuple(self.rounds.pop(0))
+    def next_answers(self, sampling: Sampling) -> Sequence[str]:
         self.samplings.append(sampling)
-        return super().complete(prompts, sampling, starts=starts, stop=stop)
+        return self.rounds.pop(0)
 
 
 def ask(model: Scripted, *, n: int, bench: Bench | None = None, **effort: object) -> Result:

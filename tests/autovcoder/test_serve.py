@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,18 @@ def url(writer: Writer) -> Iterator[str]:
         yield url
 
 
+@contextmanager
+def asking(url: str, spec: str) -> Iterator[None]:
+    """A question whose asker reads no answer, and goes away at the end."""
+    host, port = url.removeprefix("http://").split(":")
+    body = json.dumps({"spec": spec}).encode()
+    head = f"POST {GENERATE} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n"
+    head += "Content-Type: application/json\r\n\r\n"
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(head.encode() + body)
+        yield
+
+
 def post(url: str, path: str, body: object, **headers: str) -> httpx.Response:
     return httpx.post(url + path, json=body, headers=headers, timeout=60)
 
@@ -145,12 +158,7 @@ def test_a_model_server_that_says_nothing_holds_nobody_up(writer: Writer) -> Non
     writer.enough.clear()
     before = len(writer.asked)
     with serving("--model", "m", "--endpoint", writer.url) as (url, _):
-        host, port = url.removeprefix("http://").split(":")
-        body = json.dumps({"spec": "silence"}).encode()
-        head = f"POST {GENERATE} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n"
-        head += "Content-Type: application/json\r\n\r\n"
-        with socket.create_connection((host, int(port))) as gone:
-            gone.sendall(head.encode() + body)
+        with asking(url, "silence"):
             wait_for(lambda: "silence" in writer.asked[before:])
         started = time.monotonic()
         assert post(url, GENERATE, {"spec": "an and gate"}).status_code == 200
@@ -408,12 +416,7 @@ def test_who_comes_when_the_queue_is_full_is_told_so_and_who_goes_away_frees_the
 ) -> None:
     writer.enough.clear()
     writer.gone.clear()
-    host, port = url.removeprefix("http://").split(":")
-    body = json.dumps({"spec": "forever"}).encode()
-    head = f"POST {GENERATE} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n"
-    head += "Content-Type: application/json\r\n\r\n"
-    with socket.create_connection((host, int(port))) as running:
-        running.sendall(head.encode() + body)
+    with asking(url, "forever"):
         wait_for(lambda: writer.asked[-1:] == ["forever"])
         waiting: list[httpx.Response] = []
         thread = threading.Thread(target=lambda: waiting.append(until_it_has_a_place(url)))
