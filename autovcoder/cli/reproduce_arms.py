@@ -56,6 +56,8 @@ ARMS = (
     Arm("+ consensus", "round2", examples=2, knowledge=3, chosen=True),
     Arm("+ repair by rule", "round2", examples=2, knowledge=3, chosen=True, mended=True),
 )
+PUBLISHED_PASS1 = {"verilogeval-v1-machine": 68.7, "verilogeval-v1-human": 48.5}
+"""The paper's pass@1 with both rounds and both retrievers, in per cent; it gives none for the other arms."""
 PUBLISHED_SUITES = ("verilogeval-v1-machine", "verilogeval-v1-human", "rtllm-v1.1")
 
 
