@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from autovcoder.errors import InputError
+from autovcoder.models.transformers_engine import quiet
 from autovcoder.models.weights import check_origin
 from autovcoder.store import Manifest, Stage
 from finetune.adapters import merge_into
@@ -35,14 +36,14 @@ def merge(model: str, adapter: Path, out: Path) -> Manifest:
         check_origin(model, stage.inputs.get("model"), adapter)
         from transformers import AutoTokenizer
 
-        base, _ = load_model(model)
-        merged = merge_into(base, str(adapter))
+        with quiet():
+            merged = merge_into(load_model(model)[0], str(adapter))
         try:
             tokenizer = AutoTokenizer.from_pretrained(adapter, trust_remote_code=False)
         except (OSError, ValueError) as error:
             raise InputError("the adapter has no tokenizer that works", where=adapter, fix=str(error)) from None
         stage.start()
-        with saving(out):
+        with saving(out), quiet():
             in_bfloat16(merged).save_pretrained(out)
             tokenizer.save_pretrained(out)
         facts = {"parameters": merged.num_parameters()}

@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 from autovcoder.config import Settings
 from autovcoder.errors import ConfigError, InputError
 from autovcoder.files import read_jsonl, replace_folder
+from autovcoder.models.transformers_engine import quiet
 from autovcoder.store import DROPPED, Manifest, Stage, read_manifest
 from finetune.checkpoints import CHECKPOINTS, finish, take_back_checkpoints
 from finetune.corpus import text_of
@@ -113,7 +114,7 @@ def pretrain(texts: Path, out: Path, settings: PretrainSettings) -> Manifest:
     with Stage(
         out, "finetune.pretrain", config=settings.model_dump(), inputs={"texts": texts}, seed=settings.seed,
         versions=versions(),
-    ) as stage:  # fmt: skip
+    ) as stage, quiet():  # fmt: skip
         take_back_checkpoints(stage)
         if stage.manifest:
             return stage.manifest

@@ -18,6 +18,7 @@ from typing import Any
 
 from autovcoder.errors import ConfigError, InputError
 from autovcoder.files import write_jsonl
+from autovcoder.models.transformers_engine import quiet
 from autovcoder.models.weights import base_of, is_adapter
 from autovcoder.prompt import ANSWERS_WITH_CODE
 from autovcoder.store import Manifest, Stage, read_manifest
@@ -107,6 +108,7 @@ def _train_adapter(
     plan = _Plan(name, config, inputs, base, below, out, settings, lambda: islice(read(), settings.limit))
     join_group(settings.sft.get("ddp_timeout"), settings.sft.get("ddp_backend"))
     with _stage(plan) if is_main() else nullcontext() as stage, ExitStack() as used:
+        used.enter_context(quiet())
         if stage:
             take_back_checkpoints(stage)
         if from_main(stage is not None and stage.done):

@@ -62,8 +62,8 @@ def to_markdown(found: Reproduction) -> str:
             "",
             *table(head, rows),
             "",
-            "The paper's figures are CodeQwen1.5-7B's, per cent, on VerilogEval Machine, Human and RTLLM v1.1. With both",
-            f"retrievers its pass@1 is {_published_pass1()}; it gives no other.",
+            "The paper's figures are CodeQwen1.5-7B's, per cent, on VerilogEval Machine, Human and RTLLM v1.1.",
+            f"With both retrievers its pass@1 is {_published_pass1()}; it gives no other.",
             "From consensus on, one answer a problem is chosen without its testbench; pass@1 is its share of passes.",
             *(["", "Left out:", *left] if left else []),
             "",
@@ -114,7 +114,10 @@ def to_html(found: Reproduction) -> str:
         if _measured(found, arm)
     ]
     return environment.get_template(_TEMPLATE).render(
-        found=found, rows=rows, published_pass1=_published_pass1(), figures=[(suite, _figure(found, suite)) for suite in found.suites]
+        found=found,
+        rows=rows,
+        published_pass1=_published_pass1(),
+        figures=[(suite, _figure(found, suite)) for suite in found.suites],
     )
 
 

@@ -194,6 +194,19 @@ def test_an_adapter_is_joined_with_no_other_model_than_its_own(root: Path, tmp_p
     assert not (tmp_path / "out").exists()
 
 
+def test_the_terminal_shows_what_we_say_and_nothing_of_the_libraries(root: Path, tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("limit: 8\nlora: {r: 4}\nsft: {per_device_train_batch_size: 4, max_length: 512}\n")
+    base, adapter = str(root / "base"), str(tmp_path / "round1")
+    for command in (
+        ["round1", "--config", str(config), "--model", base, "--data", str(root / "texts"), "--out", adapter],
+        ["merge", "--model", base, "--adapter", adapter, "--out", str(tmp_path / "merged")],
+    ):
+        done = subprocess.run([AUTOVCODER, "finetune", *command], capture_output=True, text=True, check=True)
+        ours = ("rows are ", "step ", f"{command[-1]}: ")
+        assert all(line.startswith(ours) for line in done.stderr.splitlines()), done.stderr
+
+
 def test_an_input_that_is_no_finished_stage_is_refused(root: Path, tmp_path: Path) -> None:
     (tmp_path / "plain").mkdir()
     (tmp_path / "plain" / "rtl.jsonl").write_text('{"id": "a", "text": "module a; endmodule"}')
