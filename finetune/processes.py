@@ -6,6 +6,7 @@ ends with an error, the launcher ends those that wait for it.
 
 from __future__ import annotations
 
+import atexit
 import os
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -36,10 +37,21 @@ def join_group(timeout: Any = None, backend: Any = None) -> None:
     from accelerate import PartialState  # type: ignore[import-untyped]
 
     wait = timedelta(seconds=timeout if isinstance(timeout, int) else 1800)
+    new = not torch.distributed.is_initialized()
     try:
         PartialState(cpu=not torch.cuda.is_available(), timeout=wait, backend=backend)
     except ValueError as error:
         raise ConfigError("the processes cannot join", where="sft.ddp_backend", fix=str(error)) from None
+    if new:
+        # One whose threads still run while the interpreter goes down can abort a process that did all its work.
+        atexit.register(_leave_group)
+
+
+def _leave_group() -> None:
+    import torch
+
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def from_main(value: T) -> T:

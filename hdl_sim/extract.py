@@ -50,6 +50,8 @@ def extract_code(raw: str, *, header: str | None = None, module: str | None = No
     code = _modules(text, wanted)
     if code is None:
         return _body(_blocks(text), text, header)
+    if (named := name_module(code, wanted)) != code:  # what had the name before was in no block
+        code = _modules(named, wanted) or code
     spans = module_spans(code)
     if spans and not spans[-1].closed:
         code += "endmodule\n"

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from rag.context import ContextSettings, Refuse, Search
     from rag.library import Library
 
-Control = Literal["none", "random", "bm25", "stock", "trained", "oracle"]
-CONTROLS: tuple[Control, ...] = ("none", "random", "bm25", "stock", "trained", "oracle")
+Control = Literal["none", "random", "bm25", "stock", "trained", "oracle", "solution"]
+CONTROLS: tuple[Control, ...] = ("none", "random", "bm25", "stock", "trained", "oracle", "solution")
+ON_REQUEST: tuple[Control, ...] = ("solution",)
+"""It gives the answer away, so it tells one thing alone: whether the model uses what stands before a problem."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,21 @@ def searches_of(name: Control, run: Run, library: Library) -> Mapping[StoreKind,
     if name in ("trained", "stock"):
         used = library if name == "trained" else _stock_library(run, str(run.stock))
         return {kind: search for kind, search in searches(used).items() if kind in run.entries}
+    if name == "solution":
+        return {"example": _solutions(run.problems)}
     return {kind: _other(name, entries, run) for kind, entries in run.entries.items()}
+
+
+def _solutions(problems: Sequence[Problem]) -> Search:
+    """For each problem itself, solved by its reference."""
+    from rag.chunks import example
+
+    solved = {one.spec: example(one.spec, one.reference) for one in problems if one.reference}
+
+    def search(specs: Sequence[str], _: int) -> list[list[Hit]]:
+        return [[_hit(solved[spec])] if spec in solved else [] for spec in specs]
+
+    return search
 
 
 def _stock_library(run: Run, stock: str) -> Library:

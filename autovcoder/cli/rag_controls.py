@@ -1,8 +1,8 @@
 """`autovcoder rag controls`: does retrieval help a model, and does the trained retriever help more than others would?
 
 Reads a suite, a library and a model; writes a run's folder for each control, and a table and a figure of them all. The
-controls are: no context, entries drawn by chance, BM25, a stock encoder, the library's own, and an oracle that sees the
-reference.
+controls are: no context, entries drawn by chance, BM25, a stock encoder, the library's own, an oracle that sees the
+reference, and, where it is asked for, the problem's own solution.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import typer
 from pydantic import Field
 
 from autovcoder.cli.rag import Place, plural
-from autovcoder.cli.rag_control_search import CONTROLS, Control, Run, searches_of
+from autovcoder.cli.rag_control_search import CONTROLS, ON_REQUEST, Control, Run, searches_of
 from autovcoder.cli.report_errors import emit, say
 from autovcoder.cli.stage_options import simulator_from
 from autovcoder.records import Context, Entry, Hit, Record, StoreKind
@@ -61,7 +61,7 @@ def controls(
     stock: Annotated[
         str | None, typer.Option(help="The encoder for the control 'stock', such as a Hugging Face id; without, none.")
     ] = None,
-    control: Annotated[list[str] | None, typer.Option(help="Only these controls; repeatable.")] = None,
+    control: Annotated[list[str] | None, typer.Option(help=f"Only these: {', '.join(CONTROLS)}; repeatable.")] = None,
     only: Annotated[Literal["example", "knowledge"] | None, typer.Option(help="Use one store alone.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first problems.")] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="Answers to each problem.")] = 5,
@@ -105,7 +105,7 @@ def controls(
 
 
 def _chosen(control: Sequence[str] | None, stock: str | None) -> list[Control]:
-    """The controls that are asked for; without an encoder for it, ``stock`` is not among them.
+    """The controls that are asked for, or the usual ones; without an encoder for it, ``stock`` is not among them.
 
     Raises:
         InputError: one of them is not known, or none is left.
@@ -114,7 +114,8 @@ def _chosen(control: Sequence[str] | None, stock: str | None) -> list[Control]:
 
     if unknown := set(control or ()) - set(CONTROLS):
         raise InputError("no such control", where=", ".join(sorted(unknown)), fix=f"known: {', '.join(CONTROLS)}")
-    chosen = [name for name in CONTROLS if name in (control or CONTROLS) and (name != "stock" or stock)]
+    asked = control or set(CONTROLS) - set(ON_REQUEST)
+    chosen = [name for name in CONTROLS if name in asked and (name != "stock" or stock)]
     if not chosen:
         raise InputError("the control 'stock' needs an encoder", fix="name one with --stock")
     return chosen
@@ -217,7 +218,8 @@ def _measured(name: Control, run: Run, search: Mapping[StoreKind, Search]) -> Ro
 
     def find(problems: Sequence[Problem], opened: TextModel, sampling: Sampling) -> list[Context]:
         specs = [(problem.spec, problem.interface) for problem in problems]
-        found = contexts_for(specs, opened, search, settings, sampling, run.refuse)
+        refuse = (lambda _: None) if name == "solution" else run.refuse  # there the answer is shown on purpose
+        found = contexts_for(specs, opened, search, settings, sampling, refuse)
         for problem, context in zip(problems, found, strict=True):
             row = {"problem_id": problem.id, "shown": len(context.shown), "tokens": context.tokens, "ids": context.ids}
             rows[problem.id] = row
@@ -232,7 +234,7 @@ def _measured(name: Control, run: Run, search: Mapping[StoreKind, Search]) -> Ro
     )  # fmt: skip
     rates = report.raw.overall.function
     shown = [(row["shown"], row["tokens"]) for row in rows.values()] or [(0, 0)]
-    found = _quality(run, search.get("example"))
+    found = None if name == "solution" else _quality(run, search.get("example"))
     return Row(
         control=name,
         passed={k: (rate.value, rate.low, rate.high) for k, rate in rates.items()},

@@ -139,6 +139,7 @@ PIECES = st.lists(
 @settings(max_examples=150, deadline=None)
 @given(PIECES, st.sampled_from([None, HEADER]))
 @example(f"module (input a, output y);\n```verilog\n\n{ADD}\nmodule (input a, output y);", HEADER)
+@example(f"{ADD}\nModule top(\n```\nmodule top(input a);", HEADER)
 def test_the_modules_of_a_result_are_found_again_unchanged(text: str, header: str | None) -> None:
     def modules(code: str) -> list[str]:
         return [code[span.start : span.end].strip() for span in module_spans(code)]

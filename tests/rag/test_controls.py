@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 import pytest
 
 from autovcoder.cli.main import main
-from autovcoder.cli.rag_control_search import CONTROLS
+from autovcoder.cli.rag_control_search import CONTROLS, ON_REQUEST
 from autovcoder.cli.rag_controls import Row
 from autovcoder.files import read_jsonl, read_records
 from autovcoder.models import TextModel, open_model
@@ -184,7 +184,8 @@ def test_every_control_has_its_row_and_no_answer_of_the_suite_is_shown(
     done = controls(*served, "--stock", stock)
     assert done.code == 0, done.err
     table = cells(done.out)
-    assert list(table) == ["context", "---", *CONTROLS]
+    usual = [name for name in CONTROLS if name not in ON_REQUEST]
+    assert list(table) == ["context", "---", *usual]
     assert table["context"] == [
         "pass@1", "recall@1", "recall@2", "recall@5", "recall@10", "nDCG@10", "entries", "tokens",
     ]  # fmt: skip
@@ -199,7 +200,7 @@ def test_every_control_has_its_row_and_no_answer_of_the_suite_is_shown(
     assert rows["oracle"].ndcg == (1, 1, 1)
     assert not rows["none"].recall
     assert table["none"][1:6] == [""] * 5
-    for name in CONTROLS[1:]:
+    for name in usual[1:]:
         assert rows[name].shown == (2.5 if name == "bm25" else 4)  # two of each store, where they share a word
         assert rows[name].tokens > 40
         assert set(shown_ids(tmp_path / "out", name)) == {"inverter", "both"}
@@ -214,8 +215,21 @@ def test_every_control_has_its_row_and_no_answer_of_the_suite_is_shown(
     assert [hits[0].source for hits in found] == ["own words", "own words"]
     assert len(Copier.prompts) == 12
     for one in OWN:
-        assert all(one.id not in ids for name in CONTROLS[1:] for ids in shown_ids(tmp_path / "out", name).values())
+        assert all(one.id not in ids for name in usual[1:] for ids in shown_ids(tmp_path / "out", name).values())
         assert not any(one.text.strip() in prompt for prompt in Copier.prompts)
+
+
+def test_the_solution_itself_is_shown_where_it_is_asked_for(
+    controls: Command, served: list[str], tmp_path: Path
+) -> None:
+    done = controls(*served, "--control", "solution", "--control", "none")
+    assert done.code == 0, done.err
+    none, solution = read_records(tmp_path / "out" / "controls.jsonl", Row)
+    assert (none.passed[1][0], solution.passed[1][0]) == (0, 1)
+    assert (solution.shown, solution.recall) == (1, {})
+    for one, prompt in zip(PROBLEMS, Copier.prompts[2:], strict=True):
+        assert prompt.count(str(one.reference).strip()) == 1
+        assert not any(other.text.strip() in prompt for other in [*HELPFUL, *OTHERS, *KNOWLEDGE])
 
 
 def test_an_interrupted_run_goes_on_and_a_finished_one_asks_nothing(
