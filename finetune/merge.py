@@ -30,20 +30,19 @@ def merge(model: str, adapter: Path, out: Path) -> Manifest:
     """
     config, inputs = model_input(model)
     inputs["adapter"] = adapter
-    with Stage(out, "finetune.merge", config=config, inputs=inputs, versions=versions()) as stage:
+    with Stage(out, "finetune.merge", config=config, inputs=inputs, versions=versions()) as stage, quiet():
         if stage.manifest:
             return stage.manifest
         check_origin(model, stage.inputs.get("model"), adapter)
         from transformers import AutoTokenizer
 
-        with quiet():
-            merged = merge_into(load_model(model)[0], str(adapter))
+        merged = merge_into(load_model(model)[0], str(adapter))
         try:
             tokenizer = AutoTokenizer.from_pretrained(adapter, trust_remote_code=False)
         except (OSError, ValueError) as error:
             raise InputError("the adapter has no tokenizer that works", where=adapter, fix=str(error)) from None
         stage.start()
-        with saving(out), quiet():
+        with saving(out):
             in_bfloat16(merged).save_pretrained(out)
             tokenizer.save_pretrained(out)
         facts = {"parameters": merged.num_parameters()}

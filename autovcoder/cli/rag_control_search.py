@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from autovcoder.records import Entry, Hit, StoreKind, content_id
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rag.library import Library
 
 Control = Literal["none", "random", "bm25", "stock", "trained", "oracle", "solution"]
-CONTROLS: tuple[Control, ...] = ("none", "random", "bm25", "stock", "trained", "oracle", "solution")
+CONTROLS: tuple[Control, ...] = get_args(Control)
 ON_REQUEST: tuple[Control, ...] = ("solution",)
 """It gives the answer away, so it tells one thing alone: whether the model uses what stands before a problem."""
 
