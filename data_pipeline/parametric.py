@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import difflib
 import itertools
-import json
 import random
 import re
 import string
@@ -72,7 +71,9 @@ class Design:
     @property
     def reference_model(self) -> str:
         """The call that rebuilds this design and its Python model."""
-        return f"data_pipeline.families.FAMILIES[{self.family.name!r}].build(**{json.dumps(self.parameters)})"
+        known = self.family.name in FAMILIES
+        build = f"families.FAMILIES[{self.family.name!r}].build" if known else f"made_up.{self.family.name}"
+        return f"data_pipeline.{build}(**{self.parameters!r})"
 
 
 @dataclass(frozen=True)
@@ -206,11 +207,11 @@ class ParametricTeacher:
             raise InputError(f"no family is {circuit_type}, {level} and on this topic", where=topic)
         rng = random.Random(f"draft {topic} {level} {circuit_type} {seed}")
         design = rng.choice(self.train[rng.choice(families)])
-        return _written(design, word(design.circuit, rng)).draft(seed)
+        return written(design, word(design.circuit, rng)).draft(seed)
 
     def drawn(self, seed: int, index: int) -> Drawn:
         """The ``index``-th training draft of ``seed``, on whatever topic it is, without its bench."""
-        return _written(*self.draw(random.Random(f"draft {seed} {index}")))
+        return written(*self.draw(random.Random(f"draft {seed} {index}")))
 
     def distinct(self, seed: int, count: int) -> list[int]:
         """The first ``count`` indices whose drafts are all different; fewer where new ones hardly come any more."""
@@ -244,25 +245,38 @@ class ParametricTeacher:
     def _problem(self, family: str, unseen_headline: bool, seed: str) -> Problem:
         rng = random.Random(f"held out {seed}")
         design = rng.choice(self.held_out[family])
-        wording = word(design.circuit, rng, held_out_frame=True, held_out_headline=unseen_headline)
-        code = answer(design.circuit, wording)
-        spec = wording.text + ("\n\nWrite it in SystemVerilog." if wording.asked_language else "")
-        return Problem(
-            id=f"{'headline' if unseen_headline else 'frame'}.{family}.{content_id(spec, wording.header, code)[:12]}",
-            suite="parametric",
-            category=family,
-            spec=spec,
-            interface=wording.header,
-            bench=make_bench(design.circuit, wording.module, wording.names, f"held-out bench {seed}"),
-            reference=code,
-        )
+        kind = f"{'headline' if unseen_headline else 'frame'}.{family}"
+        return held_out_problem(design, rng, kind, family, seed, unseen_headline=unseen_headline)
+
+
+def held_out_problem(
+    design: Design, rng: random.Random, kind: str, category: str, seed: str, *, unseen_headline: bool = False
+) -> Problem:
+    """A problem for this design, worded as no training text is.
+
+    Args:
+        kind: what its id begins with. ``seed``: of its bench.
+    """
+    wording = word(design.circuit, rng, held_out_frame=True, held_out_headline=unseen_headline)
+    code = answer(design.circuit, wording)
+    spec = wording.text + ("\n\nWrite it in SystemVerilog." if wording.asked_language else "")
+    return Problem(
+        id=f"{kind}.{content_id(spec, wording.header, code)[:12]}",
+        suite="parametric",
+        category=category,
+        spec=spec,
+        interface=wording.header,
+        bench=make_bench(design.circuit, wording.module, wording.names, f"held-out bench {seed}"),
+        reference=code,
+    )
 
 
 def _weights(designs: Mapping[str, Sequence[Design]]) -> list[float]:
     return list(itertools.accumulate(len(ours) ** 0.35 for ours in designs.values()))
 
 
-def _written(design: Design, wording: Wording) -> Drawn:
+def written(design: Design, wording: Wording) -> Drawn:
+    """The design as a draft in this wording."""
     problem, code = as_prompt(wording), answer(design.circuit, wording)
     return Drawn(content_id(problem, code), design, wording, problem, code)
 

@@ -13,12 +13,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from autovcoder.config import Settings
 from autovcoder.records import content_id
 from autovcoder.store import DROPPED, Manifest, Stage
 from data_pipeline.contamination import ContaminationIndex, read_problems
+from data_pipeline.house_files import as_comment, described, house_file
+from data_pipeline.made_up_designs import draw_made_up
 from data_pipeline.pair_contamination import removal
 from data_pipeline.parametric import Design, ParametricTeacher, answer
 from data_pipeline.phrasing import interface_text, word
@@ -30,13 +33,24 @@ class TextSettings(Settings):
     """What is made.
 
     Attributes:
-        base, rtl: how many documents. ``slips``: the share of base RTL that holds a mistake.
+        base, rtl: how many documents. ``slips``: the share of base RTL of the families that holds a mistake.
+        made_up: the share of documents that are a made-up circuit, told in words.
+        in_house: the share that are files in which a circuit of no meaning stands twice or more, in other sizes and
+            under other names, among others: what a model learns to read what stands before.
     """
 
     seed: int = 0
-    base: Annotated[int, Field(ge=0)] = 110_000
+    base: Annotated[int, Field(ge=0)] = 75_000
     rtl: Annotated[int, Field(ge=0)] = 12_000
     slips: Annotated[float, Field(ge=0, le=1)] = 0.2
+    made_up: Annotated[float, Field(ge=0, le=1)] = 0.2
+    in_house: Annotated[float, Field(ge=0, le=1)] = 0.2
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> TextSettings:
+        if self.made_up + self.in_house > 1:
+            raise PydanticCustomError("shares", "made_up and in_house are more than 1 together")
+        return self
 
 
 def make_texts(out: Path, settings: TextSettings, against: Sequence[Path] = ()) -> Manifest:
@@ -62,12 +76,10 @@ def make_texts(out: Path, settings: TextSettings, against: Sequence[Path] = ()) 
         index = ContaminationIndex.from_problems(read_problems(against))
         # Drawing is fast and every row depends on its index alone: a resumed run draws the missing rows only.
         for number in range(_decided(stage, "base.jsonl"), settings.base):
-            rng = random.Random(f"base {settings.seed} {number}")
-            careless = rng.random() < settings.slips
-            text = _draw_rtl(teacher, rng, functools.partial(slip, rng=rng) if careless else str)
-            _keep(stage, "base.jsonl", text, _copied(index, text), kind="rtl with a slip" if careless else "rtl")
+            kind, text = _draw(teacher, random.Random(f"base {settings.seed} {number}"), settings, settings.slips)
+            _keep(stage, "base.jsonl", text, _copied(index, text), kind=kind)
         for number in range(_decided(stage, "rtl.jsonl"), settings.rtl):
-            text = _draw_rtl(teacher, random.Random(f"rtl {settings.seed} {number}"), str)
+            _, text = _draw(teacher, random.Random(f"rtl {settings.seed} {number}"), settings, slips=0)
             errors = read_source(text).errors
             fault = f"does not compile: {errors[0].message}" if errors else _copied(index, text)
             _keep(stage, "rtl.jsonl", text, fault)
@@ -89,6 +101,18 @@ def _keep(stage: Stage, file: str, text: str, fault: str | None, **more: str) ->
         stage.drop(content_id(text), f"{file}: {fault}")
     else:
         stage.append(file, {"id": content_id(text), **more, "text": text})
+
+
+def _draw(teacher: ParametricTeacher, rng: random.Random, settings: TextSettings, slips: float) -> tuple[str, str]:
+    """What kind of text it is, and the text."""
+    draw = rng.random()
+    if draw < settings.in_house:
+        return "in-house rtl", house_file(teacher, rng)
+    if draw < settings.in_house + settings.made_up:
+        return "made-up rtl", described(draw_made_up(rng), rng)
+    careless = rng.random() < slips
+    text = _draw_rtl(teacher, rng, functools.partial(slip, rng=rng) if careless else str)
+    return "rtl with a slip" if careless else "rtl", text
 
 
 def _draw_rtl(teacher: ParametricTeacher, rng: random.Random, changed: Callable[[str], str]) -> str:
@@ -121,7 +145,7 @@ def _commented(design: Design, rng: random.Random, changed: Callable[[str], str]
         lines = _parameters(design) if draw < 0.85 else ""
         if 0.8 < draw < 0.9:
             lines += interface_text(design.circuit, wording, rng) + "\n"
-    return _comment(lines, rng) + code
+    return as_comment(lines, rng) + code
 
 
 def _parameters(design: Design) -> str:
@@ -133,12 +157,3 @@ def _parameters(design: Design) -> str:
         return f"{name} {' '.join(map(str, value)) if isinstance(value, tuple) else value}"
 
     return f"{design.family.name}: {', '.join(said(*item) for item in design.parameters.items())}\n"
-
-
-def _comment(lines: str, rng: random.Random) -> str:
-    """The lines as a comment of one of two kinds; nothing for none."""
-    if not lines:
-        return ""
-    if rng.random() < 0.5:
-        return "".join(f"// {line}\n" for line in lines.splitlines())
-    return f"/* {lines.rstrip()} */\n"

@@ -25,12 +25,14 @@ class ContextSettings(Settings):
     Attributes:
         share: of the problems that get context. ``alike``: of their references, those on the problem's own topic; the
             others are on any.
+        needed: beginnings of topics that cannot be known without a reference on them: each problem on one gets it.
         most: the most references of one problem; how many is drawn evenly.
         longest: characters that the references of a problem may have together; one that would exceed it is left out.
     """
 
     share: Annotated[float, Field(ge=0, le=1)] = 0.0
     alike: Annotated[float, Field(ge=0, le=1)] = 0.7
+    needed: tuple[str, ...] = ()
     most: PositiveInt = 2
     longest: PositiveInt = 3000
 
@@ -56,11 +58,15 @@ def with_context(pairs: Sequence[Solved], settings: ContextSettings, seed: int) 
     for pair in pairs:
         rng = random.Random(f"context {seed} {pair.id}")
         context: list[str] = []
-        if rng.random() < settings.share:
-            for _ in range(rng.randint(1, settings.most)):
-                other = rng.choice(by_topic[pair.topic] if rng.random() < settings.alike else pairs)
+        needs = bool(settings.needed) and pair.topic.startswith(settings.needed)
+        if needs or rng.random() < settings.share:
+            for place in range(rng.randint(1, settings.most)):
+                alike = (needs and place == 0) or rng.random() < settings.alike
+                other = rng.choice(by_topic[pair.topic] if alike else pairs)
                 text = example_text(other.problem, other.code)
                 fits = len(text) + sum(map(len, context)) <= settings.longest
                 if other.code != pair.code and text not in context and fits:
                     context.append(text)
+            if needs:
+                rng.shuffle(context)
         yield user_text(pair.problem, context=context)

@@ -27,7 +27,7 @@ from finetune.packing import IGNORED
 from finetune.saving import saving
 from finetune.setting_checks import ALWAYS_DECIDED, refuse_decided
 from finetune.tokenizer import END, train_tokenizer
-from finetune.trainer import checked, common_arguments, in_bfloat16, train, versions
+from finetune.trainer import checked, common_arguments, in_bfloat16, load_model, model_input, train, versions
 
 _LENGTH_STEP = 64
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
@@ -52,6 +52,8 @@ class PretrainSettings(Settings):
     """The model's shape and the training.
 
     Attributes:
+        model: a base model to go on from: a folder, a hub's id or a packaged model's name. Its tokenizer and shape
+            stay, whatever the settings of them say. None begins from nothing.
         layers: by turns a gated short convolution and attention, the first a convolution.
         width: a multiple of twice ``heads``, since rotary positions turn pairs of a head's numbers.
         context: the most tokens a sequence may have; a longer text is dropped.
@@ -66,6 +68,7 @@ class PretrainSettings(Settings):
     """
 
     seed: int = 0
+    model: str | None = None
     vocabulary: PositiveInt = 2048
     width: PositiveInt = 256
     layers: int = Field(default=6, ge=2)
@@ -111,8 +114,10 @@ def pretrain(texts: Path, out: Path, settings: PretrainSettings) -> Manifest:
         InputError: the texts are fewer than one batch, or a row has no id or text.
     """
     read_manifest(texts)
+    config, inputs = model_input(settings.model) if settings.model else ({}, {})
+    config |= settings.model_dump(exclude={"model"})
     with Stage(
-        out, "finetune.pretrain", config=settings.model_dump(), inputs={"texts": texts}, seed=settings.seed,
+        out, "finetune.pretrain", config=config, inputs=inputs | {"texts": texts}, seed=settings.seed,
         versions=versions(),
     ) as stage, quiet():  # fmt: skip
         take_back_checkpoints(stage)
@@ -121,8 +126,15 @@ def pretrain(texts: Path, out: Path, settings: PretrainSettings) -> Manifest:
         from transformers import AutoTokenizer
 
         arguments = training_arguments(out, settings)
+        model, tokenizer = load_model(settings.model) if settings.model else (None, None)
+        if model is not None and settings.context > model.config.max_position_embeddings:
+            most = f"the model reads {model.config.max_position_embeddings} tokens"
+            raise ConfigError(f"cannot be {settings.context}", where="context", fix=most)
         saved = out / CHECKPOINTS / "tokenizer"
-        tokenizer = AutoTokenizer.from_pretrained(saved) if saved.is_dir() else _new_tokenizer(texts, settings)
+        if saved.is_dir():
+            tokenizer = AutoTokenizer.from_pretrained(saved)
+        elif tokenizer is None:
+            tokenizer = _new_tokenizer(texts, settings)
         sequences, left_out = tokenized(_rows(texts), tokenizer, settings)
         batches = make_batches(sequences, settings)
         if not batches:
@@ -137,7 +149,8 @@ def pretrain(texts: Path, out: Path, settings: PretrainSettings) -> Manifest:
             with saving(saved):
                 tokenizer.save_pretrained(saved.with_suffix(".partial"))
                 replace_folder(saved.with_suffix(".partial"), saved)
-        model = _new_model(tokenizer, settings)
+        if model is None:
+            model = _new_model(tokenizer, settings)
         facts = train(_trainer(model, arguments, batches, tokenizer.pad_token_id, settings))
         with saving(out):
             in_bfloat16(model).save_pretrained(out)

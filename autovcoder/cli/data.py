@@ -55,3 +55,20 @@ def texts(
 
     settings = load_settings(TextSettings, config, {"seed": seed, "base": base, "rtl": rtl})
     say_rows(make_texts(out, settings, against or ()), out)
+
+
+@app.command("in-house")
+def in_house(
+    out: Out,
+    config: Config = None,
+    seed: Seed = None,
+    problems: Annotated[int | None, typer.Option(min=0, help="Circuits, one problem each.")] = None,
+    versions: Annotated[int | None, typer.Option(min=1, max=8, help="Others of each circuit, for a library.")] = None,
+) -> None:
+    """Write problems that only a library can answer, and what that library holds: to measure retrieval by."""
+    from autovcoder.config import load_settings
+    from data_pipeline.house_suite import HouseSettings, make_house_suite
+    from hdl_sim.icarus_pool import IcarusPool
+
+    settings = load_settings(HouseSettings, config, {"seed": seed, "problems": problems, "versions": versions})
+    say_rows(make_house_suite(out, settings, IcarusPool()), out)

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -287,19 +288,20 @@ def test_other_settings_are_refused(folder: Path) -> None:
 
 
 def test_texts_are_rtl_and_ask_for_nothing(tmp_path: Path) -> None:
-    make_texts(tmp_path / "texts", TextSettings(base=300, rtl=50))
+    make_texts(tmp_path / "texts", TextSettings(base=400, rtl=50, made_up=0.15, in_house=0.15))
     rows = [json.loads(line) for line in (tmp_path / "texts" / "base.jsonl").read_text().splitlines()]
-    assert {row["kind"] for row in rows} == {"rtl", "rtl with a slip"}
-    assert 30 < sum(row["kind"] == "rtl with a slip" for row in rows) < 95
+    kinds = Counter(row["kind"] for row in rows)
+    assert kinds.keys() == {"rtl", "rtl with a slip", "made-up rtl", "in-house rtl"}
+    assert all(30 < kinds[kind] < 95 for kind in kinds if kind != "rtl")
     asked = re.compile(
         r"\b(I need|Please|Write an? |Write it in|Implement|Task:|Exercise|Complete the|should be named|must be \w+\."
         r"|[Nn]ame the module|Call the module|Use the module name|Use this)\b"
     )
     for row in rows:
-        comments = re.split(r"^module ", row["text"], maxsplit=1, flags=re.MULTILINE)[0]
+        comments = " ".join(re.findall(r"/\*.*?\*/|//[^\n]*", row["text"], re.DOTALL))
         assert not asked.search(comments)
         assert "endmodule" not in comments or row["kind"] != "rtl"
-    assert read_manifest(tmp_path / "texts").rows == {"base.jsonl": 300, "rtl.jsonl": 50}
+    assert read_manifest(tmp_path / "texts").rows == {"base.jsonl": 400, "rtl.jsonl": 50}
 
 
 def test_what_copies_a_benchmark_is_left_out_of_the_texts_and_a_killed_run_goes_on(tmp_path: Path) -> None:

@@ -34,6 +34,19 @@ def test_the_share_of_prompts_with_context_and_of_references_on_the_topic_are_as
     assert {len(found) for _, found in given_} == {0, 1, 2}
 
 
+def test_a_topic_that_cannot_be_known_otherwise_always_has_a_reference_of_its_own() -> None:
+    needed = ContextSettings(share=0.5, alike=0, needed=("topic3", "topic7"))
+    places = set()
+    for pair, text in zip(PAIRS, with_context(PAIRS, needed, 0), strict=True):
+        if pair.topic in needed.needed:
+            own = [n for n, found in enumerate(references(text)) if f"// {pair.topic[-1]}" in found]
+            assert own or not references(text)  # where chance drew the pair itself, there may be none
+            places.update(own)
+    assert places == {0, 1}  # it does not always stand first
+    asked = [text for pair, text in zip(PAIRS, with_context(PAIRS, needed, 0), strict=True) if pair.topic == "topic3"]
+    assert sum(bool(references(text)) for text in asked) > 0.9 * len(asked)
+
+
 @given(
     topics=st.lists(st.integers(0, 3), min_size=1, max_size=30),
     settings=st.builds(

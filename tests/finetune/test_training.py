@@ -50,7 +50,7 @@ LORA = RoundSettings(lora={"r": 4, "lora_alpha": 8}, sft={"per_device_train_batc
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All stages of a tiny model, made once."""
     root = tmp_path_factory.mktemp("nano")
-    make_texts(root / "texts", TextSettings(base=600, rtl=40))
+    make_texts(root / "texts", TextSettings(base=600, rtl=40, in_house=0))
     make_pairs(root / "pairs", PairSettings(pairs=24, problems=2, families=SHORT, mutants=0), Icarus())
     pretrain(root / "texts", root / "base", TINY)
     round1(str(root / "base"), root / "texts", root / "round1", LORA)
@@ -72,6 +72,23 @@ def test_pretraining_lowers_the_loss_and_saves_what_transformers_loads(root: Pat
     assert model.config.max_position_embeddings == TINY.context
     assert model.dtype == torch.bfloat16
     assert model.lm_head.weight.data_ptr() == model.model.embed_tokens.weight.data_ptr()
+
+
+def test_a_base_model_can_be_trained_on(root: Path, tmp_path: Path) -> None:
+    on = TINY.model_copy(update={"model": str(root / "base"), "layers": 4, "vocabulary": 300})
+    manifest = pretrain(root / "texts", tmp_path / "on", on)
+    before = read_manifest(root / "base").facts
+    assert manifest.facts["first_loss"] < (before["first_loss"] + before["last_loss"]) / 2
+    assert manifest.inputs.keys() == {"texts", "model"}
+    assert "model" not in manifest.config  # where a folder is says nothing of what is in it
+    old, new = weights(root / "base"), weights(tmp_path / "on")
+    assert {name: tensor.shape for name, tensor in new.items()} == {name: tensor.shape for name, tensor in old.items()}
+    assert not torch.equal(new["model.embed_tokens.weight"], old["model.embed_tokens.weight"])
+    for name in ("tokenizer.json", "chat_template.jinja"):
+        assert (tmp_path / "on" / name).read_bytes() == (root / "base" / name).read_bytes()
+    longer = on.model_copy(update={"context": 1024})
+    with pytest.raises(ConfigError, match=r"context: cannot be 1024 .*512 tokens|cannot be 1024.*context.*512"):
+        pretrain(root / "texts", tmp_path / "longer", longer)
 
 
 def test_a_finished_stage_is_not_trained_again(root: Path) -> None:

@@ -1,0 +1,109 @@
+"""Files in which what is asked for stands already, under other names or in another size: what teaches a model to read.
+
+Reads made-up circuits and the families' designs; writes texts. In a file of the house one circuit stands twice or more,
+among others, and only the first time is it told what it does: whoever writes the last one has to look above.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+
+from data_pipeline.made_up import coined
+from data_pipeline.made_up_designs import draw_house_number, draw_made_up, draw_version
+from data_pipeline.parametric import Design, ParametricTeacher, answer
+from data_pipeline.phrasing import word
+from data_pipeline.render import rename, render
+from hdl_sim.normal_form import KEYWORDS
+
+_IDENTIFIER = re.compile(r"(?<![\w'$.])[A-Za-z_]\w*")
+
+
+def described(design: Design, rng: random.Random, hand: Callable[[str], str] = str) -> str:
+    """A design's module below a comment that tells of it.
+
+    Args:
+        hand: what is done to the code.
+    """
+    wording = word(design.circuit, rng, documentation=True)
+    return as_comment(wording.text + "\n", rng) + hand(answer(design.circuit, wording))
+
+
+def house_file(teacher: ParametricTeacher, rng: random.Random) -> str:
+    """One file, by one hand: a circuit in two or three versions, and up to two others among them."""
+    hand = draw_hand(rng)
+    versions = rng.choice((2, 2, 2, 3))
+    if rng.random() < 0.3:
+        modules = _copies(teacher, rng, versions, hand)
+    else:
+        number, told = draw_house_number(rng), rng.random() < 0.5
+        modules = [
+            described(draw_version(number, rng, told=told and place == 0), rng, hand) for place in range(versions)
+        ]
+    for _ in range(rng.choice((0, 0, 1, 1, 2))):
+        other = draw_made_up(rng) if rng.random() < 0.7 else teacher.draw_design(rng)
+        modules.insert(rng.randrange(len(modules)), described(other, rng, hand))
+    return "\n".join(modules)
+
+
+def _copies(teacher: ParametricTeacher, rng: random.Random, versions: int, hand: Callable[[str], str]) -> list[str]:
+    """A family's module under names of no meaning, and the same again under other names for the module itself."""
+    while True:
+        circuit = teacher.draw_design(rng).circuit
+        if not circuit.submodules:  # the names of its ports stand in their instances too
+            break
+    code = hand(render(circuit, "m", {}))
+    found = dict.fromkeys(_IDENTIFIER.findall(code))
+    names: dict[str, str] = {}
+    for name in found:
+        if name not in KEYWORDS and name != "m":
+            fresh = coined(rng, rng.choice((1, 2)))
+            while fresh in KEYWORDS or fresh in names.values() or fresh in found:
+                fresh = coined(rng, 2)
+            names[name] = fresh
+    modules = []
+    for place in range(versions):
+        module = f"{coined(rng, 2)}_{place}"
+        first = f"{module}\n"
+        again = rng.choice(("{}: the same again\n", "the same as {}\n", "as above, named {}\n", "{}\n")).format(module)
+        modules.append(as_comment(again if place else first, rng) + rename(code, names | {"m": module}))
+    return modules
+
+
+def draw_hand(rng: random.Random) -> Callable[[str], str]:
+    """How somebody lays code out: indentation, spaces, what stands on a line; the same for every module it is given."""
+    indent = rng.choice(("    ", "    ", "  ", "\t", "   "))
+    steps: list[tuple[str, str]] = []
+    if rng.random() < 0.3:
+        steps.append((r"\bif \(", "if("))
+    if rng.random() < 0.3:
+        steps.append((r"@ ?\(\*\)", rng.choice(("@*", "@ *", "@ (*)"))))
+    if rng.random() < 0.2:
+        steps.append((r" (<=|=) (?=[^;\n]*;)", r"\1"))
+    if rng.random() < 0.2:
+        steps.append((r" ([&|^+]) ", r"\1"))
+    if rng.random() < 0.2:
+        steps.append((r" or (?=(?:pos|neg)edge)", ", "))
+    if rng.random() < 0.2:
+        steps.append((r"\b1'([bd])([01])\b", r"\2"))
+    if rng.random() < 0.2:
+        steps.append((r"(?m)^(module \w+) \(\n", r"\1(\n"))
+    if rng.random() < 0.15:
+        steps.append((r"\n\s+begin\b", " begin"))
+
+    def lay_out(code: str) -> str:
+        for pattern, new in steps:
+            code = re.sub(pattern, new, code)
+        return code if indent == "    " else code.replace("    ", indent)
+
+    return lay_out
+
+
+def as_comment(lines: str, rng: random.Random) -> str:
+    """The lines as a comment of one of two kinds; nothing for none."""
+    if not lines:
+        return ""
+    if rng.random() < 0.5:
+        return "".join(f"// {line}\n" for line in lines.splitlines())
+    return f"/* {lines.rstrip()} */\n"

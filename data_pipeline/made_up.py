@@ -1,0 +1,358 @@
+"""Circuits made up from a number: expressions, selections and registers joined at random under names of no meaning.
+
+Reads nothing; writes ``Circuit``s. There are as many as one likes and hardly two are alike, so that no model can know
+one by heart: it has to read. `made_up` tells in words what its circuit does. `in_house` can leave that to a made-up
+name, as a team says "our zorvex": what it does is then written in the team's library and nowhere else.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from autovcoder.records import Port
+from data_pipeline.circuit import (
+    RESETS,
+    WITH_RESET,
+    Circuit,
+    Clocked,
+    Combinational,
+    Fact,
+    Reset,
+    Values,
+    always_clocked,
+    article,
+    controls,
+    inp,
+    mask,
+    outp,
+    reset_fact,
+    vec,
+)
+from data_pipeline.made_up_values import Expressions, Value
+from hdl_sim.normal_form import KEYWORDS
+
+WIDTHS = (4, 5, 6, 8, 10, 12, 16, 20, 24, 32)
+_COMMON = """
+    a b c d e f g h i j k m n p q r s t u v w x y z data addr mask key left right lo hi low high first second base
+    step offset value word field part sum diff acc code tag mode sel pick load go stop hold run busy ready flag hit
+    miss valid start last next prev level limit count total index limb lane port node link src dst in1 in2 in3 out1
+    out2 out3 a0 a1 b0 b1 x0 x1 y0 y1 din dout ain bin cin res result alpha beta gamma delta
+"""
+_STARTS = "b br c cr d dr f fl g gl h j k kl l m n p pr qu r s sk st t tr v w z"
+_VOWELS = "aeiou"
+_ENDS = "b ck d k l m n p r rn s sk t v x zz"
+_SELECTOR_BITS = 2
+
+
+def coined(rng: random.Random, syllables: int) -> str:
+    """A word that means nothing, such as ``zorvex``."""
+    starts = [rng.choice(_STARTS.split()) + rng.choice(_VOWELS) for _ in range(syllables)]
+    return "".join(starts) + rng.choice(_ENDS.split())
+
+
+def made_up(number: int) -> Circuit:
+    """The circuit of this number, told in words."""
+    rng = random.Random(f"made up {number}")
+    width, reset = rng.choice(WIDTHS), rng.choice(WITH_RESET)
+    name = coined(rng, 2)
+    circuit = _Maker(rng, width, RESETS[reset]).circuit(name)
+    kind = "clocked" if circuit.reset else "combinational"
+    size = f"{width}-bit" if any(port.width == width for port in circuit.ports) else "small"
+    headlines = (
+        article(f"{size} {kind} circuit"),
+        article(f"{kind} block of logic"),
+        f"the {kind} circuit that is told here",
+        article(f"{kind} unit as described"),
+    )
+    return replace(circuit, headlines=headlines)
+
+
+def house_name(number: int) -> str:
+    """What the house calls its circuit of this number."""
+    rng = random.Random(f"house name {number}")
+    return coined(rng, rng.choice((2, 2, 3)))
+
+
+def in_house(number: int, width: int, reset: str, told: bool) -> Circuit:
+    """The house's circuit of this number, in one of its sizes and with one of the resets (which a combinational one
+    has no use for).
+
+    Args:
+        told: whether what it does is said in words; else its name alone tells, and how it is reset.
+    """
+    name = house_name(number)
+    circuit = _Maker(random.Random(f"in house {number}"), width, RESETS[reset]).circuit(name)
+    return replace(
+        circuit,
+        headlines=(
+            article(f"{width}-bit {name}"),
+            f"our {name} for {width}-bit words",
+            f"the {name} block, {width} bits wide",
+            f"the {width}-bit version of the {name} unit",
+        ),
+        facts=circuit.facts if told else reset_fact(circuit.reset, _FIRST_VALUES),
+    )
+
+
+_FIRST_VALUES = "gives every register its first value"
+
+
+class _Register(NamedTuple):
+    name: str
+    width: int
+    first: int
+    enable: Value | None
+    next: Value
+
+
+@dataclass
+class _Maker:
+    """One circuit under construction. At every width and for every reset the same is drawn in the same order."""
+
+    rng: random.Random
+    width: int
+    reset: Reset | None
+    values: Expressions = field(init=False)
+    inner: dict[str, Value] = field(default_factory=dict)
+    registers: list[_Register] = field(default_factory=list)
+    logic: dict[str, Value] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+    outputs: list[Port] = field(default_factory=list)
+    procedural: set[str] = field(default_factory=set)
+    facts: list[Fact] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.values = Expressions(self.rng, self.width)
+
+    def circuit(self, name: str) -> Circuit:
+        rng = self.rng
+        names = self._names()
+        clocked = rng.random() < 0.5
+        bits = [next(names) for _ in range(rng.randint(1, 3))]
+        words = [next(names) for _ in range(rng.randint(1, 3))]
+        selector = next(names) if rng.random() < 0.3 else None
+        self.values.bits += bits
+        self.values.words += words
+        for _ in range(rng.choice((0, 0, 0, 1, 1, 2))):
+            self._add_wire(f"t_{coined(rng, 1)}")
+        count = rng.choice((1, 1, 2, 2, 3))
+        for place in range(count):
+            if clocked and (place == 0 or rng.random() < 0.4):
+                self._add_register(next(names))
+            else:
+                self._add_logic(next(names), selector if place == count - 1 else None)
+        self._drop_unread_wires()
+        used = " ".join(self.lines)
+        inputs = [
+            *controls(self.reset if clocked else None),
+            *(inp(bit) for bit in bits),
+            *((inp(selector, _SELECTOR_BITS),) if selector else ()),
+            *(inp(word, self.width) for word in words),
+        ]
+        if not clocked:
+            inputs = [port for port in inputs if port.name != "clk"]
+        kept = tuple(port for port in inputs if port.name in _CONTROLS or re.search(rf"\b{port.name}\b", used))
+        return Circuit(
+            name=name,
+            headlines=(),
+            inputs=kept,
+            outputs=tuple(self.outputs),
+            registers=frozenset(self.procedural),
+            body="\n".join(self.lines),
+            model=self._model() if clocked else Combinational(self._combinational),
+            facts=(*self.facts, *(reset_fact(self.reset, _FIRST_VALUES) if clocked else ())),
+            reset=self.reset if clocked else None,
+            roles={port.name: "input" for port in kept} | {port.name: "output" for port in self.outputs},
+            cycles=64,
+        )
+
+    def _names(self) -> Iterator[str]:
+        """Different names without end, common ones and coined ones, in the style of one hand."""
+        rng = self.rng
+        common, prefix = rng.random(), rng.choice(("", "", "", "", "", "i_", "w_"))
+        taken = {"clk", "rst", "rst_n", *KEYWORDS}
+        while True:
+            name = rng.choice(_COMMON.split()) if rng.random() < common else coined(rng, rng.choice((1, 1, 2)))
+            if rng.random() < 0.15:
+                name += f"_{rng.choice(_COMMON.split())}"
+            if (name := prefix + name) not in taken:
+                taken.add(name)
+                yield name
+
+    def _add_wire(self, name: str) -> None:
+        if name in self.inner:
+            return
+        wide = self.rng.random() < 0.6
+        value = self.values.draw(wide, 2)
+        self.lines.append(f"    wire {vec(self.width) if wide else ''}{name} = {value.bare};")
+        self.inner[name] = value
+        self.values.inner.add(name)
+        (self.values.words if wide else self.values.bits).append(name)
+        size = f"{self.width} bits" if wide else "one bit"
+        self._tell(
+            f"An inner signal {name} ({size}) is {value.words}.",
+            f"Let {name} be {value.words} ({size}).",
+            f"Inside, {name} = {self.values.formula(value.bare)} ({size}).",
+        )
+
+    def _drop_unread_wires(self) -> None:
+        for name in reversed(list(self.inner)):
+            [place] = [n for n, line in enumerate(self.lines) if re.match(rf"    wire .*\b{name} = ", line)]
+            if not any(re.search(rf"\b{name}\b", line) for n, line in enumerate(self.lines) if n != place):
+                del self.lines[place], self.facts[place], self.inner[name]
+
+    def _add_register(self, name: str) -> None:
+        rng = self.rng
+        wide = rng.random() < 0.7
+        size = self.width if wide else 1
+        own = self.values.name(name)
+        kind = rng.choice(("load", "load", "mix", "count", "shift") if wide else ("load", "toggle"))
+        if kind == "load":
+            value = self.values.draw(wide, 2)
+            does = f"takes {value.words}"
+        elif kind == "mix":
+            other = self.values.draw(True, 1, own)
+            value = self.values.binary(rng.choice(("+", "-", "^", "&", "|")), own, other, wide=True)
+            does = f"becomes {value.words}"
+        elif kind == "count":
+            step = rng.randint(1, 3)
+            sign = rng.choice("+-")
+            value = self.values.binary(sign, own, self.values.number(step), wide=True)
+            does = f"{'rises' if sign == '+' else 'falls'} by {step}"
+        elif kind == "shift":
+            bit = self.values.draw(False, 1)
+            top = self.width - 2
+            value = Value(
+                f"{{{name}[{top}:0], {bit.bare}}}",
+                f"itself shifted left with {bit.words} at the bottom",
+                lambda v: (v[name] << 1 | bit.of(v)) & mask(self.width),
+            )
+            does = f"moves up by one place, and {bit.words} comes in at bit 0"
+        else:
+            value = Value(f"(~{name})", f"the inverse of {own.words}", lambda v: 1 - v[name])
+            does = "changes its value"
+        enable = self.values.draw(False, rng.choice((0, 0, 1))) if rng.random() < 0.5 else None
+        first = 0 if rng.random() < 0.7 else rng.randint(1, 15 if wide else 1)
+        self.registers.append(_Register(name, size, first, enable, value))
+        self._output(name, wide, procedural=True)
+        self.lines.append(
+            always_clocked(
+                [f"{name} <= {value.bare};"],
+                self.reset,
+                [f"{name} <= {size}'d{first};"],
+                enable=enable.bare if enable else None,
+            )
+        )
+        while_, if_, then = "", "", f"{own.words} <= {self.values.formula(value.bare)}"
+        if enable:
+            while_, if_ = f" while {enable.holds}", f" if {enable.holds}"
+            then = f"if {self.values.formula(enable.bare)} then {then}"
+        self._tell(
+            f"At each rising edge of the clock{while_}, {own.words} {does}; its first value is {first}.",
+            f"{own.words} is a register that {does} at the rising clock edge{if_}; its first value is {first}.",
+            f"Register {own.words} (first value {first}): {then}.",
+        )
+
+    def _add_logic(self, name: str, selector: str | None) -> None:
+        rng = self.rng
+        wide = rng.random() < 0.6
+        own = self.values.name(name).words
+        if selector:
+            values = [self.values.draw(wide, rng.choice((0, 1, 1))) for _ in range(1 << _SELECTOR_BITS)]
+            arms = [f"            2'd{place}: {name} = {value.bare};" for place, value in enumerate(values[:-1])]
+            arms.append(f"            default: {name} = {values[-1].bare};")
+            body = [f"        case ({selector})", *arms, "        endcase"]
+            self.logic[name] = Value("", "", lambda v: values[v[selector]].of(v))
+            listed = ", ".join(f"{place} gives {value.words}" for place, value in enumerate(values))
+            rows = "; ".join(f"{self.values.formula(value.bare)} for {place}" for place, value in enumerate(values))
+            self._tell(
+                f"{{{selector}}} selects {own}: {listed}.",
+                f"{own} depends on {{{selector}}}: {rows}.",
+                f"By {{{selector}}} (2 bits), {own} is one of four: {listed}.",
+            )
+        elif rng.random() < 0.3:
+            first = self.values.draw(False, 1)
+            second = self.values.draw(False, 0, first)
+            chosen = [self.values.draw(wide, rng.choice((0, 1)))]
+            chosen += [self.values.draw(wide, rng.choice((0, 1)), chosen[0]) for _ in range(2)]
+            body = [
+                f"        if ({first.bare})",
+                f"            {name} = {chosen[0].bare};",
+                f"        else if ({second.bare})",
+                f"            {name} = {chosen[1].bare};",
+                "        else",
+                f"            {name} = {chosen[2].bare};",
+            ]
+            self.logic[name] = Value("", "", lambda v: chosen[0 if first.of(v) else 1 if second.of(v) else 2].of(v))
+            self._tell(
+                f"{own} is {chosen[0].words} if {first.holds}; otherwise {chosen[1].words} if {second.holds}, and "
+                f"{chosen[2].words} in all other cases.",
+                f"If {first.holds}, {own} is {chosen[0].words}; else if {second.holds}, it is {chosen[1].words}; else "
+                f"it is {chosen[2].words}.",
+            )
+        else:
+            value = self.values.draw(wide, rng.choice((1, 2, 2, 3)))
+            self.logic[name] = value
+            self._output(name, wide)
+            self.lines.append(f"    assign {name} = {value.bare};")
+            told = [
+                f"{own} is {value.words}.",
+                f"{own} = {self.values.formula(value.bare)}.",
+                f"Output {own}: {value.words}.",
+            ]
+            if value.holds:
+                told += [f"{own} is 1 if {value.holds}, else 0.", f"{own} tells that {value.holds}."]
+            self._tell(*told)
+            return
+        self._output(name, wide, procedural=True)
+        self.lines += ["    always @(*) begin", *body, "    end"]
+
+    def _output(self, name: str, wide: bool, *, procedural: bool = False) -> None:
+        self.outputs.append(outp(name, self.width if wide else 1))
+        if procedural:
+            self.procedural.add(name)
+        (self.values.words if wide else self.values.bits).append(name)
+
+    def _tell(self, *sentences: str) -> None:
+        self.facts.append(Fact((), sentences))
+
+    # The model.
+
+    def _seen(self, v: Values) -> Values:
+        """All that an expression may read, in the order in which one rests on another."""
+        known = dict(v)
+        for name, value in {**self.inner, **self.logic}.items():
+            known[name] = value.of(known)
+        return known
+
+    def _combinational(self, v: Values) -> Values:
+        known = self._seen(v)
+        return {port.name: known[port.name] for port in self.outputs}
+
+    def _model(self) -> Clocked:
+        def at(state: tuple[int, ...], v: Values) -> Values:
+            return self._seen(v | {register.name: value for register, value in zip(self.registers, state, strict=True)})
+
+        def step(state: tuple[int, ...] | None, v: Values) -> tuple[int, ...] | None:
+            if state is None:
+                return None
+            known = at(state, v)
+            return tuple(
+                register.next.of(known)
+                if register.enable is None or register.enable.of(known)
+                else known[register.name]
+                for register in self.registers
+            )
+
+        def out(state: tuple[int, ...], v: Values) -> Values:
+            known = at(state, v)
+            return {port.name: known[port.name] for port in self.outputs}
+
+        return Clocked(tuple(register.first for register in self.registers), step, out)
+
+
+_CONTROLS = ("clk", "rst", "rst_n")

@@ -1,0 +1,80 @@
+"""Made-up circuits as designs of the offline teacher: which are kept from training, and how training draws them.
+
+Reads nothing; writes nothing. Of circuits that are told in words some are held out, as of the families' designs; of
+circuits that go by a name whole names are, in all their sizes.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections.abc import Callable, Collection
+from typing import Any
+
+from autovcoder.records import CircuitType
+from data_pipeline.circuit import WITH_RESET, Circuit, Family
+from data_pipeline.made_up import WIDTHS, house_name, in_house, made_up
+from data_pipeline.parametric import Design, ParametricTeacher, is_held_out
+
+IN_HOUSE = "in-house"
+"""How the topics of circuits begin that go by a name alone: nobody can write one without having seen it."""
+_NUMBERS = 1_000_000_000
+_NAMES = 600
+"""Circuits of the house in a run of one seed; small, so that of most there are several versions."""
+
+
+def draw_made_up(rng: random.Random, *, held_out: bool = False) -> Design:
+    """A circuit that is told in words."""
+    while True:
+        number = rng.randrange(_NUMBERS)
+        design = _design(made_up, "made-up circuits", {"number": number}, made_up(number))
+        if is_held_out(design.key) == held_out:
+            return design
+
+
+def draw_house_number(rng: random.Random, *, held_out: bool = False) -> int:
+    """The number of a circuit of the house."""
+    while True:
+        number = rng.randrange(_NUMBERS)
+        if is_held_out(house_design(number, 8, "sync_high", told=False).key) == held_out:
+            return number
+
+
+def house_design(number: int, width: int, reset: str, *, told: bool) -> Design:
+    """One version of a circuit of the house; its name is its topic."""
+    circuit = in_house(number, width, reset, told)
+    parameters = {"number": number, "width": width, "reset": reset, "told": told}
+    return _design(in_house, f"{IN_HOUSE} {house_name(number)}", parameters, circuit)
+
+
+def draw_version(number: int, rng: random.Random, *, told: bool) -> Design:
+    """A circuit of the house in a size and with a reset drawn anew."""
+    return house_design(number, rng.choice(WIDTHS), rng.choice(WITH_RESET), told=told)
+
+
+def _design(build: Callable[..., Circuit], topic: str, parameters: dict[str, Any], circuit: Circuit) -> Design:
+    kind: CircuitType = "sequential" if circuit.reset else "combinational"
+    return Design(Family(build.__name__, topic, "medium", kind, {}, build), parameters, circuit)
+
+
+class WiderTeacher(ParametricTeacher):
+    """Draws made-up circuits besides those of the families.
+
+    Args:
+        made_up, in_house: the shares of what is drawn.
+    """
+
+    def __init__(self, families: Collection[str] = (), *, made_up: float = 0, in_house: float = 0, seed: int = 0):
+        super().__init__(families)
+        self._made_up, self._in_house = made_up, in_house
+        self._number = functools.cache(lambda place: draw_house_number(random.Random(f"house {seed} {place}")))
+
+    def draw_design(self, rng: random.Random) -> Design:
+        if not self._made_up + self._in_house:
+            return super().draw_design(rng)
+        draw = rng.random()
+        if draw < self._in_house:
+            return draw_version(self._number(rng.randrange(_NAMES)), rng, told=rng.random() < 0.3)
+        if draw < self._in_house + self._made_up:
+            return draw_made_up(rng)
+        return super().draw_design(rng)
