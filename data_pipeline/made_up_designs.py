@@ -9,8 +9,12 @@ from __future__ import annotations
 import functools
 import random
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Annotated, Any, Self
 
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from autovcoder.config import Settings
 from autovcoder.records import CircuitType
 from data_pipeline.circuit import WITH_RESET, Circuit, Family
 from data_pipeline.made_up import WIDTHS, house_name, in_house, made_up
@@ -21,6 +25,24 @@ IN_HOUSE = "in-house"
 _NUMBERS = 1_000_000_000
 _NAMES = 600
 """Circuits of the house in a run of one seed; small, so that of most there are several versions."""
+
+
+class MadeUpShares(Settings):
+    """How much of a set is made up.
+
+    Attributes:
+        made_up: the share on circuits that are told in words.
+        in_house: the share on circuits that go by a made-up name.
+    """
+
+    made_up: Annotated[float, Field(ge=0, le=1)] = 0
+    in_house: Annotated[float, Field(ge=0, le=1)] = 0
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Self:
+        if self.made_up + self.in_house > 1:
+            raise PydanticCustomError("shares", "made_up and in_house are more than 1 together")
+        return self
 
 
 def draw_made_up(rng: random.Random, *, held_out: bool = False) -> Design:

@@ -15,14 +15,13 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from autovcoder.config import Settings
 from autovcoder.errors import StoreError, ToolFailed
 from autovcoder.prompt import user_text
 from autovcoder.records import Bench, Draft, Problem, Verdict, VerifiedPair, content_id
 from autovcoder.store import DROPPED, Manifest, Stage
 from data_pipeline.contamination import ContaminationIndex, read_problems
 from data_pipeline.designs import FATES, DesignRow, measure_design
-from data_pipeline.made_up_designs import WiderTeacher
+from data_pipeline.made_up_designs import MadeUpShares, WiderTeacher
 from data_pipeline.pair_contamination import draft_matches, removal
 from data_pipeline.parametric import Design, Drawn, ParametricTeacher, code_key, is_held_out
 from hdl_sim.simulator import Simulator, in_parallel, simulate_many
@@ -31,14 +30,13 @@ OVERLAP = "overlaps with a held-out problem"
 DESIGNS, MATCHES = "designs.jsonl", "matches.jsonl"
 
 
-class PairSettings(Settings):
+class PairSettings(MadeUpShares):
     """``pairs`` different drafts are drawn for training and ``problems`` are held out.
 
     Attributes:
         families: by name; all when empty.
-        made_up: the share of pairs on a made-up circuit that is told in words.
-        in_house: the share on one that goes by a made-up name, which only another version of it can explain: of use
-            where that stands before the problem (``context.needed`` of round 2).
+        in_house: here of pairs that only another version of the circuit can explain: of use where that stands before
+            the problem (``context.needed`` of round 2).
         designs: the most designs to draw from, families in turn; None for all. Each costs its mutants' simulation, and
             most of that time goes into proofs for those that survive.
         mutants: of each distinct design; 0 for none.
@@ -49,8 +47,6 @@ class PairSettings(Settings):
     pairs: Annotated[int, Field(ge=0)] = 48_000
     problems: Annotated[int, Field(ge=0)] = 600
     families: tuple[str, ...] = ()
-    made_up: Annotated[float, Field(ge=0, le=1)] = 0
-    in_house: Annotated[float, Field(ge=0, le=1)] = 0
     designs: Annotated[int | None, Field(ge=1)] = None
     mutants: Annotated[int, Field(ge=0)] = 12
     min_kill: Annotated[float, Field(ge=0, le=1)] = 0.8

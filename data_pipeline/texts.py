@@ -13,15 +13,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
-from autovcoder.config import Settings
 from autovcoder.records import content_id
 from autovcoder.store import DROPPED, Manifest, Stage
 from data_pipeline.contamination import ContaminationIndex, read_problems
 from data_pipeline.house_files import as_comment, described, house_file
-from data_pipeline.made_up_designs import draw_made_up
+from data_pipeline.made_up_designs import MadeUpShares, draw_made_up
 from data_pipeline.pair_contamination import removal
 from data_pipeline.parametric import Design, ParametricTeacher, answer
 from data_pipeline.phrasing import interface_text, word
@@ -29,14 +27,13 @@ from data_pipeline.slips import slip
 from hdl_sim.slang import read_source
 
 
-class TextSettings(Settings):
+class TextSettings(MadeUpShares):
     """What is made.
 
     Attributes:
         base, rtl: how many documents. ``slips``: the share of base RTL of the families that holds a mistake.
-        made_up: the share of documents that are a made-up circuit, told in words.
-        in_house: the share that are files in which a circuit of no meaning stands twice or more, in other sizes and
-            under other names, among others: what a model learns to read what stands before.
+        in_house: here of files in which one circuit stands twice or more, in other sizes and under other names, among
+            others.
     """
 
     seed: int = 0
@@ -45,12 +42,6 @@ class TextSettings(Settings):
     slips: Annotated[float, Field(ge=0, le=1)] = 0.2
     made_up: Annotated[float, Field(ge=0, le=1)] = 0.2
     in_house: Annotated[float, Field(ge=0, le=1)] = 0.2
-
-    @model_validator(mode="after")
-    def _shares_fit(self) -> TextSettings:
-        if self.made_up + self.in_house > 1:
-            raise PydanticCustomError("shares", "made_up and in_house are more than 1 together")
-        return self
 
 
 def make_texts(out: Path, settings: TextSettings, against: Sequence[Path] = ()) -> Manifest:

@@ -6,23 +6,19 @@ both have the packaged encoder, so that a team's own texts stand beside the hand
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
-from typing import get_args
 
 from autovcoder.errors import StoreError
 from autovcoder.files import read_records
 from autovcoder.records import Entry, StoreKind, VerifiedPair
 from rag.chunks import example
 from rag.embed import PACKAGED, Embedder, open_embedder
+from rag.places import KINDS, STORE, is_library, is_own, packaged_library
 from rag.store import EntryStore
-from rag.store_state import STORE, read_state
-
-KINDS: tuple[StoreKind, ...] = get_args(StoreKind)
+from rag.store_state import read_state
 
 
 @dataclass(frozen=True)
@@ -73,16 +69,6 @@ def open_library(folder: Path, embedder: Embedder | None = None) -> Library:
     return replace(own, beside=open_library(packaged_library(), own.stores[0].embedder))
 
 
-def is_library(folder: Path) -> bool:
-    """Whether a folder has at least one store."""
-    return any((folder / kind / STORE).is_file() for kind in KINDS)
-
-
-def is_own(folder: Path) -> bool:
-    """Whether a folder is the place of the user's own library."""
-    return folder.resolve() == user_library().resolve() != packaged_library().resolve()
-
-
 def create_library(folder: Path, embedder: Embedder) -> Library:
     """An empty library.
 
@@ -131,24 +117,6 @@ def add_to(library: Library, entries: Sequence[Entry]) -> dict[StoreKind, int]:
     return {
         store.kind: store.add([entry for entry in entries if entry.store == store.kind]) for store in library.stores
     }
-
-
-def packaged_library() -> Path:
-    """The folder of the library inside the package."""
-    return Path(str(files("rag") / "library"))
-
-
-def user_library() -> Path:
-    """Where a user's library is unless another folder is named: ``AUTOVCODER_LIBRARY``, else the XDG data folder."""
-    named = os.environ.get("AUTOVCODER_LIBRARY")
-    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(named).expanduser() if named else Path(data).expanduser() / "autovcoder" / "library"
-
-
-def default_library() -> Path:
-    """The user's library where there is one, else the packaged one."""
-    mine = user_library()
-    return mine if is_library(mine) else packaged_library()
 
 
 def examples_of_pairs(pairs: Path) -> list[Entry]:

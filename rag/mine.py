@@ -31,9 +31,9 @@ from hdl_sim.simulator import Simulator, simulate_many
 from hdl_sim.statement import stated_interface
 from rag.groups import Mined, Tried
 from rag.library import topic_of
+from rag.places import STORE
 from rag.retrieve import Retriever
 from rag.store import EntryStore
-from rag.store_state import STORE
 
 MINED = "mined.jsonl"
 _BROKEN = frozenset({"no_code", "syntax_error", "elaboration_error", "forbidden"})

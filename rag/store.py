@@ -25,7 +25,8 @@ from autovcoder.errors import StoreError
 from autovcoder.files import to_json_line, write_atomic
 from autovcoder.records import Entry, StoreKind
 from rag.embed import Embedder, Vectors
-from rag.store_state import ENTRIES, STORE, Rows, StoreState, read_places, read_state, sync
+from rag.places import STORE
+from rag.store_state import ENTRIES, Rows, StoreState, read_places, read_state, sync
 from rag.vector_index import VectorIndex
 from rag.word_index import WordIndex
 

@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from autovcoder.errors import StoreError
 from autovcoder.records import Entry, StoreKind
+from rag.places import STORE
 
-STORE = "store.json"
 ENTRIES = "entries.jsonl"
 
 

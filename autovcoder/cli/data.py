@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,6 +27,8 @@ def pairs(
     problems: Annotated[int | None, typer.Option(min=0, help="Problems to hold out.")] = None,
     family: Annotated[list[str] | None, typer.Option(help="A circuit family; repeatable; by default all.")] = None,
     designs: Annotated[int | None, typer.Option(min=1, help="The most distinct designs; by default no bound.")] = None,
+    made_up: Annotated[float | None, typer.Option(min=0, max=1, help="The share on made-up circuits.")] = None,
+    in_house: Annotated[float | None, typer.Option(min=0, max=1, help="The share on circuits known by name.")] = None,
     mutants: Annotated[int | None, typer.Option(min=0, help="Mutants of each distinct design; 0 for none.")] = None,
     min_kill: Annotated[float | None, typer.Option(min=0, max=1, help="The share that a bench must kill.")] = None,
 ) -> None:
@@ -35,8 +37,9 @@ def pairs(
     from data_pipeline.pairs import PairSettings, make_pairs
     from hdl_sim.icarus_pool import IcarusPool
 
-    given = {"seed": seed, "pairs": count, "problems": problems, "mutants": mutants, "min_kill": min_kill}
-    settings = load_settings(PairSettings, config, {**given, "families": family, "designs": designs})
+    given: dict[str, Any] = {"seed": seed, "pairs": count, "problems": problems, "families": family}
+    given |= {"designs": designs, "mutants": mutants, "min_kill": min_kill, "made_up": made_up, "in_house": in_house}
+    settings = load_settings(PairSettings, config, given)
     say_rows(make_pairs(out, settings, IcarusPool(), against or ()), out)
 
 

@@ -70,7 +70,9 @@ def generate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the code, all checks and candidates as JSON.")] = False,
     rag: Annotated[
         bool | None,
-        typer.Option("--rag/--no-rag", help="Put what retrieval finds before the specification. [default: no]"),
+        typer.Option(
+            "--rag/--no-rag", help="Put what retrieval finds before the specification. [default: if you have a library]"
+        ),
     ] = None,
     library: Annotated[Path | None, typer.Option(help="The library for --rag. [default: as `autovcoder rag`]")] = None,
     show_context: Annotated[
@@ -153,11 +155,15 @@ def _check_pass_line(pass_line: str | None, benches: Path | None) -> None:
 
 
 def _wants_context(rag: bool | None, library: Path | None, show_context: bool) -> bool:
-    """Whether something is put before the specification: as ``--rag`` says, or else where another option implies it."""
+    """Whether something is put before the specification: as ``--rag`` says, or else where another option implies it or
+    the user has a library of their own.
+    """
+    from rag.places import has_own_library
+
     implied = library is not None or show_context
     if rag is False and implied:
         raise typer.BadParameter("--library and --show-context go with --rag")
-    return implied if rag is None else rag
+    return implied or has_own_library() if rag is None else rag
 
 
 def _refuse_beside_batch(given: _Given, spec: str | None, spec_file: Path | None) -> None:
@@ -180,7 +186,7 @@ def _refuse_beside_batch(given: _Given, spec: str | None, spec_file: Path | None
 def _library(folder: Path | None) -> Path:
     if folder is not None:
         return folder
-    from rag.library import default_library
+    from rag.places import default_library
 
     return default_library()
 

@@ -101,7 +101,8 @@ def search(
 ) -> None:
     """Find entries: the best first, with their source; words of the query are highlighted."""
     from autovcoder.errors import InputError
-    from rag.library import KINDS, default_library, open_library
+    from rag.library import open_library
+    from rag.places import KINDS, default_library
     from rag.retrieve import CrossEncoderReranker, Retriever
 
     try:
@@ -142,8 +143,9 @@ def mine(
     from autovcoder.config import load_settings
     from autovcoder.errors import InputError
     from autovcoder.models import open_model
-    from rag.library import default_library, open_library
+    from rag.library import open_library
     from rag.mine import MiningSettings, mine
+    from rag.places import default_library
 
     given = {"model": model, "endpoint": endpoint, "problems": problems, "seed": seed}
     settings = load_settings(MiningSettings, config, given)
@@ -213,7 +215,7 @@ def train(
 def _to_write(library: Path | None) -> Path:
     """The library that is written: the user's own unless another is named, and never the packaged one."""
     from autovcoder.errors import InputError
-    from rag.library import packaged_library, user_library
+    from rag.places import packaged_library, user_library
 
     folder = library or user_library()
     if folder.resolve() == packaged_library().resolve():
@@ -223,7 +225,8 @@ def _to_write(library: Path | None) -> Path:
 
 def _open_or_create(folder: Path, encoder: str | None, bare: bool) -> Library:
     from rag.embed import PACKAGED, open_embedder
-    from rag.library import is_library, is_own, make_library, open_library, packaged_library
+    from rag.library import make_library, open_library
+    from rag.places import is_library, is_own, packaged_library
 
     embedder = open_embedder(encoder) if encoder else None
     if not is_library(folder):

@@ -78,7 +78,8 @@ def _solutions(problems: Sequence[Problem]) -> Search:
 def _stock_library(run: Run, stock: str) -> Library:
     """The same entries under another encoder; made once for these entries."""
     from rag.embed import open_embedder
-    from rag.library import is_library, make_library, open_library
+    from rag.library import make_library, open_library
+    from rag.places import is_library
 
     entries = [entry for some in run.entries.values() for entry in some]
     folder = run.out / f"stock-library-{content_id(stock, sorted(entry.id for entry in entries))[:12]}"

@@ -74,7 +74,8 @@ def controls(
     from autovcoder.files import write_jsonl
     from autovcoder.models import open_model
     from eval.suites import load_suite
-    from rag.library import default_library, open_library
+    from rag.library import open_library
+    from rag.places import default_library
 
     chosen = _chosen(control, stock)
     problems = load_suite(suite, data)[:limit]
@@ -177,7 +178,7 @@ def _entries(library: Library, only: StoreKind | None, folder: Path) -> dict[Sto
         InputError: there is none; names ``folder``, where the library is.
     """
     from autovcoder.errors import InputError
-    from rag.library import KINDS
+    from rag.places import KINDS
 
     found = {}
     for kind in KINDS if only is None else (only,):

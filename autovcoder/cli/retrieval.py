@@ -22,9 +22,9 @@ from data_pipeline.pair_contamination import in_words, matches_of
 from hdl_sim.normal_form import loosen, modules_of, normal_tokens
 from hdl_sim.statement import stated_interface
 from rag.context import ContextSettings, Refuse, Search, build_contexts
-from rag.library import KINDS, Library, default_library, open_library
+from rag.library import Library, open_library
+from rag.places import KINDS, STORE, default_library
 from rag.retrieve import Retriever
-from rag.store_state import STORE
 
 # A line of prose may begin with the word: a module has a name, and ports or a `;` behind it.
 _SPACE = r"(?:\s|//[^\n]*+|/\*[^*]*+\*++(?:[^/*][^*]*+\*++)*+/)*+"
@@ -72,8 +72,16 @@ def from_library(
 
 
 def searches(library: Library) -> dict[StoreKind, Search]:
-    """How each store of a library is searched for context."""
-    return {kind: Retriever(*library.searched(kind)).search_many for kind in KINDS if library.searched(kind)}
+    """How each store of a library is searched for context.
+
+    Examples are ranked by their words too: a name that the encoder never read, such as that of a team's own block, is a
+    word like others to its vectors, and BM25's best.
+    """
+    return {
+        kind: Retriever(*library.searched(kind), hybrid=kind == "example").search_many
+        for kind in KINDS
+        if library.searched(kind)
+    }
 
 
 def identity(library: Library) -> dict[str, str]:

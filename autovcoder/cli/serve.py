@@ -33,7 +33,10 @@ def serve(
     ] = None,
     rag: Annotated[
         bool | None,
-        typer.Option("--rag/--no-rag", help="Put what retrieval finds before each specification. [default: no]"),
+        typer.Option(
+            "--rag/--no-rag",
+            help="Put what retrieval finds before each specification. [default: if you have a library]",
+        ),
     ] = None,
     library: Annotated[Path | None, typer.Option(help="The library for --rag. [default: as `autovcoder rag`]")] = None,
     n: Annotated[
@@ -50,7 +53,9 @@ def serve(
     """
     if endpoint is not None and model is None:
         raise typer.BadParameter("--endpoint needs --model NAME, the model's name on that server")
-    rag = library is not None if rag is None else rag
+    from rag.places import has_own_library
+
+    rag = library is not None or has_own_library() if rag is None else rag
     if not rag and library is not None:
         raise typer.BadParameter("--library goes with --rag")
     from autovcoder.cli.sampling import sampling_from
@@ -84,7 +89,8 @@ def serve(
 def _finder(library: Path | None) -> Callable[[str, str | None, TextModel, Sampling], Context]:
     from autovcoder.cli.retrieval import contexts_for, searches
     from rag.context import ContextSettings
-    from rag.library import default_library, open_library
+    from rag.library import open_library
+    from rag.places import default_library
 
     stores, settings = searches(open_library(library or default_library())), ContextSettings()
 

@@ -17,7 +17,8 @@ from autovcoder.errors import StoreError
 from autovcoder.records import Entry
 from rag.chunks import handbook
 from rag.embed import StaticEmbedder, open_embedder
-from rag.library import add_to, create_library, default_library, open_library, packaged_library
+from rag.library import add_to, create_library, open_library
+from rag.places import default_library, packaged_library
 from rag.retrieve import Retriever
 
 from .conftest import entry
