@@ -18,6 +18,7 @@ from autovcoder.errors import ToolFailed
 from autovcoder.records import Problem, VerifiedPair
 from autovcoder.store import Manifest, Stage
 from data_pipeline.made_up_designs import IN_HOUSE, draw_house_number, draw_version
+from data_pipeline.pairs import timeless
 from data_pipeline.parametric import Drawn, held_out_problem, written
 from data_pipeline.phrasing import word
 from hdl_sim.simulator import Simulator, simulate_many
@@ -84,4 +85,4 @@ def _keep_pairs(stage: Stage, versions: list[Drawn], seed: int, simulator: Simul
     ):
         if not verdict.passed:
             raise ToolFailed(f"a version fails its own bench ({verdict.status})", where=draft.id)
-        stage.append("pairs.jsonl", VerifiedPair(draft=draft, verdict=verdict))
+        stage.append("pairs.jsonl", VerifiedPair(draft=draft, verdict=timeless(verdict)))

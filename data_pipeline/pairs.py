@@ -150,10 +150,15 @@ def _simulated(
         yield *waiting.popleft(), verdict
 
 
+def timeless(verdict: Verdict) -> Verdict:
+    """Without the time that it took: the same settings give the same bytes, so that what rests on them can resume."""
+    return verdict.model_copy(update={"seconds": 0.0})
+
+
 def _pair(draft: Draft, verdict: Verdict, row: DesignRow) -> VerifiedPair:
     return VerifiedPair(
         draft=draft,
-        verdict=verdict,
+        verdict=timeless(verdict),
         killed=row.killed,
         survived=row.survived,
         equivalent=row.equivalent,

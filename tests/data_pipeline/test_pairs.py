@@ -273,13 +273,8 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(tmp_path: Path, mutants: i
     assert 0 < len((out / begun).read_text().splitlines()) < SMALL.pairs
     for folder in (out, whole):
         make_pairs(folder, few, Icarus())
-    for name in ("problems.jsonl", "designs.jsonl"):
+    for name in ("problems.jsonl", "designs.jsonl", "pairs.jsonl"):
         assert (out / name).read_bytes() == (whole / name).read_bytes()
-
-    def drafts(path: Path) -> list[str]:
-        return [pair.draft.id for pair in read_records(path / "pairs.jsonl", VerifiedPair)]
-
-    assert drafts(out) == drafts(whole)
 
 
 def test_other_settings_are_refused(folder: Path) -> None:
