@@ -146,7 +146,8 @@ def _tasks(pairs: Path, settings: RlSettings, sampler: AnswerSampler, simulator:
             stage.drop(id, reason)
 
     tasks = []
-    for task in read_tasks(pairs / "pairs.jsonl", settings.seed, settings.candidates, simulator, drop):
+    path, count = pairs / "pairs.jsonl", settings.candidates
+    for task in read_tasks(path, settings.seed, count, simulator, drop, settings.context):
         if sampler.fits(task):
             tasks.append(task)
         else:

@@ -15,6 +15,7 @@ from pydantic import Field, PositiveInt, ValidationError
 from autovcoder.config import Settings
 from autovcoder.errors import ConfigError
 from autovcoder.records import Sampling
+from finetune.context import ContextSettings
 from finetune.setting_checks import ALWAYS_DECIDED, refuse_decided
 from finetune.trainer import checked, common_arguments
 
@@ -72,6 +73,7 @@ class RlSettings(Settings):
     Attributes:
         candidates: the most prompts drawn from the pairs.
         probes: answers sampled for each candidate before the training; 0 samples none and trains on all candidates.
+        context: what stands before the problems, as in round 2; nothing unless set.
         keep: ``mixed`` trains on the candidates with some answer that passed and some that did not, for a group of
             equal rewards teaches nothing; ``all`` only reports.
         lora: arguments of ``peft.LoraConfig``; ``grpo`` those of ``trl.GRPOConfig``. Both win over the defaults here.
@@ -80,6 +82,7 @@ class RlSettings(Settings):
     seed: int = 0
     candidates: PositiveInt = 200
     probes: int = Field(default=4, ge=0)
+    context: ContextSettings = ContextSettings()
     keep: Literal["mixed", "all"] = "mixed"
     lora: dict[str, Any] = Field(default_factory=dict)
     grpo: dict[str, Any] = Field(default_factory=dict)

@@ -14,8 +14,8 @@ from typing import Any
 
 from autovcoder.errors import InputError
 from autovcoder.files import read_records
-from autovcoder.prompt import user_text
 from autovcoder.records import Bench, VerifiedPair
+from finetune.context import ContextSettings, Solved, with_context
 from finetune.rewards import LIMITS, Task, matched
 from hdl_sim.connections import connections
 from hdl_sim.simulator import Simulator, in_parallel
@@ -30,26 +30,33 @@ _KEPT = ("FunctionDeclaration", "ParameterDeclarationStatement", "TypedefDeclara
 """What of a module's body belongs to its interface, or may: kinds of syntax."""
 
 
-def read_tasks(path: Path, seed: int, limit: int, simulator: Simulator, drop: Drop) -> list[Task]:
+def read_tasks(
+    path: Path, seed: int, limit: int, simulator: Simulator, drop: Drop, context: ContextSettings | None = None
+) -> list[Task]:
     """Tasks of up to ``limit`` of the pairs in ``path``, drawn by ``seed``; no two have the same prompt.
+
+    Args:
+        context: what stands before the problems, none by default; it is drawn from all pairs.
 
     Raises:
         InputError: the file cannot be read, or a row is not a `VerifiedPair`.
         ToolMissing, ToolFailed: the simulator is not there, or broke.
     """
     pairs = list(read_records(path, VerifiedPair))
-    random.Random(seed).shuffle(pairs)
+    drafts = (pair.draft for pair in pairs)
+    solved = [Solved(draft.id, draft.topic, draft.problem, draft.code) for draft in drafts]
+    asking = list(zip(with_context(solved, context or ContextSettings(), seed), pairs, strict=True))
+    random.Random(seed).shuffle(asking)
     drawn: dict[str, VerifiedPair] = {}
-    for pair in pairs:
+    for asked, pair in asking:
         if len(drawn) == limit:
             break
-        asked = user_text(pair.draft.problem)
         if asked in drawn:
             drop(pair.draft.id, "the same problem as another pair's")
         else:
             drawn[asked] = pair
     tasks = []
-    with closing(in_parallel(lambda pair: _task(pair, simulator), drawn.values())) as made:
+    with closing(in_parallel(lambda item: _task(*item, simulator), drawn.items())) as made:
         for pair, task in zip(drawn.values(), made, strict=True):
             if isinstance(task, Task):
                 tasks.append(task)
@@ -104,8 +111,8 @@ def _edited(code: str, cuts: Sequence[tuple[int, int]], at: int, added: str) -> 
     return text.decode()
 
 
-def _task(pair: VerifiedPair, simulator: Simulator) -> Task | str:
-    """The pair as a task, or why it cannot be one."""
+def _task(prompt: str, pair: VerifiedPair, simulator: Simulator) -> Task | str:
+    """The pair, asked so, as a task, or why it cannot be one."""
     draft = pair.draft
     module = _top(draft.code, draft.testbench)
     if module is None:
@@ -126,7 +133,7 @@ def _task(pair: VerifiedPair, simulator: Simulator) -> Task | str:
     shares = [share for verdict in verdicts if (share := matched(verdict, samples)) is not None]
     return Task(
         id=draft.id,
-        prompt=user_text(draft.problem),
+        prompt=prompt,
         stated=stated_interface(draft.problem),
         module=module.name,
         ports=module.ports,
