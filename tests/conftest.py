@@ -11,6 +11,8 @@ import pytest
 # On a busy machine the threads of so small models wait for each other a hundred times longer than they work.
 # Set before anything loads torch; child processes inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Whoever runs the tests may have a library of their own, which is used unasked.
+os.environ["AUTOVCODER_LIBRARY"] = "/nonexistent/library"
 
 COUNTER_SPEC = "an 8-bit up counter with synchronous active-high reset and enable"
 COUNTER = """module counter (

@@ -93,12 +93,15 @@ def test_what_is_found_is_shown_on_stderr_and_named_in_json(model: list[str], li
     assert "retrieve" in document["seconds"]
 
 
-def test_the_context_changes_the_answer_and_without_rag_there_is_none(model: list[str], library: Path) -> None:
-    plain = json.loads(run(SPEC, "--json", *model, library=library).stdout)
+def test_the_users_own_library_is_used_unasked_and_changes_the_answer(model: list[str], library: Path) -> None:
+    nothing = json.loads(run(SPEC, "--json", *model).stdout)  # the packaged library alone is used where it is asked for
+    plain = json.loads(run(SPEC, "--no-rag", "--json", *model, library=library).stdout)
+    assert nothing["candidates"][0]["raw"] == plain["candidates"][0]["raw"]
+    assert nothing["context"] == plain["context"]
     assert plain["context"] == {"shown": [], "tokens": 0, "left_out": []}
     assert "retrieve" not in plain["seconds"]
     # The user's own library is the one that is searched, and what was found is told in one line each.
-    done = run(SPEC, "--rag", "--json", *model, library=library)
+    done = run(SPEC, "--json", *model, library=library)
     helped = json.loads(done.stdout)
     [hit] = helped["context"]["shown"]
     assert done.stderr.splitlines()[:2] == [
