@@ -31,7 +31,10 @@ def described(design: Design, rng: random.Random, hand: Callable[[str], str] = s
 
 
 def house_file(teacher: ParametricTeacher, rng: random.Random) -> str:
-    """One file, by one hand: a circuit in two or three versions, and up to two others among them."""
+    """One file, by one hand: a circuit in two or three versions, and up to two others among them.
+
+    Half of the others go by a name too: which of them is meant has to be seen from the name alone.
+    """
     hand = draw_hand(rng)
     versions = rng.choice((2, 2, 2, 3))
     if rng.random() < 0.3:
@@ -41,10 +44,16 @@ def house_file(teacher: ParametricTeacher, rng: random.Random) -> str:
         modules = [
             described(draw_version(number, rng, told=told and place == 0), rng, hand) for place in range(versions)
         ]
-    for _ in range(rng.choice((0, 0, 1, 1, 2))):
-        other = draw_made_up(rng) if rng.random() < 0.7 else teacher.draw_design(rng)
-        modules.insert(rng.randrange(len(modules)), described(other, rng, hand))
+    for _ in range(rng.choice((0, 1, 1, 2))):
+        modules.insert(rng.randrange(len(modules)), described(_other(teacher, rng), rng, hand))
     return "\n".join(modules)
+
+
+def _other(teacher: ParametricTeacher, rng: random.Random) -> Design:
+    draw = rng.random()
+    if draw < 0.5:
+        return draw_version(draw_house_number(rng), rng, told=rng.random() < 0.3)
+    return draw_made_up(rng) if draw < 0.8 else teacher.draw_design(rng)
 
 
 def _copies(teacher: ParametricTeacher, rng: random.Random, versions: int, hand: Callable[[str], str]) -> list[str]:

@@ -25,7 +25,9 @@ class ContextSettings(Settings):
     Attributes:
         share: of the problems that get context. ``alike``: of their references, those on the problem's own topic; the
             others are on any.
-        needed: beginnings of topics that cannot be known without a reference on them: each problem on one gets it.
+        needed: beginnings of topics that cannot be known without a reference on them: each problem on one gets it. Of
+            its further references a third are on its own topic, a third on others of these, from which its own has to
+            be told, and a third on any.
         most: the most references of one problem; how many is drawn evenly.
         longest: characters that the references of a problem may have together; one that would exceed it is left out.
     """
@@ -55,14 +57,18 @@ def with_context(pairs: Sequence[Solved], settings: ContextSettings, seed: int) 
     by_topic: dict[str, list[Solved]] = defaultdict(list)
     for pair in pairs:
         by_topic[pair.topic].append(pair)
+    needed = [pair for pair in pairs if pair.topic.startswith(settings.needed)] if settings.needed else []
     for pair in pairs:
         rng = random.Random(f"context {seed} {pair.id}")
         context: list[str] = []
         needs = bool(settings.needed) and pair.topic.startswith(settings.needed)
         if needs or rng.random() < settings.share:
             for place in range(rng.randint(1, settings.most)):
-                alike = (needs and place == 0) or rng.random() < settings.alike
-                other = rng.choice(by_topic[pair.topic] if alike else pairs)
+                if needs:
+                    pool = by_topic[pair.topic] if place == 0 else rng.choice((by_topic[pair.topic], needed, pairs))
+                else:
+                    pool = by_topic[pair.topic] if rng.random() < settings.alike else pairs
+                other = rng.choice(pool)
                 text = example_text(other.problem, other.code)
                 fits = len(text) + sum(map(len, context)) <= settings.longest
                 if other.code != pair.code and text not in context and fits:

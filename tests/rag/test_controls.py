@@ -292,7 +292,7 @@ def test_what_the_leak_guard_refuses_counts_neither_as_found_nor_as_there(
 def ranked(library: Path, encoder: StaticEmbedder, spec: str) -> list[Hit]:
     examples = open_library(library, encoder).examples
     assert examples is not None
-    return Retriever(examples).search(spec, 10)
+    return Retriever(examples, hybrid=True).search(spec, 10)
 
 
 def test_only_the_problems_that_are_asked_count(controls: Command, served: list[str], tmp_path: Path) -> None:
