@@ -18,7 +18,7 @@ from autovcoder.errors import ToolFailed
 from autovcoder.records import Problem, VerifiedPair
 from autovcoder.store import Manifest, Stage
 from data_pipeline.made_up_designs import IN_HOUSE, draw_house_number, draw_version
-from data_pipeline.pairs import timeless
+from data_pipeline.pairs import keep_problems, timeless
 from data_pipeline.parametric import Drawn, held_out_problem, written
 from data_pipeline.phrasing import word
 from hdl_sim.simulator import Simulator, simulate_many
@@ -48,7 +48,7 @@ def make_house_suite(out: Path, settings: HouseSettings, simulator: Simulator) -
         if stage.manifest:
             return stage.manifest
         drawn = [_draw(settings, place) for place in range(settings.problems)]
-        _keep_problems(stage, [problem for problem, _ in drawn], simulator)
+        keep_problems(stage, [problem for problem, _ in drawn], simulator)
         _keep_pairs(stage, [one for _, some in drawn for one in some], settings.seed, simulator)
         return stage.finish()
 
@@ -66,16 +66,6 @@ def _draw(settings: HouseSettings, place: int) -> tuple[Problem, list[Drawn]]:
     problem = held_out_problem(asked, rng, IN_HOUSE, asked.family.topic, f"house suite {settings.seed} {place}")
     kept = list(others.values())[: settings.versions]
     return problem, [written(design, word(design.circuit, rng)) for design in kept]
-
-
-def _keep_problems(stage: Stage, problems: list[Problem], simulator: Simulator) -> None:
-    waiting = problems[sum(1 for _ in stage.rows("problems.jsonl")) :]
-    for problem, verdict in zip(
-        waiting, simulate_many(simulator, ((one.reference, one.bench) for one in waiting)), strict=True
-    ):
-        if not verdict.passed:
-            raise ToolFailed(f"a reference fails its own bench ({verdict.status})", where=problem.id)
-        stage.append("problems.jsonl", problem)
 
 
 def _keep_pairs(stage: Stage, versions: list[Drawn], seed: int, simulator: Simulator) -> None:

@@ -148,13 +148,11 @@ class _Maker:
         self._drop_unread_wires()
         used = " ".join(self.lines)
         inputs = [
-            *controls(self.reset if clocked else None),
+            *(controls(self.reset) if clocked else ()),
             *(inp(bit) for bit in bits),
             *((inp(selector, _SELECTOR_BITS),) if selector else ()),
             *(inp(word, self.width) for word in words),
         ]
-        if not clocked:
-            inputs = [port for port in inputs if port.name != "clk"]
         kept = tuple(port for port in inputs if port.name in _CONTROLS or re.search(rf"\b{port.name}\b", used))
         return Circuit(
             name=name,

@@ -104,6 +104,17 @@ def make_pairs(out: Path, settings: PairSettings, simulator: Simulator, against:
 
 def _held_out(stage: Stage, teacher: ParametricTeacher, settings: PairSettings, simulator: Simulator) -> list[Problem]:
     problems = list(teacher.problems(settings.seed, settings.problems))
+    keep_problems(stage, problems, simulator)
+    return problems
+
+
+def keep_problems(stage: Stage, problems: Sequence[Problem], simulator: Simulator) -> None:
+    """Write those that the folder has not yet, once their references pass.
+
+    Raises:
+        StoreError: the folder has others. ToolMissing, ToolFailed: the simulator is not there or broke, or a reference
+            fails its own bench.
+    """
     written = [Problem.model_validate(row) for row in stage.rows("problems.jsonl")]
     if written != problems[: len(written)]:
         raise StoreError("the folder was begun with other circuit families", where=stage.folder, fix="delete it")
@@ -114,7 +125,6 @@ def _held_out(stage: Stage, teacher: ParametricTeacher, settings: PairSettings, 
         if not verdict.passed:
             raise ToolFailed(f"a held-out reference fails its own bench ({verdict.status})", where=problem.id)
         stage.append("problems.jsonl", problem)
-    return problems
 
 
 def _measured(

@@ -57,11 +57,11 @@ def with_context(pairs: Sequence[Solved], settings: ContextSettings, seed: int) 
     by_topic: dict[str, list[Solved]] = defaultdict(list)
     for pair in pairs:
         by_topic[pair.topic].append(pair)
-    needed = [pair for pair in pairs if pair.topic.startswith(settings.needed)] if settings.needed else []
+    needed = [pair for pair in pairs if pair.topic.startswith(settings.needed)]
     for pair in pairs:
         rng = random.Random(f"context {seed} {pair.id}")
         context: list[str] = []
-        needs = bool(settings.needed) and pair.topic.startswith(settings.needed)
+        needs = pair.topic.startswith(settings.needed)
         if needs or rng.random() < settings.share:
             for place in range(rng.randint(1, settings.most)):
                 if needs:
