@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from data_pipeline.made_up import coined
 from data_pipeline.made_up_designs import draw_house_number, draw_made_up, draw_version
@@ -17,6 +17,7 @@ from data_pipeline.phrasing import word
 from data_pipeline.render import rename, render
 from hdl_sim.normal_form import KEYWORDS
 
+_MODULE = re.compile(r"^\s*module\s+(\w+)", re.MULTILINE)
 _IDENTIFIER = re.compile(r"(?<![\w'$.])[A-Za-z_]\w*")
 
 
@@ -37,16 +38,28 @@ def house_file(teacher: ParametricTeacher, rng: random.Random) -> str:
     """
     hand = draw_hand(rng)
     versions = rng.choice((2, 2, 2, 3))
+    modules: list[str] = []
     if rng.random() < 0.3:
-        modules = _copies(teacher, rng, versions, hand)
+        modules += _copies(teacher, rng, versions, hand)
     else:
         number, told = draw_house_number(rng), rng.random() < 0.5
-        modules = [
-            described(draw_version(number, rng, told=told and place == 0), rng, hand) for place in range(versions)
-        ]
+        for place in range(versions):
+            tells = told and place == 0
+            modules.append(
+                another(modules, lambda tells=tells: described(draw_version(number, rng, told=tells), rng, hand))
+            )
     for _ in range(rng.choice((0, 1, 1, 2))):
-        modules.insert(rng.randrange(len(modules)), described(_other(teacher, rng), rng, hand))
+        other = another(modules, lambda: described(_other(teacher, rng), rng, hand))
+        modules.insert(rng.randrange(len(modules)), other)
     return "\n".join(modules)
+
+
+def another(texts: Sequence[str], draw: Callable[[], str]) -> str:
+    """A text drawn anew until it defines no module that one of ``texts`` defines."""
+    taken = {name for text in texts for name in _MODULE.findall(text)}
+    while not taken.isdisjoint(_MODULE.findall(text := draw())):
+        pass
+    return text
 
 
 def _other(teacher: ParametricTeacher, rng: random.Random) -> Design:
@@ -91,11 +104,11 @@ def draw_hand(rng: random.Random) -> Callable[[str], str]:
     if rng.random() < 0.2:
         steps.append((r" (<=|=) (?=[^;\n]*;)", r"\1"))
     if rng.random() < 0.2:
-        steps.append((r" ([&|^+]) ", r"\1"))
+        steps.append((r" ([&|^+]) (?![&|^~+])", r"\1"))
     if rng.random() < 0.2:
         steps.append((r" or (?=(?:pos|neg)edge)", ", "))
     if rng.random() < 0.2:
-        steps.append((r"\b1'([bd])([01])\b", r"\2"))
+        steps.append((r"(= ?)1'[bd]([01]);", r"\1\2;"))
     if rng.random() < 0.2:
         steps.append((r"(?m)^(module \w+) \(\n", r"\1(\n"))
     if rng.random() < 0.15:

@@ -17,6 +17,7 @@ from autovcoder.config import Settings
 from autovcoder.errors import ToolFailed
 from autovcoder.records import Problem, VerifiedPair
 from autovcoder.store import Manifest, Stage
+from data_pipeline.made_up import house_name
 from data_pipeline.made_up_designs import IN_HOUSE, draw_house_number, draw_version
 from data_pipeline.pairs import keep_problems, timeless
 from data_pipeline.parametric import Drawn, held_out_problem, written
@@ -47,23 +48,31 @@ def make_house_suite(out: Path, settings: HouseSettings, simulator: Simulator) -
     ) as stage:
         if stage.manifest:
             return stage.manifest
-        drawn = [_draw(settings, place) for place in range(settings.problems)]
+        names: set[str] = set()
+        drawn = [_draw(settings, place, names) for place in range(settings.problems)]
         keep_problems(stage, [problem for problem, _ in drawn], simulator)
         _keep_pairs(stage, [one for _, some in drawn for one in some], settings.seed, simulator)
         return stage.finish()
 
 
-def _draw(settings: HouseSettings, place: int) -> tuple[Problem, list[Drawn]]:
-    """A problem and the versions for the library, none of which is the problem's own under other names."""
+def _draw(settings: HouseSettings, place: int, names: set[str]) -> tuple[Problem, list[Drawn]]:
+    """A problem and the versions for the library, none of which is the problem's own under other names.
+
+    Args:
+        names: those of the problems before, none of which it gets; its own is added.
+    """
     rng = random.Random(f"house suite {settings.seed} {place}")
     while True:
         number = draw_house_number(rng, held_out=True)
         asked = draw_version(number, rng, told=False)
         designs = [draw_version(number, rng, told=rng.random() < 0.5) for _ in range(_DRAWS * settings.versions)]
         others = {design.key: design for design in designs if design.key != asked.key}
-        if len(others) >= settings.versions:  # a circuit of single bits has too few
+        enough = len(others) >= settings.versions  # a circuit of single bits has too few
+        if enough and house_name(number) not in names:
             break
-    problem = held_out_problem(asked, rng, IN_HOUSE, asked.family.topic, f"house suite {settings.seed} {place}")
+    names.add(house_name(number))
+    bench_seed, unseen = f"house suite {settings.seed} {place}", bool(place % 2)
+    problem = held_out_problem(asked, rng, IN_HOUSE, asked.family.topic, bench_seed, unseen_headline=unseen)
     kept = list(others.values())[: settings.versions]
     return problem, [written(design, word(design.circuit, rng)) for design in kept]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ from data_pipeline.circuit import (
     always_clocked,
     article,
     controls,
+    enumerated,
     inp,
     mask,
     outp,
@@ -49,9 +50,11 @@ _SELECTOR_BITS = 2
 
 
 def coined(rng: random.Random, syllables: int) -> str:
-    """A word that means nothing, such as ``zorvex``."""
-    starts = [rng.choice(_STARTS.split()) + rng.choice(_VOWELS) for _ in range(syllables)]
-    return "".join(starts) + rng.choice(_ENDS.split())
+    """A word that means nothing, such as ``zorvex``, in Verilog neither."""
+    while True:
+        starts = [rng.choice(_STARTS.split()) + rng.choice(_VOWELS) for _ in range(syllables)]
+        if (name := "".join(starts) + rng.choice(_ENDS.split())) not in KEYWORDS:
+            return name
 
 
 def made_up(number: int) -> Circuit:
@@ -115,7 +118,7 @@ class _Maker:
 
     rng: random.Random
     width: int
-    reset: Reset | None
+    reset: Reset
     values: Expressions = field(init=False)
     inner: dict[str, Value] = field(default_factory=dict)
     registers: list[_Register] = field(default_factory=list)
@@ -124,6 +127,7 @@ class _Maker:
     outputs: list[Port] = field(default_factory=list)
     procedural: set[str] = field(default_factory=set)
     facts: list[Fact] = field(default_factory=list)
+    taken: set[str] = field(default_factory=lambda: {"clk", "rst", "rst_n", *KEYWORDS})
 
     def __post_init__(self) -> None:
         self.values = Expressions(self.rng, self.width)
@@ -138,7 +142,7 @@ class _Maker:
         self.values.bits += bits
         self.values.words += words
         for _ in range(rng.choice((0, 0, 0, 1, 1, 2))):
-            self._add_wire(f"t_{coined(rng, 1)}")
+            self._add_wire()
         count = rng.choice((1, 1, 2, 2, 3))
         for place in range(count):
             if clocked and (place == 0 or rng.random() < 0.4):
@@ -148,42 +152,56 @@ class _Maker:
         self._drop_unread_wires()
         used = " ".join(self.lines)
         inputs = [
-            *(controls(self.reset) if clocked else ()),
             *(inp(bit) for bit in bits),
             *((inp(selector, _SELECTOR_BITS),) if selector else ()),
             *(inp(word, self.width) for word in words),
         ]
-        kept = tuple(port for port in inputs if port.name in _CONTROLS or re.search(rf"\b{port.name}\b", used))
+        read = [port for port in inputs if re.search(rf"\b{port.name}\b", used)]
+        ports = [*read, *self.outputs]
         return Circuit(
             name=name,
             headlines=(),
-            inputs=kept,
+            inputs=(*(controls(self.reset) if clocked else ()), *read),
             outputs=tuple(self.outputs),
             registers=frozenset(self.procedural),
             body="\n".join(self.lines),
             model=self._model() if clocked else Combinational(self._combinational),
-            facts=(*self.facts, *(reset_fact(self.reset, _FIRST_VALUES) if clocked else ())),
+            facts=(*self._sizes(ports), *self.facts, *(reset_fact(self.reset, _FIRST_VALUES) if clocked else ())),
             reset=self.reset if clocked else None,
-            roles={port.name: "input" for port in kept} | {port.name: "output" for port in self.outputs},
+            roles={port.name: port.direction for port in ports},
             cycles=64,
         )
+
+    def _sizes(self, ports: Sequence[Port]) -> Iterator[Fact]:
+        """The widths of the ports, for problems that show no header."""
+        wide = [f"{{{port.name}}}" for port in ports if port.width == self.width]
+        rest = [f"{{{port.name}}} has {port.width} bits" for port in ports if port.width not in (1, self.width)]
+        if wide:
+            are = "is" if len(wide) == 1 else "are"
+            rest.insert(0, f"{enumerated(wide)} {are} {self.width} bits wide")
+        told = "; ".join(rest)
+        others = any(port.width == 1 for port in ports)
+        if told and others:
+            yield Fact((), (f"{told}; all else is one bit wide.", f"One bit for each port, but {told}."))
+        else:
+            yield Fact((), (f"{told}.",) if told else ("All ports are one bit wide.", "Each port is a single bit."))
 
     def _names(self) -> Iterator[str]:
         """Different names without end, common ones and coined ones, in the style of one hand."""
         rng = self.rng
         common, prefix = rng.random(), rng.choice(("", "", "", "", "", "i_", "w_"))
-        taken = {"clk", "rst", "rst_n", *KEYWORDS}
         while True:
             name = rng.choice(_COMMON.split()) if rng.random() < common else coined(rng, rng.choice((1, 1, 2)))
             if rng.random() < 0.15:
                 name += f"_{rng.choice(_COMMON.split())}"
-            if (name := prefix + name) not in taken:
-                taken.add(name)
+            if (name := prefix + name) not in self.taken:
+                self.taken.add(name)
                 yield name
 
-    def _add_wire(self, name: str) -> None:
-        if name in self.inner:
-            return
+    def _add_wire(self) -> None:
+        while (name := f"t_{coined(self.rng, 1)}") in self.taken:
+            pass
+        self.taken.add(name)
         wide = self.rng.random() < 0.6
         value = self.values.draw(wide, 2)
         self.lines.append(f"    wire {vec(self.width) if wide else ''}{name} = {value.bare};")
@@ -351,6 +369,3 @@ class _Maker:
             return {port.name: known[port.name] for port in self.outputs}
 
         return Clocked(tuple(register.first for register in self.registers), step, out)
-
-
-_CONTROLS = ("clk", "rst", "rst_n")

@@ -1,7 +1,7 @@
 """Made-up circuits as designs of the offline teacher: which are kept from training, and how training draws them.
 
-Reads nothing; writes nothing. Of circuits that are told in words some are held out, as of the families' designs; of
-circuits that go by a name whole names are, in all their sizes.
+Reads nothing; writes nothing. Some circuits are held out: those that are told in words by their RTL, as the designs of
+the families are; those that go by a name by that name, in all their sizes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from data_pipeline.made_up import WIDTHS, house_name, in_house, made_up
 from data_pipeline.parametric import Design, ParametricTeacher, is_held_out
 
 IN_HOUSE = "in-house"
-"""How the topics of circuits begin that go by a name alone: nobody can write one without having seen it."""
+"""How the topics of circuits begin that go by a name: unless it is told in words too, nobody can write one unseen."""
 _NUMBERS = 1_000_000_000
 _NAMES = 600
 """Circuits of the house in a run of one seed; small, so that of most there are several versions."""
@@ -45,20 +45,20 @@ class MadeUpShares(Settings):
         return self
 
 
-def draw_made_up(rng: random.Random, *, held_out: bool = False) -> Design:
-    """A circuit that is told in words."""
+def draw_made_up(rng: random.Random) -> Design:
+    """A circuit that is told in words and not held out."""
     while True:
         number = rng.randrange(_NUMBERS)
         design = _design(made_up, "made-up circuits", {"number": number}, made_up(number))
-        if is_held_out(design.key) == held_out:
+        if not is_held_out(design.key):
             return design
 
 
 def draw_house_number(rng: random.Random, *, held_out: bool = False) -> int:
-    """The number of a circuit of the house."""
+    """The number of a circuit of the house, whose name is held out or not."""
     while True:
         number = rng.randrange(_NUMBERS)
-        if is_held_out(house_design(number, 8, "sync_high", told=False).key) == held_out:
+        if is_held_out(house_name(number)) == held_out:
             return number
 
 
@@ -96,7 +96,10 @@ class WiderTeacher(ParametricTeacher):
             return super().draw_design(rng)
         draw = rng.random()
         if draw < self._in_house:
-            return draw_version(self._number(rng.randrange(_NAMES)), rng, told=rng.random() < 0.3)
+            while True:
+                design = draw_version(self._number(rng.randrange(_NAMES)), rng, told=rng.random() < 0.3)
+                if not is_held_out(design.key):  # pairs hold out RTL, whatever its name
+                    return design
         if draw < self._in_house + self._made_up:
             return draw_made_up(rng)
         return super().draw_design(rng)

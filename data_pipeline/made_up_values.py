@@ -94,10 +94,10 @@ class Expressions:
             return self._choice(True, depth)
         if kind == "not":
             value = self.draw(True, depth - 1)
-            return Value(f"(~{value.code})", f"the complement of {value.words}", lambda v: ~value.of(v) & full)
+            return Value(f"(~{value.code})", f"(the complement of {value.words})", lambda v: ~value.of(v) & full)
         if kind == "shift":
             value, places, left_ = self.draw(True, depth - 1), rng.randint(1, 3), rng.random() < 0.5
-            words = f"{value.words} shifted {'left' if left_ else 'right'} by {places}"
+            words = f"({value.words} shifted {'left' if left_ else 'right'} by {places})"
             if left_:
                 return Value(f"({value.code} << {places})", words, lambda v: value.of(v) << places & full)
             return Value(f"({value.code} >> {places})", words, lambda v: value.of(v) >> places)

@@ -18,7 +18,7 @@ from pydantic import Field
 from autovcoder.records import content_id
 from autovcoder.store import DROPPED, Manifest, Stage
 from data_pipeline.contamination import ContaminationIndex, read_problems
-from data_pipeline.house_files import as_comment, described, house_file
+from data_pipeline.house_files import another, as_comment, described, house_file
 from data_pipeline.made_up_designs import MadeUpShares, draw_made_up
 from data_pipeline.pair_contamination import removal
 from data_pipeline.parametric import Design, ParametricTeacher, answer
@@ -114,8 +114,9 @@ def _draw_rtl(teacher: ParametricTeacher, rng: random.Random, changed: Callable[
     """
     design = teacher.draw_design(rng)
     modules = [_commented(design, rng, changed)]
-    if rng.random() < 1 / 12:
-        modules.append(_commented(rng.choice(teacher.train[design.family.name]), rng, changed))
+    if rng.random() < 1 / 12 and not design.circuit.submodules:  # another's would have the same names
+        more = teacher.train[design.family.name]
+        modules.append(another(modules, lambda: _commented(rng.choice(more), rng, changed)))
     return "\n".join(modules)
 
 

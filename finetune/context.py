@@ -20,14 +20,14 @@ from autovcoder.prompt import example_text, user_text
 
 
 class ContextSettings(Settings):
-    """What stands before the problems of round 2.
+    """What stands before the problems of round 2 and of RL.
 
     Attributes:
-        share: of the problems that get context. ``alike``: of their references, those on the problem's own topic; the
-            others are on any.
-        needed: beginnings of topics that cannot be known without a reference on them: each problem on one gets it. Of
-            its further references a third are on its own topic, a third on others of these, from which its own has to
-            be told, and a third on any.
+        share: the share of problems that get references. ``alike``: the share of their references that are on the
+            problem's own topic; the others are on any.
+        needed: how topics begin that cannot be known without a reference on them: every problem on one gets one on its
+            own topic. Of its further references a third are on its own topic, a third on others of these, from which
+            its own has to be told, and a third on any.
         most: the most references of one problem; how many is drawn evenly.
         longest: characters that the references of a problem may have together; one that would exceed it is left out.
     """
@@ -37,6 +37,9 @@ class ContextSettings(Settings):
     needed: tuple[str, ...] = ()
     most: PositiveInt = 2
     longest: PositiveInt = 3000
+
+
+NO_CONTEXT = ContextSettings()
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,8 @@ class Solved:
 def with_context(pairs: Sequence[Solved], settings: ContextSettings, seed: int) -> Iterator[str]:
     """For each pair the user's text of its prompt, with references before it or without any.
 
-    Which it gets depends on ``seed`` and its id alone, given the same pairs. No reference has the pair's own answer.
+    Which it gets depends on ``seed`` and its id alone, given the same pairs. No reference has the pair's own answer. A
+    pair on a ``needed`` topic goes without only where no other pair on it has another answer and is short enough.
     """
     by_topic: dict[str, list[Solved]] = defaultdict(list)
     for pair in pairs:
@@ -60,19 +64,23 @@ def with_context(pairs: Sequence[Solved], settings: ContextSettings, seed: int) 
     needed = [pair for pair in pairs if pair.topic.startswith(settings.needed)]
     for pair in pairs:
         rng = random.Random(f"context {seed} {pair.id}")
+        own = by_topic[pair.topic]
+        if pair.topic.startswith(settings.needed):
+            first = [other for other in own if other.code != pair.code and len(_shown(other)) <= settings.longest]
+            pools = [first, *(rng.choice((own, needed, pairs)) for _ in range(rng.randint(0, settings.most - 1)))]
+        elif rng.random() < settings.share:
+            pools = [own if rng.random() < settings.alike else pairs for _ in range(rng.randint(1, settings.most))]
+        else:
+            pools = []
         context: list[str] = []
-        needs = pair.topic.startswith(settings.needed)
-        if needs or rng.random() < settings.share:
-            for place in range(rng.randint(1, settings.most)):
-                if needs:
-                    pool = by_topic[pair.topic] if place == 0 else rng.choice((by_topic[pair.topic], needed, pairs))
-                else:
-                    pool = by_topic[pair.topic] if rng.random() < settings.alike else pairs
-                other = rng.choice(pool)
-                text = example_text(other.problem, other.code)
-                fits = len(text) + sum(map(len, context)) <= settings.longest
-                if other.code != pair.code and text not in context and fits:
-                    context.append(text)
-            if needs:
-                rng.shuffle(context)
+        for other in (rng.choice(pool) for pool in pools if pool):
+            text = _shown(other)
+            fits = len(text) + sum(map(len, context)) <= settings.longest
+            if other.code != pair.code and text not in context and fits:
+                context.append(text)
+        rng.shuffle(context)
         yield user_text(pair.problem, context=context)
+
+
+def _shown(pair: Solved) -> str:
+    return example_text(pair.problem, pair.code)

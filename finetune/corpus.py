@@ -97,12 +97,13 @@ def read_pairs(pairs: Path, context: ContextSettings, seed: int) -> Iterator[Row
     Raises:
         InputError: the file cannot be read, or a row lacks a part of its draft.
     """
-    keys = ("id", *(["topic"] if context.share else []), "problem", "code")
+    shows = context.share or context.needed
+    keys = ("id", *(["topic"] if shows else []), "problem", "code")
     drafts = (
         [text_of(row.get("draft"), key, f"{pairs / 'pairs.jsonl'}, row {number}, draft") for key in keys]
         for number, row in enumerate(read_jsonl(pairs / "pairs.jsonl"), start=1)
     )
-    if not context.share:
+    if not shows:
         for name, problem, code in drafts:
             yield {"id": name, "problem": user_text(problem), "text": code}
         return

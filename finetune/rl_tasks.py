@@ -15,7 +15,7 @@ from typing import Any
 from autovcoder.errors import InputError
 from autovcoder.files import read_records
 from autovcoder.records import Bench, VerifiedPair
-from finetune.context import ContextSettings, Solved, with_context
+from finetune.context import NO_CONTEXT, ContextSettings, Solved, with_context
 from finetune.rewards import LIMITS, Task, matched
 from hdl_sim.connections import connections
 from hdl_sim.simulator import Simulator, in_parallel
@@ -31,7 +31,7 @@ _KEPT = ("FunctionDeclaration", "ParameterDeclarationStatement", "TypedefDeclara
 
 
 def read_tasks(
-    path: Path, seed: int, limit: int, simulator: Simulator, drop: Drop, context: ContextSettings | None = None
+    path: Path, seed: int, limit: int, simulator: Simulator, drop: Drop, context: ContextSettings = NO_CONTEXT
 ) -> list[Task]:
     """Tasks of up to ``limit`` of the pairs in ``path``, drawn by ``seed``; no two have the same prompt.
 
@@ -45,7 +45,7 @@ def read_tasks(
     pairs = list(read_records(path, VerifiedPair))
     drafts = (pair.draft for pair in pairs)
     solved = [Solved(draft.id, draft.topic, draft.problem, draft.code) for draft in drafts]
-    asking = list(zip(with_context(solved, context or ContextSettings(), seed), pairs, strict=True))
+    asking = list(zip(with_context(solved, context, seed), pairs, strict=True))
     random.Random(seed).shuffle(asking)
     drawn: dict[str, VerifiedPair] = {}
     for asked, pair in asking:

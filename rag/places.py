@@ -37,7 +37,8 @@ def default_library() -> Path:
 
 def is_own(folder: Path) -> bool:
     """Whether a folder is the place of the user's own library."""
-    return folder.resolve() == user_library().resolve() != packaged_library().resolve()
+    mine = user_library().resolve()
+    return folder.resolve() == mine and mine != packaged_library().resolve()
 
 
 def is_library(folder: Path) -> bool:
@@ -47,4 +48,5 @@ def is_library(folder: Path) -> bool:
 
 def has_own_library() -> bool:
     """Whether the user has a library of their own: what they put into it is meant to be used."""
-    return is_library(user_library())
+    mine = user_library()
+    return is_own(mine) and is_library(mine)

@@ -19,9 +19,9 @@ from data_pipeline.circuit import WITH_RESET, Circuit
 from data_pipeline.house_files import draw_hand, house_file
 from data_pipeline.house_suite import HouseSettings, make_house_suite
 from data_pipeline.made_up import WIDTHS, house_name, in_house, made_up
-from data_pipeline.made_up_designs import IN_HOUSE, WiderTeacher, draw_house_number, draw_made_up, house_design
+from data_pipeline.made_up_designs import IN_HOUSE, WiderTeacher, draw_house_number, house_design
 from data_pipeline.made_up_values import Expressions
-from data_pipeline.pairs import PairSettings, make_pairs
+from data_pipeline.pairs import OVERLAP, PairSettings, make_pairs
 from data_pipeline.parametric import ParametricTeacher, answer, code_key, is_held_out
 from data_pipeline.phrasing import word
 from data_pipeline.render import render
@@ -64,6 +64,15 @@ def test_every_port_is_told_of_and_every_told_name_is_there(number: int) -> None
     known = set(re.findall(r"\w+", told))
     # The clock is told of as such, a reset by its port's name.
     assert {port.name for port in circuit.ports} - {"clk"} <= known
+    sizes = circuit.facts[0].sentences[0].format_map({port.name: port.name for port in circuit.ports})
+    for port in circuit.ports:
+        if port.name in ("clk", "rst", "rst_n"):
+            continue  # goes without saying
+        if port.width == 1:
+            assert "one bit" in sizes
+            assert not re.search(rf"\b{port.name}\b", sizes)
+        else:
+            assert re.search(rf"\b{port.name}\b.*? (are|is|has) {port.width} bits", sizes)
     for inner in re.findall(r"^    wire .*?(\w+) = ", circuit.body, flags=re.MULTILINE):
         assert inner in known
         assert len(re.findall(rf"\b{inner}\b", circuit.body)) > 1
@@ -104,17 +113,30 @@ def test_values_fit_their_width(seed: int, depth: int, wide: bool) -> None:
     assert wide or value.holds
 
 
+def test_different_values_are_not_said_in_the_same_words() -> None:
+    inputs = [
+        {name: rng.randrange(32 if name in "ab" else 2) for name in "abpq"} for rng in map(random.Random, range(40))
+    ]
+    meant: dict[str, list[int]] = {}
+    for seed in range(6000):
+        drawn = Expressions(random.Random(seed), 5, bits=["p", "q"], words=["a", "b"])
+        value = drawn.draw(bool(seed % 2), 2)
+        results = [value.of(row) for row in inputs]
+        for words in filter(None, (value.words, value.holds and f"holds: {value.holds}")):
+            assert meant.setdefault(words, results) == results, words
+    assert len(meant) > 3000
+
+
 def test_training_draws_nothing_that_is_held_out() -> None:
     rng = random.Random(4)
     teacher = WiderTeacher(["mux"], made_up=0.4, in_house=0.4, seed=3)
     drawn = [teacher.draw_design(rng) for _ in range(400)]
     kinds = {design.family.name for design in drawn}
     assert kinds == {"made_up", "in_house", "mux"}
-    assert not any(is_held_out(design.key) for design in drawn if design.family.name != "in_house")
+    assert not any(is_held_out(design.key) for design in drawn)
     names = {design.parameters["number"] for design in drawn if design.family.name == "in_house"}
-    assert not any(is_held_out(house_design(number, 8, "sync_high", told=False).key) for number in names)
-    assert is_held_out(draw_made_up(rng, held_out=True).key)
-    assert is_held_out(house_design(draw_house_number(rng, held_out=True), 8, "sync_high", told=False).key)
+    assert not any(is_held_out(house_name(number)) for number in names)
+    assert is_held_out(house_name(draw_house_number(rng, held_out=True)))
     # Of a name there are several versions, and one without shares draws what the families' teacher draws.
     assert len(names) < sum(design.family.name == "in_house" for design in drawn)
     plain, wider = ParametricTeacher(["mux", "adder"]), WiderTeacher(["mux", "adder"])
@@ -135,7 +157,8 @@ def test_a_file_of_the_house_has_one_circuit_more_than_once_and_compiles() -> No
         text = house_file(teacher, random.Random(seed))
         assert not read_source(text).errors, text
         modules = re.findall(r"^module .*?^endmodule", text, flags=re.DOTALL | re.MULTILINE)
-        assert len(modules) >= 2
+        names = re.findall(r"^module (\w+)", text, flags=re.MULTILINE)
+        assert len(set(names)) == len(modules) >= 2
         bare = [re.sub(r"\d+", "N", code_shape(module)) for module in modules]
         assert len(set(bare)) < len(bare)
 
@@ -157,9 +180,21 @@ def test_no_hand_changes_what_code_says(seed: int) -> None:
 
     def bare(text: str) -> str:
         text = re.sub(r"@\s*\(?\*\)?", "@*", text).replace(" or ", ", ")
-        return re.sub(r"\b1'[bd]([01])\b", r"\1", re.sub(r"\s+", "", re.sub(r", (?=(?:pos|neg)edge)", ",", text)))
+        return re.sub(r"=1'[bd]([01]);", r"=\1;", re.sub(r"\s+", "", re.sub(r", (?=(?:pos|neg)edge)", ",", text)))
 
     assert bare(laid_out) == bare(code)
+
+
+def test_code_of_the_families_compiles_by_every_hand() -> None:
+    teacher, rng = ParametricTeacher(), random.Random(8)
+    designs = [rng.choice(teacher.train[family]) for family in teacher.train for _ in range(3)]
+    jobs = []
+    for number, design in enumerate(designs):
+        wording = word(design.circuit, random.Random(number))
+        bench = make_bench(design.circuit, wording.module, wording.names, str(number))
+        jobs.append((draw_hand(random.Random(number))(answer(design.circuit, wording)), bench))
+    verdicts = simulate_many(Icarus(), iter(jobs))
+    assert {design.family.name: v.log for design, v in zip(designs, verdicts, strict=True) if not v.passed} == {}
 
 
 def test_the_suite_asks_by_name_and_its_library_has_other_versions(tmp_path: Path) -> None:
@@ -207,3 +242,4 @@ def test_pairs_hold_made_up_circuits_as_asked(tmp_path: Path) -> None:
     assert 6 < topics.count("made-up circuits") < 30
     facts = read_manifest(tmp_path / "pairs").facts
     assert (facts["held_out_texts_in_training"], facts["held_out_designs_in_training"]) == (0, 0)
+    assert OVERLAP not in facts["dropped"]  # nothing is drawn to be thrown away

@@ -35,19 +35,20 @@ def test_the_share_of_prompts_with_context_and_of_references_on_the_topic_are_as
 
 
 def test_a_topic_that_cannot_be_known_otherwise_always_has_a_reference_of_its_own() -> None:
-    needed = ContextSettings(share=0.5, alike=0, needed=("topic3", "topic7"))
-    texts = with_context(PAIRS, needed, 0)
-    shown = [(pair.topic[-1], references(text)) for pair, text in zip(PAIRS, texts, strict=True)]
-    shown = [(topic, found) for topic, found in shown if topic in "37"]
-    assert sum(bool(found) for _, found in shown) > 0.9 * len(shown)  # chance may draw the pair itself
-    places, others = set(), []
-    for topic, found in shown:
-        own = [f"// {topic}" in text for text in found]
-        assert any(own) or len(found) < 2
+    pairs = solved([100 + n // 3 for n in range(600)])  # three on each topic, as few as there are in practice
+    needed = ContextSettings(share=0.5, alike=0, needed=("topic1",))  # half of the topics
+    places: set[int] = set()
+    others: list[str] = []
+    for pair, text in zip(pairs, with_context(pairs, needed, 0), strict=True):
+        found = references(text)
+        if not pair.topic.startswith(needed.needed):
+            continue
+        own = [f"// {pair.topic.removeprefix('topic')}\n" in f"{text}\n" for text in found]
+        assert any(own)
         places.update(place for place, is_own in enumerate(own) if is_own)
         others += [text for text, is_own in zip(found, own, strict=True) if not is_own]
     assert places == {0, 1}  # it does not always stand first
-    assert 0.3 < sum(f"// {topic}" in text for text in others for topic in "37") / len(others) < 0.8
+    assert 0.6 < sum("// 1" in text for text in others) / len(others) < 0.95
 
 
 @given(
