@@ -43,11 +43,12 @@ def house_file(teacher: ParametricTeacher, rng: random.Random) -> str:
         modules += _copies(teacher, rng, versions, hand)
     else:
         number, told = draw_house_number(rng), rng.random() < 0.5
-        for place in range(versions):
-            tells = told and place == 0
-            modules.append(
-                another(modules, lambda tells=tells: described(draw_version(number, rng, told=tells), rng, hand))
-            )
+
+        def version() -> str:
+            return described(draw_version(number, rng, told=told and not modules), rng, hand)
+
+        for _ in range(versions):
+            modules.append(another(modules, version))
     for _ in range(rng.choice((0, 1, 1, 2))):
         other = another(modules, lambda: described(_other(teacher, rng), rng, hand))
         modules.insert(rng.randrange(len(modules)), other)

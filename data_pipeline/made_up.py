@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -106,10 +106,24 @@ _FIRST_VALUES = "gives every register its first value"
 
 class _Register(NamedTuple):
     name: str
-    width: int
     first: int
-    enable: Value | None
-    next: Value
+    enable: Callable[[Values], int] | None
+    next: Callable[[Values], int]
+
+
+class _Wire(NamedTuple):
+    line: str
+    fact: Fact
+    evaluate: Callable[[Values], int]
+
+
+def _fact(*sentences: str) -> Fact:
+    """One that can be told in any of these sentences."""
+    return Fact((), sentences)
+
+
+def _reads(code: str, name: str) -> bool:
+    return re.search(rf"\b{name}\b", code) is not None
 
 
 @dataclass
@@ -118,11 +132,11 @@ class _Maker:
 
     rng: random.Random
     width: int
-    reset: Reset
+    reset: Reset | None
     values: Expressions = field(init=False)
-    inner: dict[str, Value] = field(default_factory=dict)
+    wires: dict[str, _Wire] = field(default_factory=dict)
     registers: list[_Register] = field(default_factory=list)
-    logic: dict[str, Value] = field(default_factory=dict)
+    logic: dict[str, Callable[[Values], int]] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     outputs: list[Port] = field(default_factory=list)
     procedural: set[str] = field(default_factory=set)
@@ -150,13 +164,13 @@ class _Maker:
             else:
                 self._add_logic(next(names), selector if place == count - 1 else None)
         self._drop_unread_wires()
-        used = " ".join(self.lines)
+        body = "\n".join([*(wire.line for wire in self.wires.values()), *self.lines])
         inputs = [
             *(inp(bit) for bit in bits),
             *((inp(selector, _SELECTOR_BITS),) if selector else ()),
             *(inp(word, self.width) for word in words),
         ]
-        read = [port for port in inputs if re.search(rf"\b{port.name}\b", used)]
+        read = [port for port in inputs if _reads(body, port.name)]
         ports = [*read, *self.outputs]
         return Circuit(
             name=name,
@@ -164,9 +178,14 @@ class _Maker:
             inputs=(*(controls(self.reset) if clocked else ()), *read),
             outputs=tuple(self.outputs),
             registers=frozenset(self.procedural),
-            body="\n".join(self.lines),
+            body=body,
             model=self._model() if clocked else Combinational(self._combinational),
-            facts=(*self._sizes(ports), *self.facts, *(reset_fact(self.reset, _FIRST_VALUES) if clocked else ())),
+            facts=(
+                *self._sizes(ports),
+                *(wire.fact for wire in self.wires.values()),
+                *self.facts,
+                *(reset_fact(self.reset, _FIRST_VALUES) if clocked else ()),
+            ),
             reset=self.reset if clocked else None,
             roles={port.name: port.direction for port in ports},
             cycles=64,
@@ -182,9 +201,9 @@ class _Maker:
         told = "; ".join(rest)
         others = any(port.width == 1 for port in ports)
         if told and others:
-            yield Fact((), (f"{told}; all else is one bit wide.", f"One bit for each port, but {told}."))
+            yield _fact(f"{told}; all else is one bit wide.", f"One bit for each port, but {told}.")
         else:
-            yield Fact((), (f"{told}.",) if told else ("All ports are one bit wide.", "Each port is a single bit."))
+            yield _fact(*([f"{told}."] if told else ["All ports are one bit wide.", "Each port is a single bit."]))
 
     def _names(self) -> Iterator[str]:
         """Different names without end, common ones and coined ones, in the style of one hand."""
@@ -204,56 +223,32 @@ class _Maker:
         self.taken.add(name)
         wide = self.rng.random() < 0.6
         value = self.values.draw(wide, 2)
-        self.lines.append(f"    wire {vec(self.width) if wide else ''}{name} = {value.bare};")
-        self.inner[name] = value
-        self.values.inner.add(name)
-        (self.values.words if wide else self.values.bits).append(name)
         size = f"{self.width} bits" if wide else "one bit"
-        self._tell(
+        fact = _fact(
             f"An inner signal {name} ({size}) is {value.words}.",
             f"Let {name} be {value.words} ({size}).",
             f"Inside, {name} = {self.values.formula(value.bare)} ({size}).",
         )
+        line = f"    wire {vec(self.width) if wide else ''}{name} = {value.bare};"
+        self.wires[name] = _Wire(line, fact, value.evaluate)
+        self.values.inner.add(name)
+        (self.values.words if wide else self.values.bits).append(name)
 
     def _drop_unread_wires(self) -> None:
-        for name in reversed(list(self.inner)):
-            [place] = [n for n, line in enumerate(self.lines) if re.match(rf"    wire .*\b{name} = ", line)]
-            if not any(re.search(rf"\b{name}\b", line) for n, line in enumerate(self.lines) if n != place):
-                del self.lines[place], self.facts[place], self.inner[name]
+        for name in reversed(list(self.wires)):
+            others = [wire.line for other, wire in self.wires.items() if other != name]
+            if not _reads("\n".join([*others, *self.lines]), name):
+                del self.wires[name]
 
     def _add_register(self, name: str) -> None:
         rng = self.rng
         wide = rng.random() < 0.7
         size = self.width if wide else 1
         own = self.values.name(name)
-        kind = rng.choice(("load", "load", "mix", "count", "shift") if wide else ("load", "toggle"))
-        if kind == "load":
-            value = self.values.draw(wide, 2)
-            does = f"takes {value.words}"
-        elif kind == "mix":
-            other = self.values.draw(True, 1, own)
-            value = self.values.binary(rng.choice(("+", "-", "^", "&", "|")), own, other, wide=True)
-            does = f"becomes {value.words}"
-        elif kind == "count":
-            step = rng.randint(1, 3)
-            sign = rng.choice("+-")
-            value = self.values.binary(sign, own, self.values.number(step), wide=True)
-            does = f"{'rises' if sign == '+' else 'falls'} by {step}"
-        elif kind == "shift":
-            bit = self.values.draw(False, 1)
-            top = self.width - 2
-            value = Value(
-                f"{{{name}[{top}:0], {bit.bare}}}",
-                f"itself shifted left with {bit.words} at the bottom",
-                lambda v: (v[name] << 1 | bit.of(v)) & mask(self.width),
-            )
-            does = f"moves up by one place, and {bit.words} comes in at bit 0"
-        else:
-            value = Value(f"(~{name})", f"the inverse of {own.words}", lambda v: 1 - v[name])
-            does = "changes its value"
+        value, does = self._next_word(own) if wide else self._next_bit(own)
         enable = self.values.draw(False, rng.choice((0, 0, 1))) if rng.random() < 0.5 else None
         first = 0 if rng.random() < 0.7 else rng.randint(1, 15 if wide else 1)
-        self.registers.append(_Register(name, size, first, enable, value))
+        self.registers.append(_Register(name, first, enable and enable.evaluate, value.evaluate))
         self._output(name, wide, procedural=True)
         self.lines.append(
             always_clocked(
@@ -265,66 +260,116 @@ class _Maker:
         )
         while_, if_, then = "", "", f"{own.words} <= {self.values.formula(value.bare)}"
         if enable:
-            while_, if_ = f" while {enable.holds}", f" if {enable.holds}"
+            while_, if_ = f" while {enable.condition}", f" if {enable.condition}"
             then = f"if {self.values.formula(enable.bare)} then {then}"
-        self._tell(
-            f"At each rising edge of the clock{while_}, {own.words} {does}; its first value is {first}.",
-            f"{own.words} is a register that {does} at the rising clock edge{if_}; its first value is {first}.",
-            f"Register {own.words} (first value {first}): {then}.",
+        self.facts.append(
+            _fact(
+                f"At each rising edge of the clock{while_}, {own.words} {does}; its first value is {first}.",
+                f"{own.words} is a register that {does} at the rising clock edge{if_}; its first value is {first}.",
+                f"Register {own.words} (first value {first}): {then}.",
+            )
         )
 
-    def _add_logic(self, name: str, selector: str | None) -> None:
+    def _next_word(self, own: Value) -> tuple[Value, str]:
+        """What a register of words takes next, and what one says that it does."""
         rng = self.rng
-        wide = rng.random() < 0.6
-        own = self.values.name(name).words
+        kind = rng.choice(("load", "load", "mix", "count", "shift"))
+        if kind == "load":
+            value = self.values.draw(True, 2)
+            return value, f"takes {value.words}"
+        if kind == "mix":
+            other = self.values.draw(True, 1, own)
+            value = self.values.binary(rng.choice(("+", "-", "^", "&", "|")), own, other, wide=True)
+            return value, f"becomes {value.words}"
+        if kind == "count":
+            step = rng.randint(1, 3)
+            sign = rng.choice("+-")
+            value = self.values.binary(sign, own, self.values.number(step), wide=True)
+            return value, f"{'rises' if sign == '+' else 'falls'} by {step}"
+        bit = self.values.draw(False, 1)
+        value = Value(
+            f"{{{own.code}[{self.width - 2}:0], {bit.bare}}}",
+            f"itself shifted left with {bit.words} at the bottom",
+            lambda v: (own.evaluate(v) << 1 | bit.evaluate(v)) & mask(self.width),
+        )
+        return value, f"moves up by one place, and {bit.words} comes in at bit 0"
+
+    def _next_bit(self, own: Value) -> tuple[Value, str]:
+        if self.rng.choice(("load", "toggle")) == "load":
+            value = self.values.draw(False, 2)
+            return value, f"takes {value.words}"
+        value = Value(f"(~{own.code})", f"the inverse of {own.words}", lambda v: 1 - own.evaluate(v))
+        return value, "changes its value"
+
+    def _add_logic(self, name: str, selector: str | None) -> None:
+        wide = self.rng.random() < 0.6
         if selector:
-            values = [self.values.draw(wide, rng.choice((0, 1, 1))) for _ in range(1 << _SELECTOR_BITS)]
-            arms = [f"            2'd{place}: {name} = {value.bare};" for place, value in enumerate(values[:-1])]
-            arms.append(f"            default: {name} = {values[-1].bare};")
-            body = [f"        case ({selector})", *arms, "        endcase"]
-            self.logic[name] = Value("", "", lambda v: values[v[selector]].of(v))
-            listed = ", ".join(f"{place} gives {value.words}" for place, value in enumerate(values))
-            rows = "; ".join(f"{self.values.formula(value.bare)} for {place}" for place, value in enumerate(values))
-            self._tell(
+            self._add_case(name, wide, selector)
+        elif self.rng.random() < 0.3:
+            self._add_if(name, wide)
+        else:
+            self._add_assign(name, wide)
+
+    def _add_case(self, name: str, wide: bool, selector: str) -> None:
+        values = [self.values.draw(wide, self.rng.choice((0, 1, 1))) for _ in range(1 << _SELECTOR_BITS)]
+        arms = [f"            2'd{place}: {name} = {value.bare};" for place, value in enumerate(values[:-1])]
+        arms.append(f"            default: {name} = {values[-1].bare};")
+        self.logic[name] = lambda v: values[v[selector]].evaluate(v)
+        own = self.values.name(name).words
+        listed = ", ".join(f"{place} gives {value.words}" for place, value in enumerate(values))
+        rows = "; ".join(f"{self.values.formula(value.bare)} for {place}" for place, value in enumerate(values))
+        self.facts.append(
+            _fact(
                 f"{{{selector}}} selects {own}: {listed}.",
                 f"{own} depends on {{{selector}}}: {rows}.",
                 f"By {{{selector}}} (2 bits), {own} is one of four: {listed}.",
             )
-        elif rng.random() < 0.3:
-            first = self.values.draw(False, 1)
-            second = self.values.draw(False, 0, first)
-            chosen = [self.values.draw(wide, rng.choice((0, 1)))]
-            chosen += [self.values.draw(wide, rng.choice((0, 1)), chosen[0]) for _ in range(2)]
-            body = [
-                f"        if ({first.bare})",
-                f"            {name} = {chosen[0].bare};",
-                f"        else if ({second.bare})",
-                f"            {name} = {chosen[1].bare};",
-                "        else",
-                f"            {name} = {chosen[2].bare};",
-            ]
-            self.logic[name] = Value("", "", lambda v: chosen[0 if first.of(v) else 1 if second.of(v) else 2].of(v))
-            self._tell(
-                f"{own} is {chosen[0].words} if {first.holds}; otherwise {chosen[1].words} if {second.holds}, and "
-                f"{chosen[2].words} in all other cases.",
-                f"If {first.holds}, {own} is {chosen[0].words}; else if {second.holds}, it is {chosen[1].words}; else "
-                f"it is {chosen[2].words}.",
-            )
-        else:
-            value = self.values.draw(wide, rng.choice((1, 2, 2, 3)))
-            self.logic[name] = value
-            self._output(name, wide)
-            self.lines.append(f"    assign {name} = {value.bare};")
-            told = [
-                f"{own} is {value.words}.",
-                f"{own} = {self.values.formula(value.bare)}.",
-                f"Output {own}: {value.words}.",
-            ]
-            if value.holds:
-                told += [f"{own} is 1 if {value.holds}, else 0.", f"{own} tells that {value.holds}."]
-            self._tell(*told)
-            return
+        )
         self._output(name, wide, procedural=True)
+        self._add_always(f"        case ({selector})", *arms, "        endcase")
+
+    def _add_if(self, name: str, wide: bool) -> None:
+        rng = self.rng
+        first = self.values.draw(False, 1)
+        second = self.values.draw(False, 0, first)
+        chosen = [self.values.draw(wide, rng.choice((0, 1)))]
+        chosen += [self.values.draw(wide, rng.choice((0, 1)), chosen[0]) for _ in range(2)]
+        self.logic[name] = lambda v: chosen[0 if first.evaluate(v) else 1 if second.evaluate(v) else 2].evaluate(v)
+        own = self.values.name(name).words
+        self.facts.append(
+            _fact(
+                f"{own} is {chosen[0].words} if {first.condition}; otherwise {chosen[1].words} if {second.condition}, "
+                f"and {chosen[2].words} in all other cases.",
+                f"If {first.condition}, {own} is {chosen[0].words}; else if {second.condition}, it is "
+                f"{chosen[1].words}; else it is {chosen[2].words}.",
+            )
+        )
+        self._output(name, wide, procedural=True)
+        self._add_always(
+            f"        if ({first.bare})",
+            f"            {name} = {chosen[0].bare};",
+            f"        else if ({second.bare})",
+            f"            {name} = {chosen[1].bare};",
+            "        else",
+            f"            {name} = {chosen[2].bare};",
+        )
+
+    def _add_assign(self, name: str, wide: bool) -> None:
+        value = self.values.draw(wide, self.rng.choice((1, 2, 2, 3)))
+        self.logic[name] = value.evaluate
+        own = self.values.name(name).words
+        told = [
+            f"{own} is {value.words}.",
+            f"{own} = {self.values.formula(value.bare)}.",
+            f"Output {own}: {value.words}.",
+        ]
+        if value.condition:
+            told += [f"{own} is 1 if {value.condition}, else 0.", f"{own} tells that {value.condition}."]
+        self.facts.append(_fact(*told))
+        self._output(name, wide)
+        self.lines.append(f"    assign {name} = {value.bare};")
+
+    def _add_always(self, *body: str) -> None:
         self.lines += ["    always @(*) begin", *body, "    end"]
 
     def _output(self, name: str, wide: bool, *, procedural: bool = False) -> None:
@@ -333,16 +378,15 @@ class _Maker:
             self.procedural.add(name)
         (self.values.words if wide else self.values.bits).append(name)
 
-    def _tell(self, *sentences: str) -> None:
-        self.facts.append(Fact((), sentences))
-
     # The model.
 
     def _seen(self, v: Values) -> Values:
         """All that an expression may read, in the order in which one rests on another."""
         known = dict(v)
-        for name, value in {**self.inner, **self.logic}.items():
-            known[name] = value.of(known)
+        for name, wire in self.wires.items():
+            known[name] = wire.evaluate(known)
+        for name, evaluate in self.logic.items():
+            known[name] = evaluate(known)
         return known
 
     def _combinational(self, v: Values) -> Values:
@@ -358,9 +402,7 @@ class _Maker:
                 return None
             known = at(state, v)
             return tuple(
-                register.next.of(known)
-                if register.enable is None or register.enable.of(known)
-                else known[register.name]
+                register.next(known) if register.enable is None or register.enable(known) else known[register.name]
                 for register in self.registers
             )
 

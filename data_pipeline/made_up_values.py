@@ -20,13 +20,13 @@ _ATTEMPTS = 4
 class Value(NamedTuple):
     """An expression: Verilog with parentheses where it is no single term, the same in words, and what it comes to.
 
-    ``holds`` says in words that it is 1, and means nothing for a word.
+    ``condition`` says in words that it is 1, and means nothing for a word.
     """
 
     code: str
     words: str
-    of: Callable[[Values], int]
-    holds: str = ""
+    evaluate: Callable[[Values], int]
+    condition: str = ""
 
     @property
     def bare(self) -> str:
@@ -68,7 +68,7 @@ class Expressions:
     def draw(self, wide: bool, depth: int, other: Value | None = None) -> Value:
         """A word or a bit, if there is a choice not the ``other`` that it is joined with."""
         for _ in range(_ATTEMPTS):
-            value = self._word(depth) if wide and depth else self._bit(depth) if depth else self._leaf(wide)
+            value = self._word(depth) if wide else self._bit(depth)
             if other is None or value.code != other.code:
                 break
         return value
@@ -84,6 +84,8 @@ class Expressions:
         return self.name(rng.choice(self.bits))
 
     def _word(self, depth: int) -> Value:
+        if not depth:
+            return self._leaf(True)
         rng, full = self.rng, mask(self.width)
         kind = rng.choice(("binary", "binary", "binary", "mux", "mux", "not", "shift", "spread"))
         if kind == "binary":
@@ -94,19 +96,23 @@ class Expressions:
             return self._choice(True, depth)
         if kind == "not":
             value = self.draw(True, depth - 1)
-            return Value(f"(~{value.code})", f"(the complement of {value.words})", lambda v: ~value.of(v) & full)
+            return Value(f"(~{value.code})", f"(the complement of {value.words})", lambda v: ~value.evaluate(v) & full)
         if kind == "shift":
             value, places, left_ = self.draw(True, depth - 1), rng.randint(1, 3), rng.random() < 0.5
             words = f"({value.words} shifted {'left' if left_ else 'right'} by {places})"
             if left_:
-                return Value(f"({value.code} << {places})", words, lambda v: value.of(v) << places & full)
-            return Value(f"({value.code} >> {places})", words, lambda v: value.of(v) >> places)
+                return Value(f"({value.code} << {places})", words, lambda v: value.evaluate(v) << places & full)
+            return Value(f"({value.code} >> {places})", words, lambda v: value.evaluate(v) >> places)
         bit = self.draw(False, 0)
         return Value(
-            f"{{{self.width}{{{bit.code}}}}}", f"{bit.words} repeated {self.width} times", lambda v: bit.of(v) * full
+            f"{{{self.width}{{{bit.code}}}}}",
+            f"{bit.words} repeated {self.width} times",
+            lambda v: bit.evaluate(v) * full,
         )
 
     def _bit(self, depth: int) -> Value:
+        if not depth:
+            return self._leaf(False)
         rng = self.rng
         kind = rng.choice(("binary", "binary", "compare", "compare", "reduce", "not", "mux"))
         if kind == "binary":
@@ -118,27 +124,30 @@ class Expressions:
             right = self.draw(True, 0, left)
             sign = rng.choice(list(_COMPARISONS))
             says, compare = _COMPARISONS[sign]
-            holds = f"{left.words} {says} {right.words}"
+            condition = f"{left.words} {says} {right.words}"
             return Value(
                 f"({left.code} {sign} {right.code})",
-                f"whether {holds}",
-                lambda v: int(compare(left.of(v), right.of(v))),
-                holds,
+                f"whether {condition}",
+                lambda v: int(compare(left.evaluate(v), right.evaluate(v))),
+                condition,
             )
         if kind == "reduce":
             value, sign = self.draw(True, depth - 1), rng.choice("&|^")
             say, reduce = _REDUCTIONS[sign]
-            holds = say(value.words)
+            condition = say(value.words)
             return Value(
-                f"({sign}{value.code})", f"whether {holds}", lambda v: int(reduce(value.of(v), self.width)), holds
+                f"({sign}{value.code})",
+                f"whether {condition}",
+                lambda v: int(reduce(value.evaluate(v), self.width)),
+                condition,
             )
         if kind == "not":
             value = self.draw(False, depth - 1)
             return Value(
                 f"(~{value.code})",
                 f"the inverse of {value.words}",
-                lambda v: 1 - value.of(v),
-                f"it is not true that {value.holds}",
+                lambda v: 1 - value.evaluate(v),
+                f"it is not true that {value.condition}",
             )
         return self._choice(False, depth)
 
@@ -147,11 +156,11 @@ class Expressions:
         bit = self.draw(False, self.rng.choice((0, 0, depth - 1)))
         yes = self.draw(wide, depth - 1)
         no = self.draw(wide, 0, yes)
-        words = f"{yes.words} when {bit.holds} and {no.words} otherwise"
+        words = f"{yes.words} when {bit.condition} and {no.words} otherwise"
         return Value(
             f"({bit.code} ? {yes.code} : {no.code})",
             f"({words})",
-            lambda v: yes.of(v) if bit.of(v) else no.of(v),
+            lambda v: yes.evaluate(v) if bit.evaluate(v) else no.evaluate(v),
             "" if wide else f"({words}) is 1",
         )
 
@@ -162,7 +171,7 @@ class Expressions:
         return Value(
             f"({left.code} {sign} {right.code})",
             words,
-            lambda v: joined(left.of(v), right.of(v)) & full,
+            lambda v: joined(left.evaluate(v), right.evaluate(v)) & full,
             "" if wide else f"{words} is 1",
         )
 

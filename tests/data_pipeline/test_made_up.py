@@ -108,9 +108,9 @@ def test_values_fit_their_width(seed: int, depth: int, wide: bool) -> None:
     value = drawn.draw(wide, depth)
     for _ in range(20):
         inputs = {"p": rng.randrange(2), "q": rng.randrange(2), "a": rng.randrange(32), "b": rng.randrange(32)}
-        assert 0 <= value.of(inputs) < (32 if wide else 2)
+        assert 0 <= value.evaluate(inputs) < (32 if wide else 2)
     assert value.bare in (value.code, value.code[1:-1])
-    assert wide or value.holds
+    assert wide or value.condition
 
 
 def test_different_values_are_not_said_in_the_same_words() -> None:
@@ -121,8 +121,8 @@ def test_different_values_are_not_said_in_the_same_words() -> None:
     for seed in range(6000):
         drawn = Expressions(random.Random(seed), 5, bits=["p", "q"], words=["a", "b"])
         value = drawn.draw(bool(seed % 2), 2)
-        results = [value.of(row) for row in inputs]
-        for words in filter(None, (value.words, value.holds and f"holds: {value.holds}")):
+        results = [value.evaluate(row) for row in inputs]
+        for words in filter(None, (value.words, value.condition and f"if {value.condition}")):
             assert meant.setdefault(words, results) == results, words
     assert len(meant) > 3000
 
