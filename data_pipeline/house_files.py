@@ -1,7 +1,8 @@
 """Files in which what is asked for stands already, under other names or in another size: what teaches a model to read.
 
-Reads made-up circuits and the families' designs; writes texts. In a file of the house one circuit stands twice or more,
-among others, and only the first time is it told what it does: whoever writes the last one has to look above.
+Reads made-up circuits and the families' designs; writes texts. In a file of the house, such as a team keeps of its own
+blocks, one circuit stands two or three times among others, and the first time at most is it told what it does: whoever
+writes the last one has to look above.
 """
 
 from __future__ import annotations
@@ -94,26 +95,27 @@ def _copies(teacher: ParametricTeacher, rng: random.Random, versions: int, hand:
     return modules
 
 
+_HABITS: tuple[tuple[float, str, str | tuple[str, ...]], ...] = (
+    (0.3, r"\bif \(", "if("),
+    (0.3, r"@ ?\(\*\)", ("@*", "@ *", "@ (*)")),
+    (0.2, r" (<=|=) (?=[^;\n]*;)", r"\1"),
+    (0.2, r" ([&|^+]) (?![&|^~+])", r"\1"),  # not before an operator that would join it
+    (0.2, r" or (?=(?:pos|neg)edge)", ", "),
+    (0.2, r"(= ?)1'[bd]([01]);", r"\1\2;"),  # not in a concatenation, which wants a size
+    (0.2, r"(?m)^(module \w+) \(\n", r"\1(\n"),
+    (0.15, r"\n\s+begin\b", " begin"),
+)
+"""How many lay their code out so, what they replace, and by what or by which of several."""
+
+
 def draw_hand(rng: random.Random) -> Callable[[str], str]:
     """How somebody lays code out: indentation, spaces, what stands on a line; the same for every module it is given."""
     indent = rng.choice(("    ", "    ", "  ", "\t", "   "))
-    steps: list[tuple[str, str]] = []
-    if rng.random() < 0.3:
-        steps.append((r"\bif \(", "if("))
-    if rng.random() < 0.3:
-        steps.append((r"@ ?\(\*\)", rng.choice(("@*", "@ *", "@ (*)"))))
-    if rng.random() < 0.2:
-        steps.append((r" (<=|=) (?=[^;\n]*;)", r"\1"))
-    if rng.random() < 0.2:
-        steps.append((r" ([&|^+]) (?![&|^~+])", r"\1"))
-    if rng.random() < 0.2:
-        steps.append((r" or (?=(?:pos|neg)edge)", ", "))
-    if rng.random() < 0.2:
-        steps.append((r"(= ?)1'[bd]([01]);", r"\1\2;"))
-    if rng.random() < 0.2:
-        steps.append((r"(?m)^(module \w+) \(\n", r"\1(\n"))
-    if rng.random() < 0.15:
-        steps.append((r"\n\s+begin\b", " begin"))
+    steps = [
+        (pattern, new if isinstance(new, str) else rng.choice(new))
+        for share, pattern, new in _HABITS
+        if rng.random() < share
+    ]
 
     def lay_out(code: str) -> str:
         for pattern, new in steps:

@@ -37,8 +37,8 @@ class PairSettings(MadeUpShares):
         families: by name; all when empty.
         in_house: here of pairs that only another version of the circuit can explain: of use where that stands before
             the problem (``context.needed`` of round 2).
-        designs: the most designs to draw from, families in turn; None for all. Each costs its mutants' simulation, and
-            most of that time goes into proofs for those that survive.
+        designs: the most of the families' designs to draw from, families in turn; None for all. Each costs its
+            mutants' simulation, and most of that time goes into proofs for those that survive.
         mutants: of each distinct design; 0 for none.
         min_kill: the share of mutants not proven equivalent that a design's bench must kill.
     """

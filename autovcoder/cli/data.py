@@ -26,7 +26,9 @@ def pairs(
     count: Annotated[int | None, typer.Option("--pairs", min=0, help="Different pairs to draw for training.")] = None,
     problems: Annotated[int | None, typer.Option(min=0, help="Problems to hold out.")] = None,
     family: Annotated[list[str] | None, typer.Option(help="A circuit family; repeatable; by default all.")] = None,
-    designs: Annotated[int | None, typer.Option(min=1, help="The most distinct designs; by default no bound.")] = None,
+    designs: Annotated[
+        int | None, typer.Option(min=1, help="The most designs of the families; by default all.")
+    ] = None,
     made_up: Annotated[float | None, typer.Option(min=0, max=1, help="The share on made-up circuits.")] = None,
     in_house: Annotated[float | None, typer.Option(min=0, max=1, help="The share on circuits known by name.")] = None,
     mutants: Annotated[int | None, typer.Option(min=0, help="Mutants of each distinct design; 0 for none.")] = None,
