@@ -3,8 +3,9 @@ of circuit found?
 
 Reads the drafts (``autovcoder_drafts.jsonl.gz`` below AUTOVCODER_DATA, or ``--drafts``); prints a table. Every draft
 whose kind of circuit has another one is asked for with its problem's words among all others; found is one of the same
-kind. Ours is the packaged encoder, which never saw a draft; beside it BM25, all-MiniLM-L6-v2 as it is on PyPI, and
-chance. Drafts whose problem names its kind literally are told apart from those that do not.
+kind. Ours is the packaged encoder, which never saw a draft, alone and together with words, as prompts get it; beside it
+BM25, all-MiniLM-L6-v2 as it is on PyPI, and chance. Drafts whose problem names its kind literally are told apart from
+those that do not.
 
     python benchmarks/retrieval_drafts.py [--drafts FILE]
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,7 +28,10 @@ from numpy.typing import NDArray
 from autovcoder.files import read_jsonl
 from autovcoder.overlap import words
 from eval.metrics import bootstrap_interval
+from rag.chunks import example
 from rag.embed import StaticEmbedder, load_sentence_transformer
+from rag.retrieve import Retriever
+from rag.store import EntryStore
 from rag.word_index import WordIndex
 
 KS = (1, 2, 10)
@@ -49,6 +54,7 @@ def main() -> None:
     rankings: dict[str, Callable[[Sequence[str]], Ranking]] = {
         "packaged encoder": by_static,
         "BM25": by_words,
+        "encoder and words": by_both,
         "all-MiniLM-L6-v2": by_transformer,
         "chance": by_chance,
     }
@@ -86,6 +92,15 @@ def by_transformer(texts: Sequence[str]) -> Ranking:
 def by_words(texts: Sequence[str]) -> Ranking:
     index = WordIndex.of(texts)
     return [without(place, row) for place, row in enumerate(index.search(texts, max(KS) + 1))]
+
+
+def by_both(texts: Sequence[str]) -> Ranking:
+    with tempfile.TemporaryDirectory() as folder:
+        store = EntryStore.create(Path(folder), "example", StaticEmbedder())
+        store.add([example(text, str(number)) for number, text in enumerate(texts)])
+        place = {entry.id: row for row, entry in store.entries()}
+        found = Retriever(store, hybrid=True).search_many(texts, max(KS) + 1)
+    return [without(own, np.array([place[hit.doc_id] for hit in row])) for own, row in enumerate(found)]
 
 
 def by_chance(texts: Sequence[str]) -> Ranking:

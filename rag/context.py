@@ -34,14 +34,15 @@ class ContextSettings(Settings):
         examples, knowledge: the most entries of each store (the paper: 2 and 3).
         budget: tokens by which they may lengthen a prompt, by the model's tokenizer; what does not fit is left out
             whole.
-        least_example, least_knowledge: least cosine with the problem; below it an entry is not shown.
+        least_example, least_knowledge: least cosine with the problem; below it an entry is not shown. An example may be
+            told in other words and still be right, by a name that both have.
         alike: two entries whose word shingles have at least this Jaccard similarity are one told twice.
     """
 
     examples: NonNegativeInt = 2
     knowledge: NonNegativeInt = 3
     budget: NonNegativeInt = 1200
-    least_example: Annotated[float, Field(ge=-1, le=1)] = 0.5
+    least_example: Annotated[float, Field(ge=-1, le=1)] = 0.3
     least_knowledge: Annotated[float, Field(ge=-1, le=1)] = 0.5
     alike: Annotated[float, Field(gt=0, le=1)] = 0.7
 

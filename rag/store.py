@@ -126,6 +126,14 @@ class EntryStore:
         k = min(k, len(self))
         return self._words().search(queries, k) if k else np.zeros((len(queries), 0), np.int64)
 
+    def cosines(self, query: Vectors, rows: Sequence[int]) -> Vectors:
+        """The cosines of these rows with one query (a vector of length 1)."""
+        return self._open.vectors.cosines(query, rows)
+
+    def words_in_common(self, query: str) -> NDArray[np.float32]:
+        """For every row how many telling words it shares with the query, and how telling (`WordIndex.by_rarity`)."""
+        return self._words().by_rarity(query) if len(self) else np.zeros(self.state.rows, np.float32)
+
     def add(self, entries: Sequence[Entry]) -> int:
         """Add those that are not there yet; returns how many. One that was removed comes back.
 

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rag.embed import Side, Vectors
 from rag.retrieve import Retriever
 from rag.store import EntryStore
+from rag.word_index import WordIndex, words
 
 from .conftest import entry
 
@@ -43,7 +46,7 @@ def test_an_own_entry_that_has_the_query_s_words_is_not_behind_all_of_a_larger_s
     stores: tuple[EntryStore, EntryStore],
 ) -> None:
     found = Retriever(*stores, hybrid=True).search(QUERY, 4)
-    # First in words and seventh in meaning; then what is near and has none of the words.
+    # What only it has counts most; then what is near and has none of the words.
     assert [hit.text for hit in found] == [".20 alpha beta", ".70 far 0", ".60 far 1", ".55 far 2"]
     assert [round(hit.score, 2) for hit in found] == [0.2, 0.7, 0.6, 0.55]
 
@@ -55,6 +58,33 @@ def test_an_own_entry_is_not_before_all_others_because_its_store_is_small(
     large.add([entry(".90 alpha beta"), entry(".80 alpha beta gamma")])
     found = Retriever(*stores, hybrid=True).search(QUERY, 3)
     assert [hit.text for hit in found][:2] == [".90 alpha beta", ".80 alpha beta gamma"]
+
+
+def test_a_name_that_two_entries_have_counts_for_more_than_phrases_that_many_have(tmp_path: Path) -> None:
+    common = "block for 8 bit words with an asynchronous active high reset that gives every register its first value"
+    store = EntryStore.create(tmp_path / "store", "example", Written())
+    others = [f"{a}{b}" for a in "abcdefghijkl" for b in "mnopqrstuvwx"]
+    store.add([entry(f".5 our {name} {common}", "example") for name in others])
+    store.add([entry(f".2 thing {name}", "example") for name in others])
+    named = [".3 design a zorvex of 32 bits", ".3 build the zorvex unit, clocked, with an enable and much more besides"]
+    store.add([entry(text, "example") for text in named])
+    query = f"our zorvex {common}"
+    assert store.entry(int(store.matching([query], 1)[0, 0])).text not in named  # plain BM25 prefers the phrases
+    assert {hit.text for hit in Retriever(store, hybrid=True).search(query, 2)} == set(named)
+
+
+@given(st.lists(st.text("ab c1", max_size=12), min_size=1, max_size=8), st.text("ab cd1", max_size=12))
+def test_scores_by_rarity_are_each_word_s_part_in_bm25_times_how_rare_it_is(texts: list[str], query: str) -> None:
+    index = WordIndex.of(texts)
+    index.pass_over([0])
+    wanted = np.zeros(len(texts))
+    for word in words(query):
+        having = sum(word in words(text) for text in texts)
+        if having:
+            part = index._bm25.get_scores([word])
+            wanted += part * np.log(1 + (len(texts) - having + 0.5) / (having + 0.5))
+    wanted[0] = 0
+    assert np.allclose(index.by_rarity(query), wanted, rtol=1e-5)
 
 
 def test_by_meaning_alone_the_nearest_of_all_stores_come_first_and_none_twice(

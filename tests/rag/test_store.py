@@ -88,6 +88,13 @@ def test_many_entries_are_searched_by_lists_and_found_nearly_as_well(
     assert len(store) == 1490
     assert sum(best(store, text)[0] == text for text in texts[10:210]) >= 190
     assert not any(set(best(store, text)) & set(texts[:10]) for text in texts[:10])
+    # Of rows that are named, cosines are exact in either kind of index.
+    query = encoder.encode([texts[700]], "query")[0]
+    rows = {one.text: row for row, one in exact.entries()}, {one.text: row for row, one in store.entries()}
+    some = [text for text in texts[10:900] if all(text in where for where in rows)][::7]
+    for where, opened in zip(rows, (exact, store), strict=True):
+        cosines = opened.cosines(query, [where[text] for text in some])
+        assert np.allclose(cosines, encoder.encode(some, "document") @ query, atol=1e-5)
     # Little by little it grows to many times what its lists were made for, opened anew every time.
     lists = store.state.index["lists"]
     assert lists == 4 * math.isqrt(1200)
