@@ -15,11 +15,10 @@ from data_pipeline.made_up import coined
 from data_pipeline.made_up_designs import draw_house_number, draw_made_up, draw_version
 from data_pipeline.parametric import Design, ParametricTeacher, answer
 from data_pipeline.phrasing import word
-from data_pipeline.render import rename, render
+from data_pipeline.render import IDENTIFIER, rename, render
 from hdl_sim.normal_form import KEYWORDS
 
 _MODULE = re.compile(r"^\s*module\s+(\w+)", re.MULTILINE)
-_IDENTIFIER = re.compile(r"(?<![\w'$.])[A-Za-z_]\w*")
 
 
 def described(design: Design, rng: random.Random, hand: Callable[[str], str] = str) -> str:
@@ -78,7 +77,7 @@ def _copies(teacher: ParametricTeacher, rng: random.Random, versions: int, hand:
         if not circuit.submodules:  # the names of its ports stand in their instances too
             break
     code = hand(render(circuit, "m", {}))
-    found = dict.fromkeys(_IDENTIFIER.findall(code))
+    found = dict.fromkeys(IDENTIFIER.findall(code))
     names: dict[str, str] = {}
     for name in found:
         if name not in KEYWORDS and name != "m":

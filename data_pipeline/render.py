@@ -10,10 +10,13 @@ import re
 from autovcoder.records import Language, Port
 from data_pipeline.circuit import Circuit, Names, vec
 
+IDENTIFIER = re.compile(r"(?<!['\w$.])[A-Za-z_]\w*")
+"""Not a sized literal (``8'd1``), nor a connected port (``.a(x)``)."""
+
 
 def rename(text: str, names: Names) -> str:
-    """Replace identifiers in RTL text; a sized literal (``8'd1``) and a connected port (``.a(x)``) are left alone."""
-    return re.sub(r"(?<!['\w$.])[A-Za-z_]\w*", lambda m: names.get(m[0], m[0]), text)
+    """Replace identifiers in RTL text."""
+    return IDENTIFIER.sub(lambda m: names.get(m[0], m[0]), text)
 
 
 def header(circuit: Circuit, module: str, names: Names, language: Language) -> str:

@@ -55,6 +55,7 @@ def build_contexts(
     examples: Search | None = None,
     knowledge: Search | None = None,
     refuse: Refuse | None = None,
+    room: Sequence[int | None] | None = None,
 ) -> list[Context]:
     """The context of each problem: examples, then knowledge, the best of each first.
 
@@ -62,13 +63,17 @@ def build_contexts(
         examples, knowledge: such as `rag.retrieve.Retriever.search_many`.
         count_tokens: of a text, by the tokenizer of the model that will read it.
         refuse: the leak guard; asked for every entry that would be shown.
+        room: tokens by which each prompt may be lengthened where that is less than the budget; None where nothing
+            bounds it.
     """
     wanted = ((examples, settings.examples), (knowledge, settings.knowledge))
     found: list[list[list[Hit]]] = [
         search(problems, most * _CANDIDATES) if search and most else [[] for _ in problems] for search, most in wanted
     ]
+    bounds = [settings.budget if left is None else max(0, left) for left in room or [None] * len(problems)]
     return [
-        _pack(solved, known, settings, count_tokens, refuse) for solved, known in zip(found[0], found[1], strict=True)
+        _pack(solved, known, settings.model_copy(update={"budget": min(settings.budget, bound)}), count_tokens, refuse)
+        for solved, known, bound in zip(found[0], found[1], bounds, strict=True)
     ]
 
 

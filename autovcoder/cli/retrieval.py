@@ -99,19 +99,19 @@ def contexts_for(
     refuse: Refuse | None = None,
 ) -> list[Context]:
     """The context of each (specification, header), as much as the model has room for beside prompt and answer."""
-    found = []
-    for spec, header in asked:
-        left = room_left(model, user_text(spec, header), stated_interface(spec, header).start, sampling)
-        budget = settings.budget if left is None else max(0, min(settings.budget, left))
-        found += build_contexts(
-            [spec],
-            settings.model_copy(update={"budget": budget}),
-            model.count_tokens,
-            examples=search.get("example"),
-            knowledge=search.get("knowledge"),
-            refuse=refuse,
-        )
-    return found
+    room = [
+        room_left(model, user_text(spec, header), stated_interface(spec, header).start, sampling)
+        for spec, header in asked
+    ]
+    return build_contexts(
+        [spec for spec, _ in asked],
+        settings,
+        model.count_tokens,
+        examples=search.get("example"),
+        knowledge=search.get("knowledge"),
+        refuse=refuse,
+        room=room,
+    )
 
 
 def leak_guard(problems: Sequence[Problem]) -> Refuse:
@@ -141,8 +141,8 @@ def leak_guard(problems: Sequence[Problem]) -> Refuse:
             return f"copies a part of {whole}"
         copied = next((designs[key] for key in map(code_key, modules) if key in designs), None)
         if copied is None and texts:
-            told = f" {' '.join(words(hit.text))} "
-            copied = next((name for text, name in texts.items() if text in told), None)
+            whole_text = f" {' '.join(words(hit.text))} "
+            copied = next((name for text, name in texts.items() if text in whole_text), None)
         return f"copies {_PARAMETRIC} {copied}" if copied else None
 
     return refuse
