@@ -15,12 +15,12 @@ from autovcoder.errors import ModelError
 from autovcoder.records import Entry, Hit
 from rag.embed import Vectors
 from rag.store import EntryStore
-from rag.word_index import highest
+from rag.word_index import highest, telling
 
 _WORDS_WEIGHT = 0.75
 """What the entry that shares the most telling words with a query gains over one that shares none, in cosine."""
 _DEEPER = 10
-"""Of each ranking so many times the entries wanted are fused or reranked."""
+"""Of each ranking so many times the entries wanted are compared or reranked."""
 
 
 Scored = tuple[Entry, float]
@@ -46,7 +46,8 @@ class Retriever:
     """
 
     def __init__(self, *stores: EntryStore, hybrid: bool = False, rerank: Reranker | None = None) -> None:
-        self.stores, self.hybrid, self.rerank = stores, hybrid, rerank
+        self.stores = tuple(store for store in stores if len(store))
+        self.hybrid, self.rerank = hybrid, rerank
 
     def search(self, query: str, k: int) -> list[Hit]:
         """The ``k`` best entries, best first; fewer where there are fewer."""
@@ -69,35 +70,36 @@ class Retriever:
         found = []
         for number, query in enumerate(queries):
             cosines = _by_meaning([(rows[number], values[number]) for rows, values in near])
-            order = self._by_both(query, asked[number], cosines, kept * _DEEPER) if self.hybrid else list(cosines)
-            best = self._entries(order, cosines, kept)
+            if self.hybrid:
+                cosines = self._by_both(query, asked[number], cosines, kept * _DEEPER)
+            best = self._entries(cosines, kept)
             found.append(_reranked(query, best, self.rerank)[:k] if self.rerank else best)
         return found
 
-    def _by_both(self, query: str, asked: Vectors, cosines: dict[_Place, float], k: int) -> list[_Place]:
-        """All that is near, and the ``k`` of each store with the most words in common, in one order.
-
-        The cosines of the latter are added to ``cosines``.
-        """
-        words = [store.words_in_common(query) for store in self.stores]
+    def _by_both(self, query: str, asked: Vectors, near: Mapping[_Place, float], k: int) -> dict[_Place, float]:
+        """The cosines of all that is near and of the ``k`` of each store with the most telling words, in one order."""
+        words = telling(query, [store.words for store in self.stores])
+        cosines = dict(near)
         for number, (store, scores) in enumerate(zip(self.stores, words, strict=True)):
-            rows = [row for row in highest(scores, min(k, len(scores))).tolist() if (number, row) not in cosines]
+            rows = [row for row in highest(scores, k).tolist() if (number, row) not in near]
             if rows:
                 cosines |= zip(((number, row) for row in rows), store.cosines(asked, rows).tolist(), strict=True)
-        # Of all stores together: what only one of them has counts against what the others have.
         most = max((float(scores.max()) for scores in words if len(scores)), default=0) or 1.0
-        return sorted(
-            cosines, key=lambda place: -cosines[place] - _WORDS_WEIGHT * float(words[place[0]][place[1]]) / most
-        )
 
-    def _entries(self, order: Sequence[_Place], cosines: Mapping[_Place, float], k: int) -> list[Scored]:
+        def worth(found: tuple[_Place, float]) -> float:
+            (store, row), cosine = found
+            return cosine + _WORDS_WEIGHT * float(words[store][row]) / most
+
+        return dict(sorted(cosines.items(), key=worth, reverse=True))
+
+    def _entries(self, cosines: Mapping[_Place, float], k: int) -> list[Scored]:
         """The first ``k`` entries, none twice."""
         chosen: dict[str, Scored] = {}
-        for place in order:
+        for (store, row), cosine in cosines.items():
             if len(chosen) == k:
                 break
-            entry = self.stores[place[0]].entry(place[1])
-            chosen.setdefault(entry.id, (entry, cosines[place]))
+            entry = self.stores[store].entry(row)
+            chosen.setdefault(entry.id, (entry, cosine))
         return list(chosen.values())
 
 

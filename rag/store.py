@@ -118,21 +118,30 @@ class EntryStore:
             return np.zeros((len(queries), 0), np.int64), np.zeros((len(queries), 0), np.float32)
         return self._open.vectors.search(queries, k)
 
-    def matching(self, queries: Sequence[str], k: int) -> NDArray[np.int64]:
-        """For each query the rows of the ``k`` entries that share the most telling words with it.
-
-        -1 where none is; no more columns than there are entries.
-        """
-        k = min(k, len(self))
-        return self._words().search(queries, k) if k else np.zeros((len(queries), 0), np.int64)
-
     def cosines(self, query: Vectors, rows: Sequence[int]) -> Vectors:
         """The cosines of these rows with one query (a vector of length 1)."""
         return self._open.vectors.cosines(query, rows)
 
-    def words_in_common(self, query: str) -> NDArray[np.float32]:
-        """For every row how many telling words it shares with the query, and how telling (`WordIndex.by_rarity`)."""
-        return self._words().by_rarity(query) if len(self) else np.zeros(self.state.rows, np.float32)
+    @property
+    def words(self) -> WordIndex:
+        """The words of its rows, opened when they are first asked for.
+
+        Raises:
+            StoreError: they are damaged, or nothing was ever added.
+        """
+        opened = self._open
+        if opened.words is None:
+            path = self._file(opened.state.generation, "words")
+            try:
+                words = WordIndex.read(path)
+            except StoreError:
+                if read_state(self.folder).generation == opened.state.generation:
+                    raise
+                # Writers have gone on twice since this reader opened the store; the entries are still at hand.
+                words = WordIndex.of(opened.rows.entry(row).key for row in range(len(opened.rows)))
+            words.pass_over(opened.state.removed)
+            opened.words = words
+        return opened.words
 
     def add(self, entries: Sequence[Entry]) -> int:
         """Add those that are not there yet; returns how many. One that was removed comes back.
@@ -267,21 +276,6 @@ class EntryStore:
         if not self.state.generation:
             return VectorIndex.empty(self.state.dimension)
         return VectorIndex.read(self._file(self.state.generation, "vectors"), mapped=False)
-
-    def _words(self) -> WordIndex:
-        opened = self._open
-        if opened.words is None:
-            path = self._file(opened.state.generation, "words")
-            try:
-                words = WordIndex.read(path)
-            except StoreError:
-                if read_state(self.folder).generation == opened.state.generation:
-                    raise
-                # Writers have gone on twice since this reader opened the store; the entries are still at hand.
-                words = WordIndex.of(opened.rows.entry(row).key for row in range(len(opened.rows)))
-            words.pass_over(opened.state.removed)
-            opened.words = words
-        return opened.words
 
     def _refuse_other_encoder(self) -> None:
         mine, state = self.embedder, self.state

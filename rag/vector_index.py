@@ -97,8 +97,7 @@ class VectorIndex:
 
     def vectors(self) -> Vectors:
         """All rows, in their order."""
-        if _lists(self._index):
-            self._index.make_direct_map()
+        self._find_rows()
         found: Vectors = self._index.reconstruct_n(0, len(self))
         return found
 
@@ -117,15 +116,14 @@ class VectorIndex:
 
     def cosines(self, query: Vectors, rows: Sequence[int]) -> Vectors:
         """The cosines of these rows with one query."""
-        chosen = faiss.IDSelectorBatch(list(rows))
-        lists = _lists(self._index)
-        parameters = (
-            faiss.SearchParametersIVF(sel=chosen, nprobe=lists) if lists else faiss.SearchParameters(sel=chosen)
-        )
-        asked = np.ascontiguousarray(query[None], np.float32)
-        cosines, found = self._index.search(asked, len(rows), params=parameters)
-        by_row = dict(zip(found[0].tolist(), cosines[0].tolist(), strict=True))
-        return np.array([by_row[row] for row in rows], np.float32)
+        self._find_rows()
+        found: Vectors = self._index.reconstruct_batch(np.asarray(rows, np.int64)) @ query
+        return found
+
+    def _find_rows(self) -> None:
+        """Let vectors be asked for by their rows: lists do not know where each is."""
+        if _lists(self._index) and self._index.direct_map.type == faiss.DirectMap.NoMap:
+            self._index.make_direct_map()
 
 
 def _lists(index: Any) -> int:

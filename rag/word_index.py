@@ -5,9 +5,10 @@ Reads and writes a folder.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,6 +26,9 @@ class WordIndex:
     def __init__(self, bm25: Any, rows: int) -> None:
         self._bm25 = bm25
         self._mask = np.ones(rows, np.float32)
+
+    def __len__(self) -> int:
+        return len(self._mask)
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Self:
@@ -66,41 +70,63 @@ class WordIndex:
         self._mask[:] = 1
         self._mask[list(removed)] = 0
 
-    def by_rarity(self, query: str) -> NDArray[np.float32]:
-        """Every row's score, where each word's part in BM25 counts by its inverse document frequency once more.
+    def having(self, asked: Sequence[str]) -> NDArray[np.int64]:
+        """For each word how many rows have it."""
+        ends, known = self._bm25.scores["indptr"], self._bm25.vocab_dict
+        numbers = [known.get(word) for word in asked]
+        return np.array([0 if n is None else ends[n + 1] - ends[n] for n in numbers], np.int64)
 
-        So a cosine of TF-IDF vectors weights words too (Salton and Buckley, "Term-weighting approaches in automatic
-        text retrieval", 1988). In BM25 a name that only two entries have is outweighed by a few common words, and to
-        a reader that name is all the query is about.
-        """
-        known, scores = self._bm25.vocab_dict, self._bm25.scores
-        found = np.zeros(len(self._mask), np.float32)
-        for word, times in Counter(words(query)).items():
-            number = known.get(word)
-            if number is None:
-                continue
-            part = slice(*scores["indptr"][number : number + 2])
-            rows = scores["indices"][part]
-            rarity = np.log1p((len(found) - len(rows) + 0.5) / (len(rows) + 0.5))
-            found[rows] += times * rarity * scores["data"][part]
+    def weighed(self, weights: Mapping[str, float]) -> NDArray[np.float32]:
+        """Every row's sum over the words that it has: the word's weight times BM25's part for how often it is there."""
+        scores, found = self._bm25.scores, np.zeros(len(self._mask), np.float32)
+        for (word, weight), count in zip(weights.items(), self.having(list(weights)).tolist(), strict=True):
+            if count:
+                number = self._bm25.vocab_dict[word]
+                part = slice(*scores["indptr"][number : number + 2])
+                # What is stored has this index's own rarity in it.
+                found[scores["indices"][part]] += weight / rarity(len(found), count) * scores["data"][part]
         return found * self._mask
 
     def search(self, queries: Sequence[str], k: int) -> NDArray[np.int64]:
         """For each query the ``k`` best rows by BM25, falling; -1 where no more share a word with it."""
         found = np.full((len(queries), k), -1, np.int64)
-        most = min(k, len(self._mask))
         for row, query in enumerate(queries):
             asked = words(query)
             if not asked:
                 continue
             scores = self._bm25.get_scores(asked) * self._mask
-            best = highest(scores, most)
+            best = highest(scores, k)
             found[row, : len(best)] = best
         return found
 
 
+def rarity(rows: int, having: int) -> float:
+    """The inverse document frequency of a word, as bm25s' method "lucene" has it."""
+    return math.log1p((rows - having + 0.5) / (having + 0.5))
+
+
+def telling(query: str, indices: Sequence[WordIndex]) -> list[NDArray[np.float32]]:
+    """For each index every row's score: BM25, but with each word's rarity squared, and counted over all indices.
+
+    Squared, as in a cosine of TF-IDF vectors (Salton and Buckley, "Term-weighting approaches in automatic text
+    retrieval", 1988): in BM25 a name that only two entries have is outweighed by a few phrases that many have, and to a
+    reader that name is all the query is about. Over all, since a word that is common in a large library may be in every
+    entry of a small one, and the other way round.
+    """
+    counted = Counter(words(query))
+    rows = sum(len(index) for index in indices)
+    having = np.sum([index.having(list(counted)) for index in indices], axis=0).tolist()
+    weights = {
+        word: times * rarity(rows, count) ** 2
+        for (word, times), count in zip(counted.items(), having, strict=True)
+        if count
+    }
+    return [index.weighed(weights) for index in indices]
+
+
 def highest(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
-    """The up to ``k`` rows that have the highest scores above 0, falling; equals in their order."""
+    """The ``k`` rows that have the highest scores above 0, falling; equals in their order, but for those at the end."""
+    k = min(k, len(scores))
     if not k:
         return np.zeros(0, np.int64)
     best = np.argpartition(scores, -k)[-k:]

@@ -189,8 +189,10 @@ def measured(
     rankings = {
         "this encoder": [[one.topic for one in found] for found in Retriever(store).find_many(specs, DEEP)],
         "the same, untrained": [[kinds[place] for place in places] for places in nearest],
-        "BM25": [[topics[row] for row in rows if row >= 0] for rows in store.matching(specs, DEEP).tolist()],
-        "both, fused": [[one.topic for one in found] for found in Retriever(store, hybrid=True).find_many(specs, DEEP)],
+        "BM25": [[topics[row] for row in rows if row >= 0] for rows in store.words.search(specs, DEEP).tolist()],
+        "encoder and words": [
+            [one.topic for one in found] for found in Retriever(store, hybrid=True).find_many(specs, DEEP)
+        ],
     }
     # A problem's own number stands for all of its families.
     wanted = [str(number) for number in range(len(specs))]

@@ -75,7 +75,7 @@ def searches(library: Library) -> dict[StoreKind, Search]:
     """How each store of a library is searched for context.
 
     Examples are ranked by their words too: a name that the encoder never read, such as that of a team's own block, is a
-    word like others to its vectors, and BM25's best.
+    word like others to its vectors, and the most telling of all to the words' index.
     """
     return {
         kind: Retriever(*library.searched(kind), hybrid=kind == "example").search_many
