@@ -11,8 +11,8 @@ import random
 import re
 from collections.abc import Callable, Sequence
 
-from data_pipeline.made_up import coined
 from data_pipeline.made_up_designs import draw_house_number, draw_made_up, draw_version
+from data_pipeline.made_up_maker import coined
 from data_pipeline.parametric import Design, ParametricTeacher, answer
 from data_pipeline.phrasing import word
 from data_pipeline.render import IDENTIFIER, rename, render
@@ -56,7 +56,7 @@ def house_file(teacher: ParametricTeacher, rng: random.Random) -> str:
 
 
 def another(texts: Sequence[str], draw: Callable[[], str]) -> str:
-    """A text drawn anew until it defines no module that one of ``texts`` defines."""
+    """A text drawn anew until it defines no module that one of ``texts`` defines; ``draw`` must be able to give one."""
     taken = {name for text in texts for name in _MODULE.findall(text)}
     while not taken.isdisjoint(_MODULE.findall(text := draw())):
         pass

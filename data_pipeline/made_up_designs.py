@@ -23,8 +23,6 @@ from data_pipeline.parametric import Design, ParametricTeacher, is_held_out
 IN_HOUSE = "in-house"
 """How the topics of circuits begin that go by a name: unless it is told in words too, nobody can write one unseen."""
 _NUMBERS = 1_000_000_000
-_NAMES = 600
-"""Circuits of the house in a run of one seed; small, so that of most there are several versions."""
 
 
 class MadeUpShares(Settings):
@@ -84,11 +82,20 @@ class WiderTeacher(ParametricTeacher):
 
     Args:
         made_up, in_house: the shares of what is drawn.
+        names: of how many circuits that go by a name; where it is small, there are several versions of most.
     """
 
-    def __init__(self, families: Collection[str] = (), *, made_up: float = 0, in_house: float = 0, seed: int = 0):
+    def __init__(
+        self,
+        families: Collection[str] = (),
+        *,
+        made_up: float = 0,
+        in_house: float = 0,
+        names: int = 600,
+        seed: int = 0,
+    ) -> None:
         super().__init__(families)
-        self._made_up, self._in_house = made_up, in_house
+        self._made_up, self._in_house, self._names = made_up, in_house, names
         self._number = functools.cache(lambda place: draw_house_number(random.Random(f"house {seed} {place}")))
 
     def draw_design(self, rng: random.Random) -> Design:
@@ -97,7 +104,7 @@ class WiderTeacher(ParametricTeacher):
         draw = rng.random()
         if draw < self._in_house:
             while True:
-                design = draw_version(self._number(rng.randrange(_NAMES)), rng, told=rng.random() < 0.3)
+                design = draw_version(self._number(rng.randrange(self._names)), rng, told=rng.random() < 0.3)
                 if not is_held_out(design.key):  # pairs hold out RTL, whatever its name
                     return design
         if draw < self._in_house + self._made_up:

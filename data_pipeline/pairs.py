@@ -27,6 +27,8 @@ from data_pipeline.parametric import Design, Drawn, ParametricTeacher, code_key,
 from hdl_sim.simulator import Simulator, in_parallel, simulate_many
 
 OVERLAP = "overlaps with a held-out problem"
+_VERSIONS = 6
+"""Pairs on each circuit that goes by a name, on average: of one that has no other nothing could be shown."""
 DESIGNS, MATCHES = "designs.jsonl", "matches.jsonl"
 
 
@@ -76,7 +78,11 @@ def make_pairs(out: Path, settings: PairSettings, simulator: Simulator, against:
         if stage.manifest:
             return stage.manifest
         teacher = WiderTeacher(
-            settings.families, made_up=settings.made_up, in_house=settings.in_house, seed=settings.seed
+            settings.families,
+            made_up=settings.made_up,
+            in_house=settings.in_house,
+            names=max(1, round(settings.pairs * settings.in_house / _VERSIONS)),
+            seed=settings.seed,
         )
         if settings.designs is not None:
             teacher.keep(settings.designs, settings.seed)

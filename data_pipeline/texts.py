@@ -107,14 +107,14 @@ def _draw(teacher: ParametricTeacher, rng: random.Random, settings: TextSettings
 
 
 def _draw_rtl(teacher: ParametricTeacher, rng: random.Random, changed: Callable[[str], str]) -> str:
-    """A file of RTL: one module or, one time in twelve, two of a family, each with its comment.
+    """A file of RTL: one module with its comment, or two of a family, one time in twelve where they need no others.
 
     Args:
         changed: what is done to the code of each module.
     """
     design = teacher.draw_design(rng)
     modules = [_commented(design, rng, changed)]
-    if rng.random() < 1 / 12 and not design.circuit.submodules:  # another's would have the same names
+    if rng.random() < 1 / 12 and not design.circuit.submodules:  # which have one name in all designs
         more = teacher.train[design.family.name]
         modules.append(another(modules, lambda: _commented(rng.choice(more), rng, changed)))
     return "\n".join(modules)

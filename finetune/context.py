@@ -26,8 +26,8 @@ class ContextSettings(Settings):
         share: the share of problems that get references. ``alike``: the share of their references that are on the
             problem's own topic; the others are on any.
         needed: how topics begin that cannot be known without a reference on them: every problem on one gets one on its
-            own topic. Of its further references a third are on its own topic, a third on others of these, from which
-            its own has to be told, and a third on any.
+            own topic, where there is another. Further references are drawn from its own topic, from others of these,
+            from which its own has to be told, and from all, by equal chances.
         most: the most references of one problem; how many is drawn evenly.
         longest: characters that the references of a problem may have together; one that would exceed it is left out.
     """
@@ -67,7 +67,7 @@ def with_context(pairs: Sequence[Solved], settings: ContextSettings, seed: int) 
         own = by_topic[pair.topic]
         if pair.topic.startswith(settings.needed):
             first = [other for other in own if other.code != pair.code and len(_shown(other)) <= settings.longest]
-            pools = [first, *(rng.choice((own, needed, pairs)) for _ in range(rng.randint(0, settings.most - 1)))]
+            pools = [first, *(rng.choice((first, needed, pairs)) for _ in range(rng.randint(0, settings.most - 1)))]
         elif rng.random() < settings.share:
             pools = [own if rng.random() < settings.alike else pairs for _ in range(rng.randint(1, settings.most))]
         else:

@@ -34,8 +34,9 @@ class ContextSettings(Settings):
         examples, knowledge: the most entries of each store (the paper: 2 and 3).
         budget: tokens by which they may lengthen a prompt, by the model's tokenizer; what does not fit is left out
             whole.
-        least_example, least_knowledge: least cosine with the problem; below it an entry is not shown. An example may be
-            told in other words and still be right, by a name that both have.
+        least_example, least_knowledge: least cosine with the problem; below it an entry is not shown. The defaults are
+            for the packaged encoder: another one's cosines lie elsewhere. An example may be told in other words and
+            still be right, by a name that both have, so less is asked of it.
         alike: two entries whose word shingles have at least this Jaccard similarity are one told twice.
     """
 
@@ -70,10 +71,10 @@ def build_contexts(
     found: list[list[list[Hit]]] = [
         search(problems, most * _CANDIDATES) if search and most else [[] for _ in problems] for search, most in wanted
     ]
-    bounds = [settings.budget if left is None else max(0, left) for left in room or [None] * len(problems)]
+    left = [settings.budget if one is None else one for one in room or [None] * len(problems)]
     return [
-        _pack(solved, known, settings.model_copy(update={"budget": min(settings.budget, bound)}), count_tokens, refuse)
-        for solved, known, bound in zip(found[0], found[1], bounds, strict=True)
+        _pack(solved, known, settings, max(0, min(settings.budget, one)), count_tokens, refuse)
+        for solved, known, one in zip(found[0], found[1], left, strict=True)
     ]
 
 
@@ -81,6 +82,7 @@ def _pack(
     solved: Sequence[Hit],
     known: Sequence[Hit],
     settings: ContextSettings,
+    budget: int,
     count_tokens: CountTokens,
     refuse: Refuse | None,
 ) -> Context:
@@ -106,8 +108,8 @@ def _pack(
                 longer = count_tokens(user_text("", context=[*(one.text for one in shown), hit.text]))
                 if any(jaccard(told, other) >= settings.alike for other in seen):
                     reason = "tells what another one tells"
-                elif longer > settings.budget:
-                    reason = f"does not fit ({longer - tokens} tokens, {settings.budget - tokens} are left)"
+                elif longer > budget:
+                    reason = f"does not fit ({longer - tokens} tokens, {budget - tokens} are left)"
             if reason is None:
                 shown.append(hit)
                 seen.append(told)

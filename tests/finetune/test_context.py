@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from finetune.context import ContextSettings, Solved, with_context
+from finetune.corpus import read_pairs
 
 
 def solved(topics: Sequence[int]) -> list[Solved]:
@@ -49,6 +52,14 @@ def test_a_topic_that_cannot_be_known_otherwise_always_has_a_reference_of_its_ow
         others += [text for text, is_own in zip(found, own, strict=True) if not is_own]
     assert places == {0, 1}  # it does not always stand first
     assert 0.6 < sum("// 1" in text for text in others) / len(others) < 0.95
+
+
+def test_round_2_shows_what_is_needed_though_it_shares_nothing_else(tmp_path: Path) -> None:
+    rows = [{"draft": {"id": p.id, "topic": p.topic, "problem": p.problem, "code": p.code}} for p in PAIRS[:60]]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    read = list(read_pairs(tmp_path, ContextSettings(needed=("topic3",)), 0))
+    shown = [bool(references(str(row["problem"]))) for row in read]
+    assert shown == [pair.topic == "topic3" for pair in PAIRS[:60]]
 
 
 @given(

@@ -107,6 +107,18 @@ def test_a_context_leaves_room_for_all_that_stands_around_it(random_model: Path)
     assert shown[0] > shown[2] > 0 == shown[-1]
 
 
+def test_each_of_several_problems_gets_what_its_own_prompt_has_room_for(random_model: Path) -> None:
+    model = LocalModel(str(random_model))
+    entries = [hit(f"e{number} {'word ' * 3}") for number in range(20)]
+    search: dict[StoreKind, Search] = {"example": lambda specs, k: [list(entries[:k]) for _ in specs]}
+    settings = ContextSettings(examples=20, knowledge=0, alike=1)
+    asked = [(f"count the ones {'again ' * more}", None) for more in (1, 60, 20, 90)]
+    alone = [contexts_for([one], model, search, settings, Sampling(max_new_tokens=40))[0] for one in asked]
+    assert contexts_for(asked, model, search, settings, Sampling(max_new_tokens=40)) == alone
+    shown = [len(one.shown) for one in alone]
+    assert shown[0] > shown[2] > shown[1]
+
+
 def reference() -> str:
     """A module of more than two pieces of a text, such as RTLLM's references are."""
     lines = [
