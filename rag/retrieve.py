@@ -66,12 +66,13 @@ class Retriever:
             return [[] for _ in queries]
         asked = self.stores[0].embedder.encode(queries, "query")
         kept = k * _DEEPER if self.rerank else k
-        near = [store.nearest(asked, kept * _DEEPER if self.hybrid else kept) for store in self.stores]
+        deep = k * _DEEPER if self.hybrid else kept
+        near = [store.nearest(asked, deep) for store in self.stores]
         found = []
         for number, query in enumerate(queries):
             cosines = _by_meaning([(rows[number], values[number]) for rows, values in near])
             if self.hybrid:
-                cosines = self._by_both(query, asked[number], cosines, kept * _DEEPER)
+                cosines = self._by_both(query, asked[number], cosines, deep)
             best = self._entries(cosines, kept)
             found.append(_reranked(query, best, self.rerank)[:k] if self.rerank else best)
         return found
