@@ -79,12 +79,13 @@ class WordIndex:
     def weighed(self, weights: Mapping[str, float]) -> NDArray[np.float32]:
         """Every row's sum over the words that it has: the word's weight times BM25's part for how often it is there."""
         scores, found = self._bm25.scores, np.zeros(len(self._mask), np.float32)
-        for (word, weight), count in zip(weights.items(), self.having(list(weights)).tolist(), strict=True):
-            if count:
-                number = self._bm25.vocab_dict[word]
+        for word, weight in weights.items():
+            number = self._bm25.vocab_dict.get(word)
+            if number is not None:
                 part = slice(*scores["indptr"][number : number + 2])
+                rows = scores["indices"][part]
                 # What is stored has this index's own rarity in it.
-                found[scores["indices"][part]] += weight / rarity(len(found), count) * scores["data"][part]
+                found[rows] += weight / rarity(len(found), len(rows)) * scores["data"][part]
         return found * self._mask
 
     def search(self, queries: Sequence[str], k: int) -> NDArray[np.int64]:
