@@ -36,10 +36,11 @@ class Confined:
     """This process after it confined itself for good: what it starts inherits that, and can do no more than it."""
 
     def __init__(self, setup: Mapping[str, Any]) -> None:
+        # Before it becomes a user that a system with a private /dev/null would not let open it.
+        self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         self.apart = bool(setup["apart"]) and _LINUX and namespaces.enter(setup["folder"], setup["readable"])
         landlock = Landlock()
         os.chdir(setup["folder"])
-        self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         # Opened now, because Landlock will not let it be opened later.
         self._children = _open_children()
         if _LINUX:

@@ -2,8 +2,9 @@
 
 Reads JSON from stdin: system calls that the kernel is to refuse (a number, with a first argument where only that is
 refused), the newest Landlock that workers are to know and whether they know filters, the user to be, a folder to mount
-memory on, and the programs, name to files. Writes JSON to stdout: what contains them, how each ended or why it was not
-run, and what is left. None of that can be taken back, hence a process of its own.
+memory on, whether /dev/null is root's alone, and the programs, name to files. Writes JSON to stdout: what contains
+them, how each ended or why it was not run, and what is left. None of that can be taken back, hence a process of its
+own.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import ctypes
 import dataclasses
 import json
 import os
+import stat
 import struct
 import sys
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -73,6 +76,17 @@ def mount_memory(folder: str) -> None:
     assert LIBC.mount(b"tmpfs", folder.encode(), b"tmpfs", 0, b"mode=1777") == 0
 
 
+def close_null() -> None:
+    """Have a /dev/null that nobody but root may open: a careless tool, run by root, can leave it so."""
+    have_own_mounts()
+    with tempfile.TemporaryDirectory() as folder:
+        mount_memory(folder)
+        device = Path(folder, "null")
+        os.mknod(device, 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+        assert LIBC.mount(bytes(device), os.devnull.encode(), None, 4096, None) == 0
+        assert LIBC.umount(folder.encode()) == 0
+
+
 def become(user: int) -> None:
     """Be a user that may read this Python and the project, in whoever's home they lie."""
     have_own_mounts()
@@ -97,6 +111,8 @@ def main() -> None:
     if asked["mount"]:
         have_own_mounts()
         mount_memory(asked["mount"])
+    if asked["null_closed"]:
+        close_null()
     if asked["user"]:
         become(asked["user"])
     refuse([(number, first) for number, first in asked["refused"]])

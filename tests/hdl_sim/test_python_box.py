@@ -221,7 +221,8 @@ def run_on(programs: dict[str, dict[str, str]], *without: str, **machine: Any) -
     """On a machine that refuses some layers; see `run_python_without` for what else it may be."""
     asked = {
         "refused": [call for layer in without for call in REFUSED[layer]], "programs": programs,
-        "limits": dataclasses.asdict(LIMITS), "landlock": NEWEST, "filters": True, "user": None, "mount": "", **machine,
+        "limits": dataclasses.asdict(LIMITS), "landlock": NEWEST, "filters": True, "user": None, "mount": "",
+        "null_closed": False, **machine,
     }  # fmt: skip
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("run_python_without.py"))],
@@ -295,6 +296,13 @@ def test_namespaces_alone_give_no_privileges_and_nothing_to_write() -> None:
     )
     done = run_on({"any": {"main.py": text}}, "filter", "Landlock", filters=False, mount=folder)["done"]["any"]
     assert done["stdout"].splitlines() == ["1 True True", *["Read-only file system"] * 2], done
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who can have a /dev/null of its own")
+def test_a_null_device_that_only_root_may_open_stops_nothing() -> None:
+    answer = run_on({"any": {"main.py": "print(6 * 7)\n"}}, null_closed=True)
+    assert answer["done"]["any"]["stdout"] == "42\n", answer
+    assert answer["containment"][0].startswith("namespaces")
 
 
 def test_a_model_reads_its_input_and_has_its_own_modules() -> None:
