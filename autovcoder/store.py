@@ -10,10 +10,8 @@ mixed.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
-import os
 import platform
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -35,6 +33,7 @@ from autovcoder.files import (
     to_json_line,
     write_atomic,
 )
+from autovcoder.folder_lock import FolderLock
 
 MANIFEST = "manifest.json"
 STARTED = "stage.json"
@@ -105,7 +104,7 @@ class Stage:
             "versions": {"autovcoder": __version__, "python": platform.python_version(), **(versions or {})},
         }
         self._files: dict[str, Any] = {}
-        self._lock: int | None = None
+        self._lock = FolderLock(self.folder, fix="wait for it or choose another folder")
         self._is_new = not self.folder.exists()
         self.manifest = self._open()
 
@@ -132,7 +131,7 @@ class Stage:
                 # Fails, as it should, when the folder holds anything.
                 with contextlib.suppress(OSError):
                     self.folder.rmdir()
-            self._unlock()
+            self._lock.release()
 
     def start(self) -> None:
         """Mark the folder as this run's; a stage calls it before it writes anything else than rows.
@@ -198,17 +197,17 @@ class Stage:
         write_atomic(self.folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
         (self.folder / STARTED).unlink(missing_ok=True)
         self.manifest = manifest
-        self._unlock()
+        self._lock.release()
         return manifest
 
     def _open(self) -> Manifest | None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not (self.folder / MANIFEST).exists():
-                self._take_lock()
+                self._lock.take()
             # Asked anew: the run that held the lock until now may have finished.
             if (self.folder / MANIFEST).exists():
-                self._unlock()
+                self._lock.release()
                 manifest = read_manifest(self.folder)
                 self._refuse_other(manifest.model_dump(), ("stage", "seed", "inputs", "config"))
                 return manifest
@@ -221,33 +220,13 @@ class Stage:
                 if path.is_file():
                     path.unlink()
         except (OSError, ValueError) as error:
-            self._unlock()
+            self._lock.release()
             fix = getattr(error, "strerror", None) or str(error)
             raise StoreError("cannot use the folder", where=self.folder, fix=fix) from None
         except BaseException:
-            self._unlock()
+            self._lock.release()
             raise
         return None
-
-    def _take_lock(self) -> None:
-        self._lock = os.open(self.folder, os.O_RDONLY)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreError(
-                "another run is writing here", where=self.folder, fix="wait for it or choose another folder"
-            ) from None
-        except OSError:
-            # Some network file systems lock no folders; there, as without locks, the user keeps runs apart.
-            self._unlock()
-
-    def _unlock(self) -> None:
-        if self._lock is not None:
-            # Closing alone would leave the lock with a forked child, such as a data loader's worker.
-            with contextlib.suppress(OSError):
-                fcntl.flock(self._lock, fcntl.LOCK_UN)
-            os.close(self._lock)
-            self._lock = None
 
     def _close_files(self) -> None:
         for file in self._files.values():

@@ -19,7 +19,7 @@ from autovcoder.config import Settings
 from autovcoder.prompt import example_text, user_text
 
 
-class ContextSettings(Settings):
+class SampledContext(Settings):
     """What stands before the problems of round 2 and of RL.
 
     Attributes:
@@ -39,7 +39,7 @@ class ContextSettings(Settings):
     longest: PositiveInt = 3000
 
 
-NO_CONTEXT = ContextSettings()
+NO_CONTEXT = SampledContext()
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Solved:
     code: str
 
 
-def with_context(pairs: Sequence[Solved], settings: ContextSettings, seed: int) -> Iterator[str]:
+def with_context(pairs: Sequence[Solved], settings: SampledContext, seed: int) -> Iterator[str]:
     """For each pair the user's text of its prompt, with references before it or without any.
 
     Which it gets depends on ``seed`` and its id alone, given the same pairs. No reference has the pair's own answer. A

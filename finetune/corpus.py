@@ -17,7 +17,7 @@ from autovcoder.files import read_jsonl
 from autovcoder.models import folded
 from autovcoder.prompt import chat, plain, user_text
 from autovcoder.store import Stage
-from finetune.context import ContextSettings, Solved, with_context
+from finetune.context import SampledContext, Solved, with_context
 
 _COMMENTS = re.compile(r"(?:\s*(?://[^\n]*(?:\n|$)|/\*.*?\*/\n?))+", re.DOTALL)
 _AT_ONCE = 256
@@ -91,7 +91,7 @@ def text_of(row: Any, key: str, where: str) -> str:
     return value
 
 
-def read_pairs(pairs: Path, context: ContextSettings, seed: int) -> Iterator[Row]:
+def read_pairs(pairs: Path, context: SampledContext, seed: int) -> Iterator[Row]:
     """The problems and answers of ``pairs.jsonl``; each problem as it is asked, with context before it or without.
 
     Raises:

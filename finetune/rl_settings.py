@@ -15,7 +15,7 @@ from pydantic import Field, PositiveInt, ValidationError
 from autovcoder.config import Settings
 from autovcoder.errors import ConfigError
 from autovcoder.records import Sampling
-from finetune.context import ContextSettings
+from finetune.context import SampledContext
 from finetune.setting_checks import ALWAYS_DECIDED, refuse_decided
 from finetune.trainer import checked, common_arguments
 
@@ -82,7 +82,7 @@ class RlSettings(Settings):
     seed: int = 0
     candidates: PositiveInt = 200
     probes: int = Field(default=4, ge=0)
-    context: ContextSettings = ContextSettings()
+    context: SampledContext = SampledContext()
     keep: Literal["mixed", "all"] = "mixed"
     lora: dict[str, Any] = Field(default_factory=dict)
     grpo: dict[str, Any] = Field(default_factory=dict)

@@ -15,7 +15,7 @@ from typing import Any
 from autovcoder.errors import InputError
 from autovcoder.files import read_records
 from autovcoder.records import Bench, VerifiedPair
-from finetune.context import NO_CONTEXT, ContextSettings, Solved, with_context
+from finetune.context import NO_CONTEXT, SampledContext, Solved, with_context
 from finetune.rewards import LIMITS, Task, matched
 from hdl_sim.connections import connections
 from hdl_sim.simulator import Simulator, in_parallel
@@ -31,7 +31,7 @@ _KEPT = ("FunctionDeclaration", "ParameterDeclarationStatement", "TypedefDeclara
 
 
 def read_tasks(
-    path: Path, seed: int, limit: int, simulator: Simulator, drop: Drop, context: ContextSettings = NO_CONTEXT
+    path: Path, seed: int, limit: int, simulator: Simulator, drop: Drop, context: SampledContext = NO_CONTEXT
 ) -> list[Task]:
     """Tasks of up to ``limit`` of the pairs in ``path``, drawn by ``seed``; no two have the same prompt.
 

@@ -15,7 +15,7 @@ from pydantic import Field, PositiveInt, field_validator
 from autovcoder.config import Settings
 from autovcoder.errors import ConfigError, InputError
 from finetune.adapters import check_plain
-from finetune.context import ContextSettings
+from finetune.context import SampledContext
 from finetune.pass_rate import ValidationSettings
 from finetune.setting_checks import ALWAYS_DECIDED, refuse_decided
 from finetune.trainer import checked, quantization, sft_defaults
@@ -86,7 +86,7 @@ class RoundSettings(Settings):
     lora: dict[str, Any] = Field(default_factory=dict)
     sft: dict[str, Any] = Field(default_factory=dict)
     quantization: dict[str, Any] = Field(default_factory=dict)
-    context: ContextSettings = ContextSettings()
+    context: SampledContext = SampledContext()
     validation: ValidationSettings = ValidationSettings()
 
     @field_validator("packing", mode="before")

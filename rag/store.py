@@ -10,7 +10,6 @@ compared, so another one is refused.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 
 from autovcoder.errors import StoreError
 from autovcoder.files import to_json_line, write_atomic
+from autovcoder.folder_lock import FolderLock
 from autovcoder.records import Entry, StoreKind
 from rag.embed import Embedder, Vectors
 from rag.places import STORE
@@ -295,19 +295,14 @@ class EntryStore:
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
         """Keep other processes from writing, and start from what the last of them wrote."""
-        lock = os.open(self.folder, os.O_RDONLY)
+        lock = FolderLock(self.folder, fix="wait for it")
+        lock.take()
         try:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise StoreError("another run is writing here", where=self.folder, fix="wait for it") from None
-            except OSError:
-                pass  # some network file systems lock no folders; there the user keeps runs apart
             if read_state(self.folder) != self.state:
                 self._open = self._opened()
             yield
         finally:
-            os.close(lock)
+            lock.release()
 
 
 def _cannot_write(where: Path, error: OSError) -> StoreError:

@@ -137,7 +137,7 @@ def test_a_lock_is_gone_with_its_stage_though_a_forked_child_lives(tmp_path: Pat
     with Stage(tmp_path, "t", config={}) as stage:
         stage.start()
         child = os.posix_spawn("/bin/sh", ["sh", "-c", "read line"], {}, file_actions=[
-            (os.POSIX_SPAWN_DUP2, ours, 0), (os.POSIX_SPAWN_DUP2, stage._lock, 9)])  # fmt: skip
+            (os.POSIX_SPAWN_DUP2, ours, 0), (os.POSIX_SPAWN_DUP2, stage._lock._handle, 9)])  # fmt: skip
     try:
         with Stage(tmp_path, "t", config={}):
             pass

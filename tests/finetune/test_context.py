@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finetune.context import ContextSettings, Solved, with_context
+from finetune.context import SampledContext, Solved, with_context
 from finetune.corpus import read_pairs
 
 
@@ -25,11 +25,11 @@ def references(text: str) -> list[str]:
 
 
 def test_without_a_share_every_prompt_is_the_problem_alone() -> None:
-    assert list(with_context(PAIRS, ContextSettings(), 0)) == [pair.problem for pair in PAIRS]
+    assert list(with_context(PAIRS, SampledContext(), 0)) == [pair.problem for pair in PAIRS]
 
 
 def test_the_share_of_prompts_with_context_and_of_references_on_the_topic_are_as_set() -> None:
-    texts = list(with_context(PAIRS, ContextSettings(share=0.5, alike=0.7), 0))
+    texts = list(with_context(PAIRS, SampledContext(share=0.5, alike=0.7), 0))
     given_ = [(pair, references(text)) for pair, text in zip(PAIRS, texts, strict=True)]
     assert 170 < sum(bool(found) for _, found in given_) < 230
     alike = [f"// {pair.topic.removeprefix('topic')}\n" in f"{text}\n" for pair, found in given_ for text in found]
@@ -39,7 +39,7 @@ def test_the_share_of_prompts_with_context_and_of_references_on_the_topic_are_as
 
 def test_a_topic_that_cannot_be_known_otherwise_always_has_a_reference_of_its_own() -> None:
     pairs = solved([100 + n // 3 for n in range(600)])  # three on each topic, as few as there are in practice
-    needed = ContextSettings(share=0.5, alike=0, needed=("topic1",))  # half of the topics
+    needed = SampledContext(share=0.5, alike=0, needed=("topic1",))  # half of the topics
     places: set[int] = set()
     others: list[str] = []
     for pair, text in zip(pairs, with_context(pairs, needed, 0), strict=True):
@@ -57,7 +57,7 @@ def test_a_topic_that_cannot_be_known_otherwise_always_has_a_reference_of_its_ow
 def test_round_2_shows_what_is_needed_though_it_shares_nothing_else(tmp_path: Path) -> None:
     rows = [{"draft": {"id": p.id, "topic": p.topic, "problem": p.problem, "code": p.code}} for p in PAIRS[:60]]
     (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    read = list(read_pairs(tmp_path, ContextSettings(needed=("topic3",)), 0))
+    read = list(read_pairs(tmp_path, SampledContext(needed=("topic3",)), 0))
     shown = [bool(references(str(row["problem"]))) for row in read]
     assert shown == [pair.topic == "topic3" for pair in PAIRS[:60]]
 
@@ -65,7 +65,7 @@ def test_round_2_shows_what_is_needed_though_it_shares_nothing_else(tmp_path: Pa
 @given(
     topics=st.lists(st.integers(0, 3), min_size=1, max_size=30),
     settings=st.builds(
-        ContextSettings,
+        SampledContext,
         share=st.floats(0, 1),
         alike=st.floats(0, 1),
         most=st.integers(1, 4),
@@ -74,7 +74,7 @@ def test_round_2_shows_what_is_needed_though_it_shares_nothing_else(tmp_path: Pa
     seed=st.integers(0, 5),
 )
 def test_no_reference_has_the_answer_nor_stands_twice_nor_exceeds_the_length(
-    topics: list[int], settings: ContextSettings, seed: int
+    topics: list[int], settings: SampledContext, seed: int
 ) -> None:
     pairs = solved(topics)
     texts = list(with_context(pairs, settings, seed))

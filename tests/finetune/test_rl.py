@@ -24,7 +24,7 @@ from autovcoder.prompt import ANSWERS_WITH_CODE
 from autovcoder.records import Sampling, Verdict, VerifiedPair
 from autovcoder.store import Stage, read_manifest
 from data_pipeline.pairs import PairSettings, make_pairs
-from finetune.context import ContextSettings
+from finetune.context import SampledContext
 from finetune.merge import merge
 from finetune.rewards import SimulatedReward, Task
 from finetune.rl import RlSettings, data_set, rl
@@ -143,7 +143,7 @@ def test_the_manifest_says_what_the_model_made_of_each_prompt(root: Path) -> Non
 
 def test_problems_may_stand_behind_others_as_in_round_2(root: Path) -> None:
     plain = tasks_of(root)
-    path, more = root / "pairs" / "pairs.jsonl", ContextSettings(share=1)
+    path, more = root / "pairs" / "pairs.jsonl", SampledContext(share=1)
     behind = read_tasks(path, 0, 99, simulator(root), pytest.fail, more)
     assert [task.id for task in behind] == [task.id for task in plain]
     assert sum(task.prompt.startswith("Reference:\n") for task in behind) >= len(behind) / 2
