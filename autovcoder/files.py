@@ -5,6 +5,7 @@ Reads and writes JSONL, plain text and folders; what cannot be used is one clear
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import json
@@ -103,6 +104,19 @@ def cut_torn_line(path: Path) -> None:
             file.truncate(data.rfind(b"\n") + 1)
 
 
+@contextlib.contextmanager
+def writing(where: Path) -> Iterator[None]:
+    """Around what writes to ``where`` and to nothing else.
+
+    Raises:
+        StoreError: it cannot be written (a full disk).
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StoreError("cannot write", where=where, fix=error.strerror or str(error)) from None
+
+
 def join_files(parts: Iterable[Path], path: Path) -> Path:
     """Write the bytes of ``parts``, one after the other, to ``path`` in one step; returns ``path``.
 
@@ -110,14 +124,12 @@ def join_files(parts: Iterable[Path], path: Path) -> Path:
         StoreError: a file cannot be read or written.
     """
     temporary = path.with_name(f".{path.name}{PARTIAL}")
-    try:
+    with writing(path):
         with temporary.open("wb") as whole:
             for part in parts:
                 with part.open("rb") as file:
                     shutil.copyfileobj(file, whole)
         temporary.replace(path)
-    except OSError as error:
-        raise StoreError("cannot write", where=path, fix=error.strerror or str(error)) from None
     return path
 
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autovcoder.errors import StoreError
-from autovcoder.files import write_atomic
+from autovcoder.files import write_atomic, writing
 from autovcoder.store import Manifest, read_manifest
 from data_pipeline.documents import read_columns, shard_rows
 from data_pipeline.shards import reasons
@@ -202,7 +201,5 @@ def _draw(path: Path, bins: Sequence[int], threshold: float) -> None:
     axes.axvline(threshold, color="tab:red", linewidth=0.8, label=f"kept above {threshold:.2f}")
     axes.set(xlim=(0, 10), xlabel="score", ylabel="modules")
     axes.legend(loc="upper left")
-    try:
+    with writing(path):
         figure.savefig(path, dpi=120)
-    except OSError as error:
-        raise StoreError("cannot write", where=path, fix=error.strerror or str(error)) from None

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from autovcoder.errors import StoreError
-from autovcoder.files import to_json_line, write_jsonl
+from autovcoder.files import to_json_line, write_jsonl, writing
 from autovcoder.records import CircuitType, Draft, Level, content_id
 from autovcoder.store import DROPPED
 from data_pipeline.budget import Tokens
@@ -164,7 +164,7 @@ def write_results(folder: Path, stage: str, journal: Journal, plan: Sequence[Req
     # A file of this name that a killed run leaves behind is removed by the next one.
     temporary = folder / f".{DRAFTS}.partial"
     seen: set[str] = set()
-    try:
+    with writing(folder / DRAFTS):
         with temporary.open("w", encoding="utf-8") as file:
             for index in sorted(journal.drafts):
                 draft = _judge(_row_at(folder / RAW, journal.drafts[index]), plan[index], teacher)
@@ -176,8 +176,6 @@ def write_results(folder: Path, stage: str, journal: Journal, plan: Sequence[Req
                 seen.add(draft.id)
                 file.write(to_json_line(draft))
         temporary.replace(folder / DRAFTS)
-    except OSError as error:
-        raise StoreError("cannot write", where=folder / DRAFTS, fix=error.strerror or str(error)) from None
     rows = [{"id": plan[index].id, "stage": stage, "reason": dropped[index]} for index in sorted(dropped)]
     write_jsonl(folder / DROPPED, rows)
     return Counter(dropped.values())

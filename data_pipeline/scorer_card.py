@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from autovcoder.errors import StoreError
-from autovcoder.files import read_jsonl, write_atomic
+from autovcoder.files import read_jsonl, write_atomic, writing
 from data_pipeline.scorer import PREDICTED, ScorerConfig, read_config
 from data_pipeline.scorer_metrics import KEEP_ABOVE, Agreement
 
@@ -114,7 +113,5 @@ def _draw(folder: Path, found: Agreement) -> None:
     axes.set(xlim=(0, 10), ylim=(0, 10), xlabel="predicted score", ylabel="label", aspect="equal")
     axes.set_title(f"{found.modules} held-out modules, Spearman {found.spearman:.3f}")
     axes.legend(loc="upper left")
-    try:
+    with writing(folder / PICTURE):
         figure.savefig(folder / PICTURE, dpi=120)
-    except OSError as error:
-        raise StoreError("cannot write", where=folder / PICTURE, fix=error.strerror or str(error)) from None

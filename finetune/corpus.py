@@ -12,8 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypedDict
 
-from autovcoder.errors import InputError, StoreError
-from autovcoder.files import read_jsonl
+from autovcoder.errors import InputError
+from autovcoder.files import read_jsonl, writing
 from autovcoder.models import folded
 from autovcoder.prompt import chat, plain, user_text
 from autovcoder.store import Stage
@@ -213,7 +213,7 @@ def write_examples(examples: Iterable[Example], path: Path) -> None:
     schema = pa.schema([ids, pa.field("unlearned", pa.int32()), pa.field("length", pa.int32())])
     partial = path.with_suffix(".partial")
     examples = iter(examples)
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with pa.OSFile(str(partial), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
             while some := list(islice(examples, _AT_ONCE)):
@@ -224,8 +224,6 @@ def write_examples(examples: Iterable[Example], path: Path) -> None:
                 }
                 writer.write_batch(pa.record_batch(columns, schema=schema))
         partial.replace(path)
-    except OSError as error:
-        raise StoreError("cannot write", where=path, fix=error.strerror or str(error)) from None
 
 
 def open_examples(path: Path) -> Any:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from autovcoder.errors import AutoVCoderError, InputError, ModelError, StoreError
-from autovcoder.files import replace_folder, write_atomic
+from autovcoder.files import replace_folder, write_atomic, writing
 from autovcoder.models.local import resolve
 from autovcoder.models.transformers_engine import quiet
 from autovcoder.models.weights import check_origin, is_adapter, load_weights
@@ -92,15 +92,13 @@ def _write(
     converter: Path | None,
 ) -> dict[str, Any]:
     """Make the export in a new hidden folder and move it into place; returns the facts."""
-    try:
+    with writing(out):
         shutil.rmtree(out / _WORK, ignore_errors=True)
         (out / _WORK).mkdir(exist_ok=True)
         # A new one each time: of a run that was killed, a converter may be alive and still write into the old one.
         work = Path(tempfile.mkdtemp(dir=out / _WORK))
         made = work / config["format"]
         made.mkdir()
-    except OSError as error:
-        raise StoreError("cannot write", where=out, fix=error.strerror or str(error)) from None
     if adapter is not None and config["format"] == "adapter":
         facts = _write_adapter(adapter, made, config["base"])
     elif converter is not None:
@@ -258,7 +256,7 @@ def _write_gguf(model: Path, folder: Path, converter: Path, config: Mapping[str,
 
 
 def _move_into_place(made: Path, out: Path) -> None:
-    try:
+    with writing(out):
         for path in sorted(made.iterdir(), key=lambda path: (path.name in _LAST, path.name)):
             # Weights come from safetensors as private files; a server may run as somebody else.
             for file in (path, *path.rglob("*")):
@@ -269,5 +267,3 @@ def _move_into_place(made: Path, out: Path) -> None:
             else:
                 path.replace(out / path.name)
         shutil.rmtree(out / _WORK)
-    except OSError as error:
-        raise StoreError("cannot write", where=out, fix=error.strerror or str(error)) from None

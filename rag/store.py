@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autovcoder.errors import StoreError
-from autovcoder.files import to_json_line, write_atomic
+from autovcoder.files import to_json_line, write_atomic, writing
 from autovcoder.folder_lock import FolderLock
 from autovcoder.records import Entry, StoreKind
 from rag.embed import Embedder, Vectors
@@ -72,11 +72,9 @@ class EntryStore:
         folder = Path(folder)
         if (folder / STORE).exists():
             raise StoreError("there is a store already", where=folder, fix="add to it or choose another folder")
-        try:
+        with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             (folder / ENTRIES).touch()
-        except OSError as error:
-            raise _cannot_write(folder, error) from None
         probe = [[round(float(x), 5) for x in row] for row in embedder.encode(_PROBE, "document")]
         state = StoreState(kind=kind, encoder=embedder.name, dimension=embedder.dimension, probe=probe)
         write_atomic(folder / STORE, state.model_dump_json(indent=1) + "\n")
@@ -185,16 +183,13 @@ class EntryStore:
     def _append(self, new: Sequence[Entry], places: list[int]) -> int:
         """Write rows behind the last one that was added, and their places; returns the file's new length."""
         path = self.folder / self.state.file
-        try:
-            with path.open("r+b") as file:
-                file.truncate(self.state.bytes)  # what a run that was killed had begun
-                file.seek(0, os.SEEK_END)
-                for entry in new:
-                    places.append(file.tell())
-                    file.write(to_json_line(entry).encode())
-                return file.tell()
-        except OSError as error:
-            raise _cannot_write(path, error) from None
+        with writing(path), path.open("r+b") as file:
+            file.truncate(self.state.bytes)  # what a run that was killed had begun
+            file.seek(0, os.SEEK_END)
+            for entry in new:
+                places.append(file.tell())
+                file.write(to_json_line(entry).encode())
+            return file.tell()
 
     def _rewrite(self, removed: set[int]) -> None:
         """Leave the removed rows out for good; the others' numbers change, so their file is a new one."""
@@ -203,14 +198,11 @@ class EntryStore:
         index.add(self._writable().vectors()[kept])
         name = f"entries.{self.state.generation + 1}.jsonl"
         places: list[int] = []
-        try:
-            with (self.folder / name).open("wb") as file:
-                for row in kept:
-                    places.append(file.tell())
-                    file.write(self._open.rows.line(row))
-                end = file.tell()
-        except OSError as error:
-            raise _cannot_write(self.folder / name, error) from None
+        with writing(self.folder / name), (self.folder / name).open("wb") as file:
+            for row in kept:
+                places.append(file.tell())
+                file.write(self._open.rows.line(row))
+            end = file.tell()
         self._next(index, np.array(places, np.int64), file=name, rows=len(kept), bytes=end, removed=[])
 
     def _next(self, index: VectorIndex, places: NDArray[np.int64], **change: Any) -> None:
@@ -220,14 +212,12 @@ class EntryStore:
         state = self.state.model_copy(update={"generation": generation, "index": index.describe(), **change})
         rows = Rows(self.folder / state.file, places, state.bytes)
         parts = [self._file(generation, part) for part in _PARTS if state.rows or part != "words"]
-        try:
+        with writing(self.folder):
             np.save(parts[0], places)
             index.write(parts[1])
             if state.rows:
                 WordIndex.of(rows.entry(row).key for row in range(len(rows))).write(parts[2])
             sync([rows.path, *parts])
-        except OSError as error:
-            raise _cannot_write(self.folder, error) from None
         before = self.state
         self._replace(state.model_copy(update={"sha256": rows.sha256()}))
         self._remove_old({before.file, state.file})
@@ -303,7 +293,3 @@ class EntryStore:
             yield
         finally:
             lock.release()
-
-
-def _cannot_write(where: Path, error: OSError) -> StoreError:
-    return StoreError("cannot write", where=where, fix=error.strerror or str(error))

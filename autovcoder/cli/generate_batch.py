@@ -19,8 +19,8 @@ from autovcoder.cli.report_errors import say
 from autovcoder.cli.show_result import as_document
 from autovcoder.cli.stage_options import weights_hash
 from autovcoder.cli.status_line import StatusLine
-from autovcoder.errors import ContextTooLong, InputError, StoreError
-from autovcoder.files import write_atomic
+from autovcoder.errors import ContextTooLong, InputError
+from autovcoder.files import write_atomic, writing
 from autovcoder.records import Language, Record
 from autovcoder.store import Stage
 
@@ -145,10 +145,8 @@ def _library_hashes(folder: Path | None) -> dict[str, str] | None:
 
 
 def _make_folder(folder: Path) -> None:
-    try:
+    with writing(folder):
         folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise StoreError("cannot write", where=folder, fix=error.strerror or "") from None
 
 
 def _write_all(

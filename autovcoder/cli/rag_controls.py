@@ -132,12 +132,10 @@ def _settings(only: StoreKind | None, least: float | None) -> ContextSettings:
 
 
 def _make_folder(out: Path) -> None:
-    from autovcoder.errors import StoreError
+    from autovcoder.files import writing
 
-    try:
+    with writing(out):
         out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError("cannot write", where=out, fix=error.strerror or str(error)) from None
 
 
 def _show(rows: Sequence[Row], out: Path) -> None:
