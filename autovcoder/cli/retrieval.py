@@ -32,6 +32,8 @@ _HEAD = rf"^[ \t]*module\s{_SPACE}(?:(?:automatic|static)\s+)?(?:\\\S+\s|[\w$]+)
 _MODULE = re.compile(rf"{_HEAD}.*?\bendmodule\b", re.DOTALL | re.MULTILINE)
 _BEGUN = re.compile(rf"{_HEAD}.*", re.DOTALL | re.MULTILINE)
 _ENDED = re.compile(r"\A.*?\bendmodule\b", re.DOTALL)
+_FENCED = re.compile(r"^[ \t]*```[^\n]*\n(.*?)^[ \t]*```", re.DOTALL | re.MULTILINE)
+_PARAGRAPHS = re.compile(r"^[ \t]*(?:```.*)?\n", re.MULTILINE)
 _LEAST_PIECE = 20
 """Rows of tokens that a part of a module must have to be known as one."""
 _PARAMETRIC = "parametric"
@@ -119,7 +121,7 @@ def leak_guard(problems: Sequence[Problem]) -> Refuse:
     and the same: what may be learned among much else must not be shown with the problem.
 
     An entry may be part of a longer text, cut within a module: such a part is compared as a module, and is a copy too
-    where nearly all of it is in one reference.
+    where nearly all of it is in one reference. So is a piece of code among prose, between blank lines or fences.
 
     Of the parametric families what is the same is refused, and what is like it is shown: that suite holds out designs,
     not families, whose problems share set phrases and given modules.
@@ -137,7 +139,7 @@ def leak_guard(problems: Sequence[Problem]) -> Refuse:
         parts = _parts(told)
         for match in matches_of(index, told, "\n".join([*modules, *parts]), hit.doc_id):
             return in_words(match)
-        if whole := next(filter(None, map(part_of, parts or [told])), None):
+        if whole := next(filter(None, map(part_of, [*(parts or [told]), *_blocks(told)])), None):
             return f"copies a part of {whole}"
         copied = next((designs[key] for key in map(code_key, modules) if key in designs), None)
         if copied is None and texts:
@@ -151,6 +153,11 @@ def leak_guard(problems: Sequence[Problem]) -> Refuse:
 def _parts(told: str) -> list[str]:
     """Modules of which a text without its whole ones has the end or the beginning alone."""
     return [f"module m;\n{part}" for part in _ENDED.findall(told)] + _BEGUN.findall(_ENDED.sub("", told))
+
+
+def _blocks(told: str) -> list[str]:
+    """What blank lines or fences set apart from the rest of a text."""
+    return [*_FENCED.findall(told), *_PARAGRAPHS.split(told)]
 
 
 def _part_guard(problems: Sequence[Problem]) -> Callable[[str], str | None]:

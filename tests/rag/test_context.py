@@ -149,6 +149,20 @@ def test_the_leak_guard_knows_a_reference_that_was_cut(kind: str, tmp_path: Path
     assert refuse(hit(f"Other code.\n\n{other}")) is None
 
 
+@pytest.mark.parametrize("around", ["```verilog\n{}\n```", "{}", "```\n{}```"])
+def test_the_leak_guard_knows_a_piece_of_a_reference_among_prose(around: str) -> None:
+    problem = load_suite("builtin", None)[0].model_copy(
+        update={"id": "long", "suite": "bench", "spec": "Build what the datasheet says.", "reference": reference()}
+    )
+    refuse = leak_guard([problem])
+    prose = "What our team does in such a case is this, which took us some time to find out and is fast enough."
+    lines = reference().splitlines()
+    for piece in ("\n".join(lines[20:26]), "\n".join([*lines[20:23], "", *lines[23:26]])):
+        told = f"{prose} " * 6 + f"\n\n{around.format(piece)}\n\n" + f"{prose} " * 6
+        assert refuse(hit(told)) == "copies a part of bench long"
+        assert refuse(hit(told.replace("part", "cell").replace("held", "kept"))) is None
+
+
 def test_words_behind_a_line_that_begins_with_module_are_compared() -> None:
     problems = load_suite("builtin", None)
     problem = next(one for one in problems if one.reference and len(one.spec.split()) > 30)
