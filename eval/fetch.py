@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autovcoder.errors import InputError, StoreError, ToolFailed
+from autovcoder.files import writing
 from autovcoder.git import error_line, run_git
 from hdl_sim.tools import find_tool
 
@@ -102,12 +103,11 @@ def _beside(out: Path) -> Iterator[Path]:
     """A folder to work in on the same disk, which is gone afterwards whatever happens."""
     folder: Path | None = None
     try:
-        out.resolve().parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.resolve().parent))
-        folder.chmod(0o755)  # mkdtemp's are private
-        yield folder
-    except OSError as error:
-        raise StoreError("cannot write", where=out, fix=error.strerror or str(error)) from None
+        with writing(out):
+            out.resolve().parent.mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.resolve().parent))
+            folder.chmod(0o755)  # mkdtemp's are private
+            yield folder
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)

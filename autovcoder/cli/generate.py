@@ -225,6 +225,8 @@ def _cocotb(path: Path, spec: str, header: str | None) -> Bench:
 
 def _refuse_unwritable(out: Path | None) -> None:
     """Find out now, before a model has worked for nothing, that ``out`` cannot be written."""
+    from autovcoder.files import writing
+
     if out is None:
         return
     folder = out.resolve().parent
@@ -234,10 +236,8 @@ def _refuse_unwritable(out: Path | None) -> None:
         raise StoreError("cannot write", where=out, fix=f"there is no folder {folder}")
     if out.exists() and not os.access(out, os.W_OK):
         raise StoreError("cannot write", where=out, fix="the file is read-only")
-    try:
+    with writing(out):
         tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise StoreError("cannot write", where=out, fix=error.strerror or "") from None
 
 
 def _write(written: Written, out: Path | None, as_json: bool, seconds: dict[str, float]) -> None:

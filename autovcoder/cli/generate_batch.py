@@ -62,7 +62,8 @@ def write_batch(file: Path, out: Path, wanted: Wanted, *, language: Language | N
         if left:
             writer = Writer(wanted, started)
             stage.start()
-            _make_folder(out / DESIGNS)
+            with writing(out / DESIGNS):
+                (out / DESIGNS).mkdir(exist_ok=True)
             _write_all(stage, writer, left, len(asked), language, pass_line)
         rows = list(stage.rows(RESULTS))
         counts = {"specifications": len(asked), "accepted": 0, "not_accepted": 0, "errors": 0}
@@ -142,11 +143,6 @@ def _library_hashes(folder: Path | None) -> dict[str, str] | None:
     from rag.library import open_library
 
     return identity(open_library(folder))
-
-
-def _make_folder(folder: Path) -> None:
-    with writing(folder):
-        folder.mkdir(exist_ok=True)
 
 
 def _write_all(

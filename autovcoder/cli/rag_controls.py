@@ -71,7 +71,7 @@ def controls(
     """Measure a model without context, with the library's, and with context chosen in other ways, in one table."""
     from autovcoder.cli.retrieval import identity, leak_guard
     from autovcoder.cli.sampling import sampling_from
-    from autovcoder.files import write_jsonl
+    from autovcoder.files import write_jsonl, writing
     from autovcoder.models import open_model
     from eval.suites import load_suite
     from rag.library import open_library
@@ -94,7 +94,8 @@ def controls(
         refuse=_remembered(leak_guard(problems)),
         stock=stock,
     )
-    _make_folder(out)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
     # All of them before the first question: an encoder that is not there should not take hours to show.
     searches = {name: searches_of(name, run, opened) for name in chosen}
     rows = []
@@ -129,13 +130,6 @@ def _settings(only: StoreKind | None, least: float | None) -> ContextSettings:
         **({"examples": 0} if only == "knowledge" else {"knowledge": 0} if only == "example" else {}),
         **({} if least is None else {"least_example": least, "least_knowledge": least}),
     )
-
-
-def _make_folder(out: Path) -> None:
-    from autovcoder.files import writing
-
-    with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
 
 
 def _show(rows: Sequence[Row], out: Path) -> None:
