@@ -28,6 +28,7 @@ _WHAT = {
     "finetune.round2": "LoRA on verified pairs: how a problem is solved, with the loss on the answers alone",
     "finetune.rl": "LoRA by reinforcement learning, rewarded by simulation",
     "finetune.merge": "an adapter joined with the model that it was trained on",
+    "finetune.average": "the weighted mean of several models",
 }
 _RECIPE = (
     "learning_rate", "lr_scheduler_type", "warmup_steps", "num_train_epochs", "max_steps",

@@ -133,6 +133,18 @@ def merge(
     say_rows(run(model, adapter, out), out)
 
 
+@app.command("average")
+def average(
+    model: Annotated[list[str], typer.Option(help="A model: a folder, or a Hugging Face id; two or more.")],
+    out: Out,
+    weight: Annotated[list[float] | None, typer.Option(help="One a model, in their order; default: all alike.")] = None,
+) -> None:
+    """Average the weights of models that began as one and were trained on apart."""
+    from finetune.average import average as run
+
+    say_rows(run(model, out, weight or ()), out)
+
+
 @app.command("nano")
 def nano(
     out: Annotated[Path, typer.Option(help="Folder for all stages; an interrupted run is resumed.")],

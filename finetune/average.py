@@ -1,0 +1,80 @@
+"""The weighted mean of models of one shape: what several trainings from one start know, in one model.
+
+Reads model folders; writes a Hugging Face model folder: bf16 safetensors and the tokenizer of the first. After
+"Model soups" (Wortsman et al., 2022, arXiv 2203.05482).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from autovcoder.errors import InputError
+from autovcoder.models.transformers_engine import quiet
+from autovcoder.store import Manifest, Stage
+from finetune.model_card import write_card
+from finetune.saving import saving
+from finetune.trainer import in_bfloat16, load_model, model_input, versions
+
+
+def average(models: Sequence[str], out: Path, weights: Sequence[float] = ()) -> Manifest:
+    """Average the weights in float32 and save them as bf16.
+
+    Args:
+        models: two or more, folders or ids, of one architecture and one tokenizer.
+        weights: one a model, positive; scaled to a sum of 1. None: all count alike.
+
+    Raises:
+        InputError: fewer than two models, weights that do not fit, or models of other shapes or tokenizers.
+        StoreError: ``out`` holds another run's work. ModelError: a model cannot be loaded.
+    """
+    if len(models) < 2:
+        raise InputError("one model has no average", where=", ".join(models), fix="name two or more")
+    shares = _shares(models, weights)
+    config: dict[str, Any] = {"weights": shares}
+    inputs: dict[str, Path] = {}
+    for number, name in enumerate(models, 1):
+        named, folders = model_input(name)
+        config |= {f"{key} {number}": value for key, value in named.items()}
+        inputs |= {f"{key} {number}": value for key, value in folders.items()}
+    with Stage(out, "finetune.average", config=config, inputs=inputs, versions=versions()) as stage, quiet():
+        if stage.manifest:
+            return stage.manifest
+        model, tokenizer = load_model(models[0])
+        total = dict(model.named_parameters())  # shared ones once, so that tied layers stay tied
+        for tensor in total.values():
+            tensor.data.mul_(shares[0])
+        for name, share in zip(models[1:], shares[1:], strict=True):
+            other, its_tokenizer = load_model(name)
+            added = dict(other.named_parameters())
+            fix = f"average models that began as {models[0]} did"
+            if _shapes(added) != _shapes(total):
+                raise InputError("this model has weights of other names or shapes", where=name, fix=fix)
+            if its_tokenizer.get_vocab() != tokenizer.get_vocab():
+                raise InputError("this model has another tokenizer", where=name, fix=fix)
+            for key, tensor in total.items():
+                tensor.data.add_(added[key].data, alpha=share)
+        stage.start()
+        with saving(out):
+            in_bfloat16(model).save_pretrained(out)
+            tokenizer.save_pretrained(out)
+        facts = {"parameters": model.num_parameters()}
+        write_card(stage, facts)
+        return stage.finish(**facts)
+
+
+def _shapes(weights: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tensor.shape for name, tensor in weights.items()}
+
+
+def _shares(models: Sequence[str], weights: Sequence[float]) -> list[float]:
+    given = [*weights] or [1.0] * len(models)
+    if len(given) != len(models):
+        raise InputError(
+            f"{len(models)} models have {len(given)} weights", where="--weight", fix="give one a model, or none"
+        )
+    if not all(math.isfinite(weight) and weight > 0 for weight in given):
+        raise InputError("a weight is not a positive number", where="--weight", fix="leave out what shall not count")
+    return [weight / math.fsum(given) for weight in given]
