@@ -52,6 +52,10 @@ def reproduce(
         Path | None, typer.Option(help="NVlabs/verilog-eval 1.0.0, its root or data folder.")
     ] = None,
     rtllm: Annotated[Path | None, typer.Option(help="hkust-zhiyao/RTLLM, version 1.1.")] = None,
+    problems: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder with a problems.jsonl of yours (`data pairs`, `data in-house`); repeatable."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first problems of each suite.")] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="Answers to each problem; the paper's are 10.")] = SAMPLING.n,
     seed: Annotated[int, typer.Option(help="Of the sampling.")] = 0,
@@ -69,12 +73,12 @@ def reproduce(
 
     find_tool("iverilog")
     chosen = PRESETS[preset]
-    suites = _suites(verilogeval, rtllm, limit)
+    suites = _suites(verilogeval, rtllm, problems or (), limit)
     sampling = SAMPLING.model_copy(update={"n": n, "seed": seed})
     folder = stages or (_COMMITTED if chosen.rounds is None else out / "stages")
-    problems = sum(map(len, suites.values()))
+    asked = sum(map(len, suites.values()))
     given = _corpora(chosen, corpus, pairs)
-    say(to_text(needs(chosen, problems, sampling, given), chosen, problems, sampling).rstrip())
+    say(to_text(needs(chosen, asked, sampling, given), chosen, asked, sampling).rstrip())
     if plan:
         return
     started = time.perf_counter()
@@ -94,10 +98,13 @@ def reproduce(
     )
     write(found, out)
     emit(found.model_dump_json(indent=2) + "\n" if as_json else to_markdown(found))
-    say(f"the table is in {out / 'reproduction.md'}, with a figure in {out / 'reproduction.html'}")
+    say(f"the tables are in {out / 'reproduction.md'}, with figures in {out / 'reproduction.html'}")
 
 
-def _suites(verilogeval: Path | None, rtllm: Path | None, limit: int | None) -> dict[str, list[Problem]]:
+def _suites(
+    verilogeval: Path | None, rtllm: Path | None, folders: Sequence[Path], limit: int | None
+) -> dict[str, list[Problem]]:
+    """The problems of each suite, by its name; a folder of the user's is called as it is."""
     from eval.suites import load_suite
 
     wanted: list[tuple[str, Path | None]] = [("builtin", None)]
@@ -105,7 +112,13 @@ def _suites(verilogeval: Path | None, rtllm: Path | None, limit: int | None) -> 
         wanted += [("verilogeval-v1-machine", verilogeval), ("verilogeval-v1-human", verilogeval)]
     if rtllm is not None:
         wanted.append(("rtllm-v1.1", rtllm))
-    return {name: load_suite(name, data)[:limit] for name, data in wanted}
+    found = {name: load_suite(name, data)[:limit] for name, data in wanted}
+    for folder in folders:
+        name = folder.resolve().name
+        if name in found:
+            raise InputError("two suites have one name", where=folder, fix="rename the folder")
+        found[name] = load_suite("problems", folder)[:limit]
+    return found
 
 
 def _corpora(preset: Preset, corpus: Path | None, pairs: Path | None) -> dict[str, tuple[Path, float]]:

@@ -1,4 +1,4 @@
-"""The ablation's table beside the paper's figures, as Markdown, JSON and one HTML page with a figure.
+"""The ablation's tables beside the paper's figures, as Markdown, JSON and one HTML page with figures.
 
 Reads what each arm came to on each suite; writes text.
 """
@@ -8,11 +8,15 @@ from __future__ import annotations
 from io import StringIO
 from pathlib import Path
 
-from autovcoder.cli.reproduce_arms import ARMS, PUBLISHED_PASS1, PUBLISHED_SUITES, Arm
+from autovcoder.cli.reproduce_arms import ARMS, PUBLISHED_PASS1, PUBLISHED_SUITES, WITH_ALL, Arm
 from autovcoder.records import Record
 from eval.report import Rate, table
 
 _TEMPLATE = "reproduce.html"
+NOTES = (
+    "The paper's figures are those of CodeQwen1.5-7B; its only pass@1 is that with both retrievers.",
+    "From consensus on, one answer a problem is chosen without its testbench; pass@1 is the share that passes.",
+)
 
 
 class Cell(Record):
@@ -50,49 +54,43 @@ class Reproduction(Record):
 
 
 def to_markdown(found: Reproduction) -> str:
-    """The table: a row for each arm, with pass@1 and pass@5 of every suite, and what the paper published."""
-    head = ["", *(f"{suite} {k}" for suite in found.suites for k in ("pass@1", "pass@5")), "paper, pass@5"]
-    rows = [[arm.name, *_row(found, arm), _published(arm)] for arm in ARMS if _measured(found, arm)]
+    """A table for each suite: a row an arm, with pass@1 and pass@5, syntax, and what the paper published."""
     left = [f"- {name}: {reason}" for name, reason in found.missing.items()]
-    return "\n".join(
-        [
-            f"# The paper's ablation, reproduced: {found.preset}",
-            "",
-            f"Sampling: {found.sampling}. Intervals are 95 %, bootstrapped over problems. Rates are over all problems.",
-            "",
-            *table(head, rows),
-            "",
-            "The paper's figures are CodeQwen1.5-7B's, per cent, on VerilogEval Machine, Human and RTLLM v1.1.",
-            f"With both retrievers its pass@1 is {_published_pass1()}; it gives no other.",
-            "From consensus on, one answer a problem is chosen without its testbench; pass@1 is its share of passes.",
-            *(["", "Left out:", *left] if left else []),
-            "",
-        ]
-    )
-
-
-def _measured(found: Reproduction, arm: Arm) -> bool:
-    return any(found.cell(arm.name, suite) for suite in found.suites)
-
-
-def _row(found: Reproduction, arm: Arm) -> list[str]:
-    cells = []
+    lines = [
+        f"# The paper's ablation, reproduced: {found.preset}",
+        "",
+        f"Sampling: {found.sampling}. Per cent, with 95 % intervals bootstrapped over problems; over all problems.",
+    ]
     for suite in found.suites:
-        cell = found.cell(arm.name, suite)
-        cells += [_shown(cell.pass1 if cell else None), _shown(cell.pass5 if cell else None)]
-    return cells
+        lines += ["", f"## {suite}", "", *table(_head(suite), _rows(found, suite))]
+    lines += ["", *NOTES]
+    return "\n".join([*lines, *(["", "Left out:", *left] if left else []), ""])
+
+
+def _head(suite: str) -> list[str]:
+    published = ["paper, pass@5", "paper, pass@1"] if suite in PUBLISHED_SUITES else []
+    return ["", "pass@1", "pass@5", "syntax", *published]
+
+
+def _rows(found: Reproduction, suite: str) -> list[list[str]]:
+    """A suite's table, below its head."""
+    rows = []
+    for arm in ARMS:
+        if cell := found.cell(arm.name, suite):
+            row = [arm.name, *map(_shown, (cell.pass1, cell.pass5, cell.syntax))]
+            rows.append(row + (_published(arm, suite) if suite in PUBLISHED_SUITES else []))
+    return rows
 
 
 def _shown(rate: Rate | None) -> str:
     return "" if rate is None else f"{100 * rate.value:.1f} ({100 * rate.low:.1f} to {100 * rate.high:.1f})"
 
 
-def _published(arm: Arm) -> str:
-    return ", ".join(f"{value:.1f}" for value in arm.published) if arm.published else ""
-
-
-def _published_pass1() -> str:
-    return " and ".join(f"{value} on {suite}" for suite, value in PUBLISHED_PASS1.items())
+def _published(arm: Arm, suite: str) -> list[str]:
+    """What the paper says of this arm on one of its suites: pass@5 and pass@1."""
+    pass5 = f"{arm.published[PUBLISHED_SUITES.index(suite)]:.1f}" if arm.published else ""
+    pass1 = PUBLISHED_PASS1.get(suite) if arm.name == WITH_ALL else None
+    return [pass5, f"{pass1:.1f}" if pass1 else ""]
 
 
 def to_html(found: Reproduction) -> str:
@@ -103,21 +101,13 @@ def to_html(found: Reproduction) -> str:
         loader=PackageLoader("autovcoder", "assets"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    rows = [
-        {
-            "name": arm.name,
-            "cells": _row(found, arm),
-            "published": _published(arm),
-            "runs": [cell.folder for suite in found.suites if (cell := found.cell(arm.name, suite))],
-        }
-        for arm in ARMS
-        if _measured(found, arm)
-    ]
     return environment.get_template(_TEMPLATE).render(
         found=found,
-        rows=rows,
-        published_pass1=_published_pass1(),
-        figures=[(suite, _figure(found, suite)) for suite in found.suites],
+        notes=NOTES,
+        suites=[
+            {"name": suite, "head": _head(suite), "rows": _rows(found, suite), "figure": _figure(found, suite)}
+            for suite in found.suites
+        ],
     )
 
 

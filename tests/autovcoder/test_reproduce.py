@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from autovcoder.cli.reproduce_arms import ARMS, PRESETS, is_whole, stage_models
+from autovcoder.cli.reproduce_report import Cell, Reproduction, to_markdown
+from eval.report import Rate
+from eval.suites import load_suite
 
 COMMAND = [str(Path(sys.executable).with_name("autovcoder")), "reproduce"]
 
@@ -29,9 +32,18 @@ def stages(learned_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture(scope="module")
-def out(stages: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of somebody's own problems."""
+    folder = tmp_path_factory.mktemp("own") / "team"
+    folder.mkdir()
+    (folder / "problems.jsonl").write_text(load_suite("builtin", None)[5].model_dump_json() + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def out(stages: Path, own: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reproduced")
-    done = run("--stages", str(stages), "--out", str(folder), "--limit", "2", "-n", "2")
+    done = run("--stages", str(stages), "--problems", str(own), "--out", str(folder), "--limit", "2", "-n", "2")
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -42,9 +54,36 @@ def test_every_arm_that_can_be_measured_has_a_row_and_the_others_a_reason(out: P
     assert measured == {arm.name for arm in ARMS if arm.stage in ("base", "round2")}
     assert found["missing"] == {name: f"there is no {stages / name}" for name in ("round1", "round2-only")}
     text = (out / "reproduction.md").read_text()
-    assert "| + consensus" in text
-    assert "79.9, 55.9, 51.7" in text
+    assert found["suites"] == ["builtin", "team"]
+    assert text.count("| + consensus") == 2  # a table each
+    assert "paper" not in text.partition("## builtin")[2].partition("\n\nThe paper")[0]
     assert "| round 1 " not in text
+
+
+def test_what_the_paper_published_stands_in_the_tables_of_its_suites_alone() -> None:
+    rate = Rate(value=0.5, low=0.4, high=0.6, count=2)
+    suites = ("builtin", "rtllm-v1.1", "verilogeval-v1-human")
+    cells = [Cell(arm=arm.name, suite=suite, pass1=rate, pass5=rate, syntax=rate) for suite in suites for arm in ARMS]
+    text = to_markdown(Reproduction(preset="paper", sampling="", suites=suites, cells=tuple(cells)))
+    rows = {
+        (part.partition("\n")[0], cells[0]): cells[1:]
+        for part in text.split("\n## ")[1:]
+        for line in part.splitlines()
+        if (cells := [cell.strip() for cell in line.strip("|").split("|")])
+    }
+    ours = "50.0 (40.0 to 60.0)"
+    assert rows["builtin", "base"] == [ours] * 3
+    assert rows["rtllm-v1.1", "both rounds"] == [ours, ours, ours, "51.7", ""]
+    assert rows["verilogeval-v1-human", "base"] == [ours, ours, ours, "28.1", ""]
+    assert rows["verilogeval-v1-human", "+ both retrievers"] == [ours, ours, ours, "55.9", "48.5"]
+    assert rows["verilogeval-v1-human", "+ examples"] == [ours, ours, ours, "", ""]
+
+
+def test_two_suites_of_one_name_are_refused(own: Path, tmp_path: Path) -> None:
+    done = run("--problems", str(own), "--problems", str(own), "--out", str(tmp_path / "out"))
+    assert done.returncode == 1
+    assert "two suites have one name" in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_page_needs_nothing_from_elsewhere_and_has_a_figure(out: Path) -> None:
@@ -56,10 +95,11 @@ def test_the_page_needs_nothing_from_elsewhere_and_has_a_figure(out: Path) -> No
         assert (out / cell["folder"] / "report.html").is_file()
 
 
-def test_the_same_command_again_asks_nobody(out: Path, stages: Path) -> None:
+def test_the_same_command_again_asks_nobody(out: Path, own: Path, stages: Path) -> None:
     before = {file: file.stat().st_mtime_ns for file in out.rglob("samples.jsonl")}
-    assert len(before) == sum(arm.stage in ("base", "round2") and not arm.chosen for arm in ARMS)
-    again = run("--stages", str(stages), "--out", str(out), "--limit", "2", "-n", "2", "--json")
+    assert len(before) == 2 * sum(arm.stage in ("base", "round2") and not arm.chosen for arm in ARMS)
+    flags = ["--stages", str(stages), "--problems", str(own), "--limit", "2", "-n", "2", "--json"]
+    again = run("--out", str(out), *flags)
     assert again.returncode == 0, again.stderr
     assert {file: file.stat().st_mtime_ns for file in out.rglob("samples.jsonl")} == before
     assert json.loads(again.stdout)["preset"] == "nano"
