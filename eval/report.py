@@ -127,9 +127,11 @@ def make_report(
 
 
 def rate_of(values: Sequence[float], *, count: int | None = None) -> Rate:
-    """The mean of one value a problem, with its bootstrap interval."""
+    """The mean of one value a problem, with its bootstrap interval, in which it lies."""
+    mean = math.fsum(values) / len(values)
     low, high = bootstrap_interval(values)
-    return Rate(value=math.fsum(values) / len(values), low=low, high=high, count=count)
+    # Where all values are equal, rounding may put their mean 3e-17 beside them, and nothing can draw such an interval.
+    return Rate(value=mean, low=min(low, mean), high=max(high, mean), count=count)
 
 
 def _scores(

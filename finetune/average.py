@@ -27,7 +27,8 @@ def average(models: Sequence[str], out: Path, weights: Sequence[float] = ()) -> 
         weights: one a model, positive; scaled to a sum of 1. None: all count alike.
 
     Raises:
-        InputError: fewer than two models, weights that do not fit, or models of other shapes or tokenizers.
+        InputError: fewer than two models, weights that do not fit, or models of another
+            architecture or tokenizer.
         StoreError: ``out`` holds another run's work. ModelError: a model cannot be loaded.
     """
     if len(models) < 2:
@@ -43,19 +44,10 @@ def average(models: Sequence[str], out: Path, weights: Sequence[float] = ()) -> 
         if stage.manifest:
             return stage.manifest
         model, tokenizer = load_model(models[0])
-        total = dict(model.named_parameters())  # shared ones once, so that tied layers stay tied
-        for tensor in total.values():
+        for tensor in model.parameters():  # shared ones once, so that tied layers stay tied
             tensor.data.mul_(shares[0])
         for name, share in zip(models[1:], shares[1:], strict=True):
-            other, its_tokenizer = load_model(name)
-            added = dict(other.named_parameters())
-            fix = f"average models that began as {models[0]} did"
-            if _shapes(added) != _shapes(total):
-                raise InputError("this model has weights of other names or shapes", where=name, fix=fix)
-            if its_tokenizer.get_vocab() != tokenizer.get_vocab():
-                raise InputError("this model has another tokenizer", where=name, fix=fix)
-            for key, tensor in total.items():
-                tensor.data.add_(added[key].data, alpha=share)
+            _add(model, tokenizer, name, share)
         stage.start()
         with saving(out):
             in_bfloat16(model).save_pretrained(out)
@@ -65,8 +57,30 @@ def average(models: Sequence[str], out: Path, weights: Sequence[float] = ()) -> 
         return stage.finish(**facts)
 
 
+def _add(model: Any, tokenizer: Any, name: str, share: float) -> None:
+    """Add ``share`` of another model's weights to ``model``; in a function, so that two are in memory and no third."""
+    other, its_tokenizer = load_model(name)
+    total, added = dict(model.named_parameters()), dict(other.named_parameters())
+    fix = "average models that began as one"
+    if _shapes(added) != _shapes(total):
+        raise InputError("this model has weights of other names or shapes", where=name, fix=fix)
+    if its_tokenizer.get_vocab() != tokenizer.get_vocab():
+        raise InputError("this model has another tokenizer", where=name, fix=fix)
+    ours, theirs = _architecture(model), _architecture(other)
+    if differing := sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)):
+        raise InputError(f"this model has another {', '.join(differing)}", where=f"{name}: config.json", fix=fix)
+    for key, tensor in total.items():
+        tensor.data.add_(added[key].data, alpha=share)
+
+
 def _shapes(weights: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tensor.shape for name, tensor in weights.items()}
+
+
+def _architecture(model: Any) -> dict[str, Any]:
+    """The settings that say what the weights compute, and not where they came from or how they were stored."""
+    stored = ("_name_or_path", "dtype", "transformers_version")
+    return {key: value for key, value in model.config.to_dict().items() if key not in stored}
 
 
 def _shares(models: Sequence[str], weights: Sequence[float]) -> list[float]:

@@ -1,7 +1,7 @@
 """`autovcoder reproduce`: the paper's ablation as one resumable run, and what goes beyond it.
 
 Reads the stages' models, a library, the suites; trains what the preset says is missing; writes a run's folder for each
-arm and suite, and the table beside the paper's figures.
+arm and suite, and the tables beside the paper's figures.
 """
 
 from __future__ import annotations
@@ -66,7 +66,6 @@ def reproduce(
 
     An interrupted run goes on where it stopped when the same command is given again.
     """
-    from autovcoder.cli.reproduce_needs import needs, to_text
     from autovcoder.cli.reproduce_report import Reproduction, to_markdown, write
     from hdl_sim.icarus_pool import IcarusPool
     from hdl_sim.tools import find_tool
@@ -76,9 +75,7 @@ def reproduce(
     suites = _suites(verilogeval, rtllm, problems or (), limit)
     sampling = SAMPLING.model_copy(update={"n": n, "seed": seed})
     folder = stages or (_COMMITTED if chosen.rounds is None else out / "stages")
-    asked = sum(map(len, suites.values()))
-    given = _corpora(chosen, corpus, pairs)
-    say(to_text(needs(chosen, asked, sampling, given), chosen, asked, sampling).rstrip())
+    _say_needs(chosen, sum(map(len, suites.values())), sampling, _corpora(chosen, corpus, pairs))
     if plan:
         return
     started = time.perf_counter()
@@ -99,6 +96,12 @@ def reproduce(
     write(found, out)
     emit(found.model_dump_json(indent=2) + "\n" if as_json else to_markdown(found))
     say(f"the tables are in {out / 'reproduction.md'}, with figures in {out / 'reproduction.html'}")
+
+
+def _say_needs(preset: Preset, problems: int, sampling: Sampling, corpora: dict[str, tuple[Path, float]]) -> None:
+    from autovcoder.cli.reproduce_needs import needs, to_text
+
+    say(to_text(needs(preset, problems, sampling, corpora), preset, problems, sampling).rstrip())
 
 
 def _suites(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from io import StringIO
 from pathlib import Path
 
-from autovcoder.cli.reproduce_arms import ARMS, PUBLISHED_PASS1, PUBLISHED_SUITES, WITH_ALL, Arm
+from autovcoder.cli.reproduce_arms import ARMS, PUBLISHED_SUITES
 from autovcoder.records import Record
 from eval.report import Rate, table
 
@@ -38,7 +38,7 @@ class Reproduction(Record):
     """The whole table.
 
     Attributes:
-        missing: arms that were left out, and why.
+        missing: stages whose arms were left out, and why.
         seconds: of the last run alone; what an interrupted one had finished before is not in it.
     """
 
@@ -78,19 +78,13 @@ def _rows(found: Reproduction, suite: str) -> list[list[str]]:
     for arm in ARMS:
         if cell := found.cell(arm.name, suite):
             row = [arm.name, *map(_shown, (cell.pass1, cell.pass5, cell.syntax))]
-            rows.append(row + (_published(arm, suite) if suite in PUBLISHED_SUITES else []))
+            published = (arm.published.get(suite), arm.published_pass1.get(suite))
+            rows.append(row + [f"{value:.1f}" if value else "" for value in published if suite in PUBLISHED_SUITES])
     return rows
 
 
 def _shown(rate: Rate | None) -> str:
     return "" if rate is None else f"{100 * rate.value:.1f} ({100 * rate.low:.1f} to {100 * rate.high:.1f})"
-
-
-def _published(arm: Arm, suite: str) -> list[str]:
-    """What the paper says of this arm on one of its suites: pass@5 and pass@1."""
-    pass5 = f"{arm.published[PUBLISHED_SUITES.index(suite)]:.1f}" if arm.published else ""
-    pass1 = PUBLISHED_PASS1.get(suite) if arm.name == WITH_ALL else None
-    return [pass5, f"{pass1:.1f}" if pass1 else ""]
 
 
 def to_html(found: Reproduction) -> str:
@@ -124,9 +118,8 @@ def _figure(found: Reproduction, suite: str) -> str:
         _point(axes, place + 0.15, cell.pass1, "#1f4e79")
         if cell.pass5:
             _point(axes, place - 0.15, cell.pass5, "#7a9cc0")
-        if arm.published and suite in PUBLISHED_SUITES:
-            value = arm.published[PUBLISHED_SUITES.index(suite)] / 100
-            axes.plot([value], [place - 0.15], "x", color="#b03030")
+        if published := arm.published.get(suite):
+            axes.plot([published / 100], [place - 0.15], "x", color="#b03030")
     axes.set_yticks(range(len(arms)), [arm.name for arm, _ in reversed(arms)])
     axes.set_xlim(0, 1)
     axes.set_xlabel("dark: pass@1, light: pass@5, cross: pass@5 of the paper's 7B model")
@@ -136,7 +129,7 @@ def _figure(found: Reproduction, suite: str) -> str:
     with mpl.rc_context({"svg.hashsalt": suite}):
         FigureCanvasSVG(figure)
         figure.savefig(text, format="svg", metadata={"Date": None})
-    return text.getvalue().partition("<svg")[1] + text.getvalue().partition("<svg")[2]
+    return text.getvalue()[text.getvalue().index("<svg") :]
 
 
 def _point(axes: object, place: float, rate: Rate, colour: str) -> None:

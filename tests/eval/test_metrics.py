@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from eval import metrics
 from eval.metrics import bootstrap_interval, pass_at_k, percentile_interval, resampled_means, sign_flip_p_value
+from eval.report import rate_of
 
 
 @st.composite
@@ -138,3 +139,9 @@ def test_the_exact_test_gives_up_where_it_would_take_too_long() -> None:
 def test_numpy_is_loaded_only_when_something_is_computed() -> None:
     code = "import sys, eval.report, autovcoder.cli.evaluate\nassert 'numpy' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@given(st.integers(1, 10), st.integers(0, 10), st.integers(1, 15))
+def test_a_rate_lies_in_its_interval_where_all_problems_are_alike(n: int, passed: int, problems: int) -> None:
+    rate = rate_of([min(passed, n) / n] * problems)
+    assert rate.low <= rate.value <= rate.high

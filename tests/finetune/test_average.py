@@ -77,3 +77,12 @@ def test_another_tokenizer_is_refused(learned_model: Path, tmp_path: Path) -> No
     path.write_text(json.dumps(content))
     with pytest.raises(InputError, match="another tokenizer"):
         average([str(learned_model), str(other)], tmp_path / "out")
+
+
+def test_another_architecture_of_the_same_shapes_is_refused(learned_model: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(learned_model, other)
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(config | {"rms_norm_eps": 0.5}))
+    with pytest.raises(InputError, match="another rms_norm_eps"):
+        average([str(learned_model), str(other)], tmp_path / "out")
