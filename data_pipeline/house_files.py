@@ -11,7 +11,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 
-from data_pipeline.made_up_designs import draw_house_number, draw_made_up, draw_version
+from data_pipeline.made_up_designs import draw_house_number, draw_made_up, draw_training_version
 from data_pipeline.made_up_maker import coined
 from data_pipeline.parametric import Design, ParametricTeacher, answer
 from data_pipeline.phrasing import word
@@ -45,7 +45,7 @@ def house_file(teacher: ParametricTeacher, rng: random.Random) -> str:
         number, told = draw_house_number(rng), rng.random() < 0.5
 
         def version() -> str:
-            return described(draw_version(number, rng, told=told and not modules), rng, hand)
+            return described(draw_training_version(number, rng, told=told and not modules), rng, hand)
 
         for _ in range(versions):
             modules.append(another(modules, version))
@@ -66,7 +66,7 @@ def another(texts: Sequence[str], draw: Callable[[], str]) -> str:
 def _other(teacher: ParametricTeacher, rng: random.Random) -> Design:
     draw = rng.random()
     if draw < 0.5:
-        return draw_version(draw_house_number(rng), rng, told=rng.random() < 0.3)
+        return draw_training_version(draw_house_number(rng), rng, told=rng.random() < 0.3)
     return draw_made_up(rng) if draw < 0.8 else teacher.draw_design(rng)
 
 
@@ -82,7 +82,7 @@ def _copies(teacher: ParametricTeacher, rng: random.Random, versions: int, hand:
     for name in found:
         if name not in KEYWORDS and name != "m":
             fresh = coined(rng, rng.choice((1, 2)))
-            while fresh in KEYWORDS or fresh in names.values() or fresh in found:
+            while fresh in names.values() or fresh in found:
                 fresh = coined(rng, 2)
             names[name] = fresh
     modules = []

@@ -48,32 +48,33 @@ def make_house_suite(out: Path, settings: HouseSettings, simulator: Simulator) -
     ) as stage:
         if stage.manifest:
             return stage.manifest
-        names: set[str] = set()
-        drawn = [_draw(settings, place, names) for place in range(settings.problems)]
+        taken: set[str] = set()
+        drawn = [_draw(settings, place, taken) for place in range(settings.problems)]
         keep_problems(stage, [problem for problem, _ in drawn], simulator)
         _keep_pairs(stage, [one for _, some in drawn for one in some], settings.seed, simulator)
         return stage.finish()
 
 
-def _draw(settings: HouseSettings, place: int, names: set[str]) -> tuple[Problem, list[Drawn]]:
-    """A problem and the versions for the library, none of which is the problem's own under other names.
+def _draw(settings: HouseSettings, place: int, taken: set[str]) -> tuple[Problem, list[Drawn]]:
+    """A problem and the versions for the library, none of which is its own circuit or another problem's.
 
     Args:
-        names: those of the problems before, none of which it gets; its own is added.
+        taken: names and designs (`Design.key`) of what was drawn before, none of which is drawn again; its own are
+            added.
     """
     rng = random.Random(f"house suite {settings.seed} {place}")
     while True:
         number = draw_house_number(rng, held_out=True)
         asked = draw_version(number, rng, told=False)
         designs = [draw_version(number, rng, told=rng.random() < 0.5) for _ in range(_DRAWS * settings.versions)]
-        others = {design.key: design for design in designs if design.key != asked.key}
+        others = {design.key: design for design in designs if design.key not in taken | {asked.key}}
         enough = len(others) >= settings.versions  # a circuit of single bits has too few
-        if enough and house_name(number) not in names:
+        if enough and taken.isdisjoint((house_name(number), asked.key)):
             break
-    names.add(house_name(number))
     bench_seed, unseen = f"house suite {settings.seed} {place}", bool(place % 2)
     problem = held_out_problem(asked, rng, IN_HOUSE, asked.family.topic, bench_seed, unseen_headline=unseen)
     kept = list(others.values())[: settings.versions]
+    taken.update((house_name(number), asked.key), (design.key for design in kept))
     return problem, [written(design, word(design.circuit, rng)) for design in kept]
 
 

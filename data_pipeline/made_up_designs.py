@@ -53,10 +53,12 @@ def draw_made_up(rng: random.Random) -> Design:
 
 
 def draw_house_number(rng: random.Random, *, held_out: bool = False) -> int:
-    """The number of a circuit of the house, whose name is held out or not."""
+    """The number of a circuit of the house, whose name is held out or not; of one to train on, some version is not."""
     while True:
         number = rng.randrange(_NUMBERS)
-        if is_held_out(house_name(number)) == held_out:
+        if is_held_out(house_name(number)) != held_out:
+            continue
+        if held_out or not is_held_out(draw_version(number, rng, told=False).key):
             return number
 
 
@@ -70,6 +72,18 @@ def house_design(number: int, width: int, reset: str, *, told: bool) -> Design:
 def draw_version(number: int, rng: random.Random, *, told: bool) -> Design:
     """A circuit of the house in a size and with a reset drawn anew."""
     return house_design(number, rng.choice(WIDTHS), rng.choice(WITH_RESET), told=told)
+
+
+def draw_training_version(number: int, rng: random.Random, *, told: bool) -> Design:
+    """A version whose RTL is not held out: small circuits are written as a family's design may be, whatever their name.
+
+    Args:
+        number: from `draw_house_number`, or there may be no such version.
+    """
+    while True:
+        design = draw_version(number, rng, told=told)
+        if not is_held_out(design.key):
+            return design
 
 
 def _design(build: Callable[..., Circuit], topic: str, parameters: dict[str, Any], circuit: Circuit) -> Design:
@@ -95,18 +109,24 @@ class WiderTeacher(ParametricTeacher):
         seed: int = 0,
     ) -> None:
         super().__init__(families)
-        self._made_up, self._in_house, self._names = made_up, in_house, names
-        self._number = functools.cache(lambda place: draw_house_number(random.Random(f"house {seed} {place}")))
+        self._made_up, self._in_house, self._names, self._seed = made_up, in_house, names, seed
+
+    @functools.cached_property
+    def _numbers(self) -> list[int]:
+        """Those of as many circuits as there are names, no two by the same name."""
+        rng = random.Random(f"house {self._seed}")
+        numbers: dict[str, int] = {}
+        while len(numbers) < self._names:
+            number = draw_house_number(rng)
+            numbers.setdefault(house_name(number), number)
+        return list(numbers.values())
 
     def draw_design(self, rng: random.Random) -> Design:
         if not self._made_up + self._in_house:
             return super().draw_design(rng)
         draw = rng.random()
         if draw < self._in_house:
-            while True:
-                design = draw_version(self._number(rng.randrange(self._names)), rng, told=rng.random() < 0.3)
-                if not is_held_out(design.key):  # pairs hold out RTL, whatever its name
-                    return design
+            return draw_training_version(self._numbers[rng.randrange(self._names)], rng, told=rng.random() < 0.3)
         if draw < self._in_house + self._made_up:
             return draw_made_up(rng)
         return super().draw_design(rng)

@@ -23,7 +23,7 @@ from data_pipeline.contamination import ContaminationIndex, read_problems
 from data_pipeline.designs import FATES, DesignRow, measure_design
 from data_pipeline.made_up_designs import MadeUpShares, WiderTeacher
 from data_pipeline.pair_contamination import draft_matches, removal
-from data_pipeline.parametric import Design, Drawn, ParametricTeacher, code_key, is_held_out
+from data_pipeline.parametric import Design, Drawn, ParametricTeacher, code_key, is_held_out, module_keys, own_designs
 from hdl_sim.simulator import Simulator, in_parallel, simulate_many
 
 OVERLAP = "overlaps with a held-out problem"
@@ -91,10 +91,15 @@ def make_pairs(out: Path, settings: PairSettings, simulator: Simulator, against:
         draws = teacher.distinct(settings.seed, settings.pairs)
         designs = _measured(stage, teacher, draws, settings, simulator)
         texts = {_problem_key(problem) for problem in problems}
+        held_out = {code_key(problem.reference or "") for problem in problems}
         for drawn, draft, verdict in _simulated(stage, teacher, draws, settings.seed, simulator):
             matches = draft_matches(index, draft) if len(index) else ()
             # The teacher draws no such draft by its construction; this does not rest on it.
-            overlaps = is_held_out(code_key(draft.code)) or _text_key(draft.problem) in texts
+            overlaps = (
+                is_held_out(code_key(draft.code))
+                or not held_out.isdisjoint(module_keys(draft.code))
+                or _text_key(draft.problem) in texts
+            )
             row = designs[drawn.design.key]
             reason = (OVERLAP if overlaps else None) or row.fault or removal(matches)
             if reason is None and not verdict.passed:
@@ -123,7 +128,7 @@ def keep_problems(stage: Stage, problems: Sequence[Problem], simulator: Simulato
     """
     written = [Problem.model_validate(row) for row in stage.rows("problems.jsonl")]
     if written != problems[: len(written)]:
-        raise StoreError("the folder was begun with other circuit families", where=stage.folder, fix="delete it")
+        raise StoreError("the folder was begun with other problems", where=stage.folder, fix="delete it")
     waiting = problems[len(written) :]
     for problem, verdict in zip(
         waiting, simulate_many(simulator, ((p.reference, p.bench) for p in waiting)), strict=True
@@ -201,16 +206,23 @@ def _summary(stage: Stage, designs: Iterable[DesignRow]) -> dict[str, Any]:
 
 
 def _overlap(stage: Stage, problems: list[Problem]) -> dict[str, int]:
-    """How many held-out problems share their text or their design with a pair that was kept."""
+    """How many held-out problems share their text or their design with a pair that was kept.
+
+    A design is in training too as a submodule; an answer is what a problem asks for without the modules that it gives,
+    so that the same answer around other given modules is another design.
+    """
     texts: set[str] = set()
     codes: set[str] = set()
+    modules: set[str] = set()
     for row in stage.rows("pairs.jsonl"):
         texts.add(_text_key(row["draft"]["problem"]))
         codes.add(code_key(row["draft"]["code"]))
+        modules.update(module_keys(row["draft"]["code"]))
     return {
         "held_out_problems": len(problems),
         "held_out_texts_in_training": sum(_problem_key(p) in texts for p in problems),
-        "held_out_designs_in_training": sum(code_key(p.reference or "") in codes for p in problems),
+        "held_out_designs_in_training": sum(code_key(p.reference or "") in codes | modules for p in problems),
+        "held_out_answers_in_training": sum(not modules.isdisjoint(own_designs(p)) for p in problems),
         "distinct_training_designs": len(codes),
     }
 

@@ -34,6 +34,10 @@ _MOST_DRAWS = 20
 _SPLIT = 13  # chosen so that every family has at least two designs held out
 
 
+_TOP = "the_module"
+"""A name that no port has."""
+
+
 @dataclass(frozen=True)
 class Design:
     """One circuit of a family, with the parameters that made it."""
@@ -45,7 +49,12 @@ class Design:
     @cached_property
     def key(self) -> str:
         """What identifies the design whatever its names are; two families that write the same RTL share it."""
-        return code_key(render(self.circuit, "m", {}))
+        return code_key(render(self.circuit, _TOP, {}))
+
+    @cached_property
+    def parts(self) -> frozenset[str]:
+        """The keys of its modules where it has several, each by itself; none where it is one module."""
+        return frozenset(module_keys(render(self.circuit, _TOP, {}))) if self.circuit.submodules else frozenset()
 
     @cached_property
     def content(self) -> str:
@@ -111,6 +120,8 @@ _KEYWORDS = frozenset(
 
 _LETTERS = frozenset(string.ascii_letters + "_")
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_ANY_INPUT = re.compile(r"@\s*(?:\*|\(\s*\*\s*\))")
+_MODULE = re.compile(r"^[ \t]*module\b.*?\bendmodule\b", re.DOTALL | re.MULTILINE)
 
 
 def code_key(code: str) -> str:
@@ -121,11 +132,23 @@ def code_key(code: str) -> str:
     numbers: dict[str, str] = {}
     text = _COMMENT.sub(lambda found: " " * found[0].startswith("/*"), code)
     text = text.replace("always_comb", "always @(*)").replace("always_ff", "always")
+    text = _ANY_INPUT.sub("@(*)", text)
     tokens = re.findall(r"\d*'[bdh][0-9a-fxz_]+|\$?[A-Za-z_]\w*|\d+|\S", text)
     kept = [token for token in tokens if token not in ("reg", "wire", "logic")]
     return content_id(
         [numbers.setdefault(t, f"n{len(numbers)}") if t[0] in _LETTERS and t not in _KEYWORDS else t for t in kept]
     )
+
+
+def module_keys(code: str) -> list[str]:
+    """The key of each module in a text, by itself."""
+    return [code_key(module) for module in _MODULE.findall(code)]
+
+
+def own_designs(problem: Problem) -> list[str]:
+    """The keys of a reference's modules that the specification does not give."""
+    given = set(module_keys(problem.spec))
+    return [key for key in module_keys(problem.reference or "") if key not in given]
 
 
 def is_held_out(key: str) -> bool:
@@ -137,7 +160,7 @@ class ParametricTeacher:
     """Draws designs and words them.
 
     A `Teacher`. The families' designs are built once (some seconds). No design of ``train`` has the RTL of one that is
-    held out, nor is told in the same words and written in another style.
+    held out, nor is told in the same words and written in another style, nor has one as its submodule.
 
     Args:
         families: their names; all when empty.
@@ -152,8 +175,8 @@ class ParametricTeacher:
         unknown = set(families) - FAMILIES.keys()
         if unknown:
             raise InputError("no such circuit family", where=", ".join(sorted(unknown)), fix=_nearest(min(unknown)))
-        self.train: dict[str, list[Design]] = {}
         self.held_out: dict[str, list[Design]] = {}
+        others: dict[str, list[Design]] = {}
         for family in FAMILIES.values():
             if families and family.name not in families:
                 continue
@@ -161,12 +184,13 @@ class ParametricTeacher:
             for parameters in family.parameters():
                 design = Design(family, parameters, family.build(**parameters))
                 seen.setdefault(design.key, design)
-            held_out = [design for key, design in seen.items() if is_held_out(key)]
+            held_out = self.held_out[family.name] = [design for key, design in seen.items() if is_held_out(key)]
             told = {design.content for design in held_out}
-            self.held_out[family.name] = held_out
-            self.train[family.name] = [
+            others[family.name] = [
                 design for key, design in seen.items() if not is_held_out(key) and design.content not in told
             ]
+        keys = {design.key for designs in self.held_out.values() for design in designs}
+        self.train = {name: [one for one in designs if keys.isdisjoint(one.parts)] for name, designs in others.items()}
         self._cumulative = _weights(self.train)
 
     def keep(self, designs: int, seed: int) -> None:
@@ -201,7 +225,9 @@ class ParametricTeacher:
         families = [
             family.name
             for family in FAMILIES.values()
-            if topic in (family.topic, family.name) and (level, circuit_type) == (family.level, family.circuit_type)
+            if family.name in self.train
+            and topic in (family.topic, family.name)
+            and (level, circuit_type) == (family.level, family.circuit_type)
         ]
         if not families:
             raise InputError(f"no family is {circuit_type}, {level} and on this topic", where=topic)

@@ -52,7 +52,8 @@ def average(models: Sequence[str], out: Path, weights: Sequence[float] = ()) -> 
         with saving(out):
             in_bfloat16(model).save_pretrained(out)
             tokenizer.save_pretrained(out)
-        facts = {"parameters": model.num_parameters()}
+        facts: dict[str, float] = {"parameters": model.num_parameters()}
+        facts |= {f"share of model {number}": share for number, share in enumerate(shares, 1)}
         write_card(stage, facts)
         return stage.finish(**facts)
 

@@ -61,9 +61,10 @@ _MODULE_WORDS = frozenset(["module", "macromodule", "endmodule"])
 _DIRECTIVES = frozenset(
     ["`define", "`undef", "`undefineall", "`ifdef", "`ifndef", "`elsif", "`else", "`endif", "`include"]
 )
+_ANY_INPUT = ("(", "*", ")")
 _LOOSE: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(["begin", "end", "logic", "reg", "signed", "wire"], ()),
-    "always_comb": ("always", "@", "(", "*", ")"),
+    "always_comb": ("always", "@", *_ANY_INPUT),
     "always_ff": ("always",),
 }
 _NAME_START = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_\\")
@@ -109,11 +110,13 @@ def hide_names(tokens: Iterable[str]) -> tuple[str, ...]:
 def loosen(tokens: Iterable[str]) -> tuple[str, ...]:
     """A text in normal form without what the same circuit is as often written with: types of signals, ``begin``.
 
-    ``always_comb`` and ``always_ff`` become what they are in Verilog-2001.
+    ``always_comb`` and ``always_ff`` become what they are in Verilog-2001, and ``@*`` is ``@(*)``.
     """
     loose: list[str] = []
     for text in tokens:
-        if text not in _LOOSE:
+        if text == "*" and loose[-1:] == ["@"]:
+            loose += _ANY_INPUT
+        elif text not in _LOOSE:
             loose.append(text)
         else:
             loose += _LOOSE[text]

@@ -6,6 +6,7 @@ Reads a library's entries; writes the library of a stock encoder into the run's 
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,10 +68,13 @@ def _solutions(problems: Sequence[Problem]) -> Search:
     """For each problem itself, solved by its reference."""
     from rag.chunks import example
 
-    solved = {one.spec: example(one.spec, one.reference) for one in problems if one.reference}
+    solved: dict[str, list[Hit]] = defaultdict(list)  # two problems may be told in one text
+    for one in problems:
+        if one.reference:
+            solved[one.spec].append(_hit(example(one.spec, one.reference)))
 
     def search(specs: Sequence[str], _: int) -> list[list[Hit]]:
-        return [[_hit(solved[spec])] if spec in solved else [] for spec in specs]
+        return [solved.get(spec, []) for spec in specs]
 
     return search
 

@@ -107,20 +107,19 @@ def controls(
 
 
 def _chosen(control: Sequence[str] | None, stock: str | None) -> list[Control]:
-    """The controls that are asked for, or the usual ones; without an encoder for it, ``stock`` is not among them.
+    """The controls that are asked for, or the usual ones: without an encoder for it, ``stock`` is not among these.
 
     Raises:
-        InputError: one of them is not known, or none is left.
+        InputError: one of them is not known, or ``stock`` is asked for without an encoder.
     """
     from autovcoder.errors import InputError
 
     if unknown := set(control or ()) - set(CONTROLS):
         raise InputError("no such control", where=", ".join(sorted(unknown)), fix=f"known: {', '.join(CONTROLS)}")
     asked = control or set(CONTROLS) - set(ON_REQUEST)
-    chosen = [name for name in CONTROLS if name in asked and (name != "stock" or stock)]
-    if not chosen:
+    if not stock and "stock" in (control or ()):
         raise InputError("the control 'stock' needs an encoder", fix="name one with --stock")
-    return chosen
+    return [name for name in CONTROLS if name in asked and (name != "stock" or stock)]
 
 
 def _settings(only: StoreKind | None, least: float | None) -> ContextSettings:
@@ -206,8 +205,10 @@ def _measured(name: Control, run: Run, search: Mapping[StoreKind, Search]) -> Ro
     asked = {problem.id for problem in run.problems}
     # Of a run with other problems nothing counts.
     rows = {row["problem_id"]: row for row in (read_jsonl(told) if told.exists() else ()) if row["problem_id"] in asked}
-    least = {} if name == "trained" else {"least_example": -1, "least_knowledge": -1}
-    settings = run.settings.model_copy(update=least)
+    changes = {} if name == "trained" else {"least_example": -1, "least_knowledge": -1}
+    if name == "solution":
+        changes["examples"] = 2  # whatever store is measured; two problems may be told in one text
+    settings = run.settings.model_copy(update=changes)
 
     def find(problems: Sequence[Problem], opened: TextModel, sampling: Sampling) -> list[Context]:
         specs = [(problem.spec, problem.interface) for problem in problems]

@@ -7,8 +7,9 @@ arm and suite, and the tables beside the paper's figures.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -30,7 +31,10 @@ from autovcoder.errors import InputError
 
 if TYPE_CHECKING:
     from autovcoder.cli.reproduce_report import Cell
+    from autovcoder.models import TextModel
     from autovcoder.records import Problem, Sampling
+    from finetune.corpus import Row
+    from finetune.round_settings import RoundSettings
     from hdl_sim.icarus_pool import IcarusPool
 
 _COMMITTED = Path("models", "nano")
@@ -80,8 +84,8 @@ def reproduce(
         return
     started = time.perf_counter()
     missing = _train(chosen, folder, corpus, pairs) if chosen.rounds else {}
-    work = _Work(stage_models(folder, chosen), suites, sampling, library, out, IcarusPool())
-    missing |= {name: f"there is no {folder / name}" for name in STAGES if name not in work.models | missing}
+    work = _Work(stage_models(folder, chosen), suites, sampling, library, out, IcarusPool(), _Opened())
+    missing |= {name: _why_missing(folder / name) for name in STAGES if name not in work.models | missing}
     if not work.models:
         raise InputError("no stage is there to be measured", where=folder, fix="name their folder with --stages")
     cells = [cell for suite in suites for arm in ARMS if (cell := work.measured(arm, suite)) is not None]
@@ -98,7 +102,11 @@ def reproduce(
     say(f"the tables are in {out / 'reproduction.md'}, with figures in {out / 'reproduction.html'}")
 
 
-def _say_needs(preset: Preset, problems: int, sampling: Sampling, corpora: dict[str, tuple[Path, float]]) -> None:
+def _why_missing(stage: Path) -> str:
+    return f"{stage} holds no finished model" if stage.is_dir() else f"there is no {stage}"
+
+
+def _say_needs(preset: Preset, problems: int, sampling: Sampling, corpora: dict[str, tuple[int, float]]) -> None:
     from autovcoder.cli.reproduce_needs import needs, to_text
 
     say(to_text(needs(preset, problems, sampling, corpora), preset, problems, sampling).rstrip())
@@ -124,21 +132,37 @@ def _suites(
     return found
 
 
-def _corpora(preset: Preset, corpus: Path | None, pairs: Path | None) -> dict[str, tuple[Path, float]]:
-    """What is trained on, and how often it is read: round 2 is trained twice, on round 1 and alone."""
+def _corpora(preset: Preset, corpus: Path | None, pairs: Path | None) -> dict[str, tuple[int, float]]:
+    """The letters of what is trained on, and how often it is read: round 2 is trained twice, on round 1 and alone."""
+    from finetune.corpus import read_pairs, read_texts
     from finetune.presets import load_preset, round_settings
 
+    given = {name: folder for name, folder in (("corpus", corpus), ("pairs", pairs)) if folder is not None}
     if preset.rounds is None:
+        if given:
+            fix = "leave it out, or give --preset paper"
+            raise InputError(f"the preset {preset.name} trains nothing", where=f"--{min(given)}", fix=fix)
         return {}
-    rounds = load_preset(preset.rounds)
-    found = {}
-    for name, folder, section, times in (("corpus", corpus, rounds.round1, 1), ("pairs", pairs, rounds.round2, 2)):
-        if folder is None:
-            continue
+    for name, folder in given.items():
         if not folder.is_dir():
             raise InputError(f"there is no such folder for --{name}", where=folder)
-        found[name] = folder, times * float(round_settings(section).sft.get("num_train_epochs", 1))
+    rounds = load_preset(preset.rounds)
+    found = {}
+    if corpus is not None:
+        settings = round_settings(rounds.round1)
+        found["corpus"] = _letters(read_texts(corpus)), _epochs(settings)
+    if pairs is not None:
+        settings = round_settings(rounds.round2)
+        found["pairs"] = _letters(read_pairs(pairs, settings.context, settings.seed)), 2 * _epochs(settings)
     return found
+
+
+def _epochs(settings: RoundSettings) -> float:
+    return float(settings.sft.get("num_train_epochs", 1))
+
+
+def _letters(rows: Iterable[Row]) -> int:
+    return sum(len(row["problem"] or "") + len(row["text"]) for row in rows)
 
 
 def _train(preset: Preset, folder: Path, corpus: Path | None, pairs: Path | None) -> dict[str, str]:
@@ -148,17 +172,32 @@ def _train(preset: Preset, folder: Path, corpus: Path | None, pairs: Path | None
 
     rounds = load_preset(str(preset.rounds))
     missing: dict[str, str] = {}
+    base = stage_models(folder, preset)["base"]
     if corpus is not None:
-        round1(preset.known["base"], corpus, folder / "round1", round_settings(rounds.round1))
+        round1(base, corpus, folder / "round1", round_settings(rounds.round1))
     elif not is_whole(folder / "round1"):
         missing["round1"] = "it needs --corpus"
-    base = preset.known["base"]
     for name, start in (("round2-only", base), ("round2", str(folder / "round1"))):
         if pairs is not None and (start == base or is_whole(folder / "round1")):
             round2(start, pairs, folder / name, round_settings(rounds.round2))
         elif not is_whole(folder / name):
             missing[name] = "it needs --pairs" if pairs is None else "it needs round 1"
     return missing
+
+
+class _Opened:
+    """Opens a model once for arms that follow each other; it goes before the next comes, since two may not fit."""
+
+    def __init__(self) -> None:
+        self._last: tuple[str, TextModel] | None = None
+
+    def __call__(self, name: str) -> TextModel:
+        from autovcoder.models import open_model
+
+        if self._last is None or self._last[0] != name:
+            self._last = None
+            self._last = name, open_model(name)
+        return self._last[1]
 
 
 @dataclass(frozen=True)
@@ -171,6 +210,7 @@ class _Work:
     library: Path | None
     out: Path
     simulator: IcarusPool
+    opened: _Opened
 
     def folder(self, arm: Arm, suite: str) -> Path:
         return self.out / "runs" / f"{suite}-{arm.folder}"
@@ -191,9 +231,11 @@ class _Work:
         retrieves = arm.examples or arm.knowledge
         retrieval = from_library(self.library, settings, suite=self.suites[suite]) if retrieves else None
         folder = self.folder(arm, suite)
+        model = self.models[arm.stage]
         report = evaluate_model(
-            self.suites[suite], self.models[arm.stage], None, self.sampling, folder, self.simulator, retrieval=retrieval
-        )
+            self.suites[suite], model, None, self.sampling, folder, self.simulator,
+            retrieval=retrieval, load=partial(self.opened, model),
+        )  # fmt: skip
         rates = report.raw.overall
         return Cell(
             arm=arm.name,

@@ -102,7 +102,10 @@ def stage_models(folder: Path, preset: Preset) -> dict[StageName, str]:
     return {**preset.known, **{name: str(folder / name) for name in STAGES if is_whole(folder / name)}}
 
 
+_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors")
+
+
 def is_whole(folder: Path) -> bool:
     """Whether a folder holds a model or adapter that no training is still at: `autovcoder.store` says so of a stage."""
-    weights = any((folder / name).is_file() for name in ("model.safetensors", "adapter_model.safetensors"))
+    weights = any((folder / name).is_file() for name in _WEIGHTS)
     return weights and ((folder / "manifest.json").is_file() or not (folder / "stage.json").is_file())

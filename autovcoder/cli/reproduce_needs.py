@@ -8,13 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from autovcoder.cli.reproduce_arms import ARMS, Preset
 from autovcoder.records import Sampling
 
-_BYTES_A_TOKEN = 3.2  # of Verilog, with a tokenizer for code
-_ANSWER, _PROMPT, _CONTEXT = 300, 350, 900  # tokens
+_LETTERS_A_TOKEN = 3.2  # of Verilog, with a tokenizer for code
+_ANSWER = 300  # tokens
 _GPU_FLOPS, _UTILISED = 312e12, 0.35
 _GENERATED = 1500.0  # tokens a second, of a 7B model on one such GPU, in batches
 _SIMULATED = 40.0  # answers a second
@@ -36,16 +35,16 @@ class Needs:
     disk: float
 
 
-def needs(preset: Preset, problems: int, sampling: Sampling, corpora: Mapping[str, tuple[Path, float]]) -> Needs:
+def needs(preset: Preset, problems: int, sampling: Sampling, corpora: Mapping[str, tuple[int, float]]) -> Needs:
     """What is needed at most: nothing is done yet.
 
     Args:
         problems: of all suites together.
-        corpora: name to a folder and how often it is read in training; empty where nothing is trained.
+        corpora: name to a count of letters and how often they are read in training; empty where nothing is trained.
     """
     asked = sum(not arm.chosen for arm in ARMS) * problems * sampling.n
     generated = float(asked * _ANSWER)
-    trained = sum(_bytes(folder) / _BYTES_A_TOKEN * epochs for folder, epochs in corpora.values())
+    trained = sum(letters / _LETTERS_A_TOKEN * epochs for letters, epochs in corpora.values())
     weights = 2 * preset.parameters / 1e9
     adapter = preset.parameters * _LORA_SHARE
     # Weights in 16 bits; an adapter with gradients and AdamW's moments in 32; activations with checkpointing, about.
@@ -72,12 +71,6 @@ def to_text(found: Needs, preset: Preset, problems: int, sampling: Sampling) -> 
         ]
     lines += [f"disk                 {max(1, math.ceil(found.disk))} GB", "These are estimates."]
     return "\n".join(lines) + "\n"
-
-
-def _bytes(folder: Path) -> int:
-    return sum(
-        file.stat().st_size for file in folder.rglob("*") if file.is_file() and file.suffix in (".jsonl", ".parquet")
-    )
 
 
 def _millions(count: float) -> str:

@@ -126,12 +126,12 @@ def leak_guard(problems: Sequence[Problem]) -> Refuse:
     Of the parametric families what is the same is refused, and what is like it is shown: that suite holds out designs,
     not families, whose problems share set phrases and given modules.
     """
-    from data_pipeline.parametric import code_key
+    from data_pipeline.parametric import code_key, own_designs
 
     others = [problem for problem in problems if problem.suite != _PARAMETRIC]
     index, part_of = ContaminationIndex.from_problems(others), _part_guard(others)
     parametric = [problem for problem in problems if problem.suite == _PARAMETRIC]
-    designs = {key: problem.id for problem in parametric for key in _own_designs(problem)}
+    designs = {key: problem.id for problem in parametric for key in own_designs(problem)}
     texts = {f" {' '.join(words(problem.spec))} ": problem.id for problem in parametric}
 
     def refuse(hit: Hit) -> str | None:
@@ -178,11 +178,3 @@ def _part_guard(problems: Sequence[Problem]) -> Callable[[str], str | None]:
         return next((name for name, share in shared if share >= NAMED_CONTAINED), None)
 
     return part_of
-
-
-def _own_designs(problem: Problem) -> list[str]:
-    """The keys of a reference's modules that the specification does not give."""
-    from data_pipeline.parametric import code_key
-
-    given = set(map(code_key, _MODULE.findall(problem.spec)))
-    return [key for key in map(code_key, _MODULE.findall(problem.reference or "")) if key not in given]

@@ -111,6 +111,9 @@ def test_without_stages_the_packaged_model_is_measured_and_a_half_trained_one_is
     (half / "adapter_model.safetensors").write_bytes(b"")
     (half / "stage.json").write_text("{}")
     assert not is_whole(half)
+    (tmp_path / "sharded").mkdir()
+    (tmp_path / "sharded" / "model.safetensors.index.json").write_text("{}")
+    assert is_whole(tmp_path / "sharded")
     assert stage_models(tmp_path / "stages", PRESETS["nano"]) == {"round2": "nano"}
     assert stage_models(tmp_path / "stages", PRESETS["paper"]) == {"base": "Qwen/CodeQwen1.5-7B"}
 
@@ -118,7 +121,11 @@ def test_without_stages_the_packaged_model_is_measured_and_a_half_trained_one_is
 def test_the_plan_says_what_will_be_needed_and_does_nothing(tmp_path: Path) -> None:
     corpus = tmp_path / "corpus"
     corpus.mkdir()
-    (corpus / "rtl.jsonl").write_text("x" * 3_200_000)
+    (corpus / "rtl.jsonl").write_text(json.dumps({"id": "one", "text": "x" * 3_200_000}))
+    (corpus / "dropped.jsonl").write_text("y" * 1_000_000)  # nothing that is trained on
+    nano = run("--pairs", str(corpus), "--out", str(tmp_path / "out"), "--plan")
+    assert nano.returncode == 1
+    assert "the preset nano trains nothing: --pairs" in nano.stderr
     mistyped = run("--preset", "paper", "--pairs", str(tmp_path / "none"), "--out", str(tmp_path / "out"), "--plan")
     assert mistyped.returncode == 1
     assert "there is no such folder for --pairs" in mistyped.stderr

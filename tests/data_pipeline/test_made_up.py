@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from autovcoder.files import read_records
 from autovcoder.records import Problem, VerifiedPair
 from autovcoder.store import read_manifest
+from data_pipeline import house_files
 from data_pipeline.bench import make_bench
 from data_pipeline.circuit import WITH_RESET, Circuit
 from data_pipeline.house_files import draw_hand, house_file
@@ -22,7 +23,7 @@ from data_pipeline.made_up import WIDTHS, house_name, in_house, made_up
 from data_pipeline.made_up_designs import IN_HOUSE, WiderTeacher, draw_house_number, house_design
 from data_pipeline.made_up_values import Expressions
 from data_pipeline.pairs import OVERLAP, PairSettings, make_pairs
-from data_pipeline.parametric import ParametricTeacher, answer, code_key, is_held_out
+from data_pipeline.parametric import ParametricTeacher, answer, code_key, is_held_out, module_keys, own_designs
 from data_pipeline.phrasing import word
 from data_pipeline.render import render
 from hdl_sim.icarus import Icarus
@@ -137,6 +138,8 @@ def test_training_draws_nothing_that_is_held_out() -> None:
     names = {design.parameters["number"] for design in drawn if design.family.name == "in_house"}
     assert not any(is_held_out(house_name(number)) for number in names)
     assert is_held_out(house_name(draw_house_number(rng, held_out=True)))
+    wide = WiderTeacher(["mux"], in_house=1, names=3000, seed=3)._numbers
+    assert len({house_name(number) for number in wide}) == len(set(wide)) == 3000
     # Of a name there are several versions, and one without shares draws what the families' teacher draws.
     assert len(names) < sum(design.family.name == "in_house" for design in drawn)
     plain, wider = ParametricTeacher(["mux", "adder"]), WiderTeacher(["mux", "adder"])
@@ -197,6 +200,15 @@ def test_code_of_the_families_compiles_by_every_hand() -> None:
     assert {design.family.name: v.log for design, v in zip(designs, verdicts, strict=True) if not v.passed} == {}
 
 
+def test_files_of_the_house_hold_no_design_that_is_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small circuits are written as a family's design may be; of every ten versions one is held out by its hash."""
+    teacher = ParametricTeacher(["mux"])
+    monkeypatch.setattr(house_files, "draw_hand", lambda _: str)  # another layout has another key
+    keys = [key for seed in range(150) for key in module_keys(house_file(teacher, random.Random(seed)))]
+    assert len(keys) > 350
+    assert not any(map(is_held_out, keys))
+
+
 def test_the_suite_asks_by_name_and_its_library_has_other_versions(tmp_path: Path) -> None:
     chosen = HouseSettings(problems=12, versions=2, seed=5)
     manifest = make_house_suite(tmp_path / "house", chosen, Icarus())
@@ -211,6 +223,9 @@ def test_the_suite_asks_by_name_and_its_library_has_other_versions(tmp_path: Pat
         keys = {code_key(pair.draft.code) for pair in versions}
         assert len(keys | {code_key(str(problem.reference))}) == 3
         assert all(pair.verdict.passed for pair in versions)
+    designs = [key for problem in problems for key in own_designs(problem)]
+    designs += [key for pair in pairs for key in module_keys(pair.draft.code)]
+    assert len(set(designs)) == len(designs) == 36
     # An interrupted one goes on and ends the same.
     cut = tmp_path / "cut"
     with pytest.raises(KeyboardInterrupt):

@@ -182,6 +182,14 @@ def test_held_out_designs_are_never_trained_on(teacher: ParametricTeacher) -> No
     assert sum(bool(designs) for designs in teacher.held_out.values()) == len(teacher.held_out)
 
 
+def test_no_held_out_design_is_trained_on_as_a_submodule(teacher: ParametricTeacher) -> None:
+    keys = {design.key for designs in teacher.held_out.values() for design in designs}
+    composed = [design for designs in teacher.train.values() for design in designs if design.parts]
+    assert len(composed) > 200
+    assert all(keys.isdisjoint(design.parts) for design in composed)
+    assert all(code_key(render(design.circuit, "m", {})) not in design.parts for design in composed)
+
+
 def test_no_held_out_circuit_is_trained_on_in_another_style(teacher: ParametricTeacher) -> None:
     tables = FAMILIES["truth_table"]
     styles = [Design(tables, p, tables.build(**p)) for p in tables.parameters()][:3]
@@ -223,12 +231,33 @@ def test_a_draft_that_equals_a_held_out_problem_is_dropped(tmp_path: Path, monke
     assert read_manifest(tmp_path / "out").facts["dropped"] == {OVERLAP: 6}
 
 
+def test_a_draft_with_a_held_out_problem_s_design_as_a_submodule_is_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def composed(family: str, **parameters: Any) -> Design:
+        design = Design(FAMILIES[family], parameters, FAMILIES[family].build(**parameters))
+        assert not is_held_out(design.key)
+        return design
+
+    whole = composed("logic_of_nands", op="inhibit", width=5)
+    inner = [one for one in ParametricTeacher(["gate"]).held_out["gate"] if one.key in whole.parts]
+    assert inner
+    monkeypatch.setattr(ParametricTeacher, "draw_design", lambda self, rng: whole)
+    make_pairs(tmp_path / "out", PairSettings(pairs=4, problems=150, families=("gate",)), Icarus())
+    asked = {code_key(str(one.reference)) for one in read_records(tmp_path / "out" / "problems.jsonl", Problem)}
+    assert not asked.isdisjoint(whole.parts)
+    facts = read_manifest(tmp_path / "out").facts
+    assert facts["dropped"] == {OVERLAP: 4}
+
+
 def test_a_design_is_known_again_under_other_names_and_in_the_other_language(teacher: ParametricTeacher) -> None:
     circuit = FAMILIES["counter"].build(width=4, direction="up", reset="async_low", enable=True, load=False)
     key = code_key(render(circuit, "m", {}))
     assert code_key(f"// a comment\n{render(circuit, 'top_2', {'clk': 'tick', 'q': 'out'})}  ") == key
     assert code_key(render(circuit, "m", {}, "systemverilog")) == key
     assert code_key(render(circuit, "m", {}).replace("negedge", "posedge")) != key
+    told = "module m (input a, output reg y);\n  always @(*) y = ~a;\nendmodule"
+    assert {code_key(told.replace("@(*)", event)) for event in ("@*", "@ *", "@ ( * )")} == {code_key(told)}
     assert code_key(render(circuit, "m", {}).replace("[3:0]", "[4:0]")) != key
 
 

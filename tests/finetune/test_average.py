@@ -43,7 +43,9 @@ def test_the_mean_lies_between_by_weight_and_answers(learned_model: Path, merged
     made = read_manifest(tmp_path / "mean")
     assert made.config["weights"] == [0.75, 0.25]
     assert set(made.inputs) == {"model 1", "model 2"}
-    assert "the weighted mean of several models" in (tmp_path / "mean" / "README.md").read_text()
+    card = (tmp_path / "mean" / "README.md").read_text()
+    assert "the weighted mean of several models" in card
+    assert "share of model 1 0.75, share of model 2 0.25" in card
     [[answer]] = open_model(str(tmp_path / "mean")).complete(["an adder"], Sampling(max_new_tokens=5))
     assert answer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -500,6 +501,8 @@ def test_one_command_makes_a_model_and_its_card(tmp_path: Path) -> None:
         assert f"\n| {name} | {_passed(tmp_path / 'run' / 'eval' / f'pairs-{stage}')} (" in text
     passed = _passed(tmp_path / "run" / "eval" / "pairs-round2")
     assert f"\n| all | 4 | {passed} |" in text
+    assert "modules that 0 of them ask for" in text
+    assert f"\n| module in no training data | 4 | {passed} |" in text
     assert f"\n| rounds 1 and 2 | {passed} (" in text
     assert AutoModelForCausalLM.from_pretrained(tmp_path / "run" / "model").num_parameters() == parameters
     # Whoever writes what it says into a file gets the same run.
@@ -514,6 +517,14 @@ def test_one_command_makes_a_model_and_its_card(tmp_path: Path) -> None:
     manifest = tmp_path / "run" / "base" / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"tokens_in_data"', '"tokens"'))
     assert card(tmp_path / "run", nano_settings(config), ()) == text
+    # What stands in a text after all is told, under whatever names.
+    first = next(read_jsonl(tmp_path / "run" / "pairs" / "problems.jsonl"))
+    asked = first["reference"].replace(re.findall(r"module (\w+)", first["reference"])[-1], "another_name")
+    with (tmp_path / "run" / "texts" / "rtl.jsonl").open("a") as file:
+        file.write(json.dumps({"id": "more", "text": asked}) + "\n")
+    text = card(tmp_path / "run", nano_settings(config), ())
+    assert "modules that 1 of them ask for" in text
+    assert "\n| module in no training data | 3 |" in text
 
 
 def _passed(run: Path) -> str:

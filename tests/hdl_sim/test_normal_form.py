@@ -190,6 +190,9 @@ def test_types_and_begin_are_loosened_away() -> None:
     one = "reg [1:0] x; always @(posedge clk) begin x <= 1; end always @(*) y = x;"
     other = "logic [1:0] x; always_ff @(posedge clk) x <= 1; always_comb y = x;"
     assert loosen(normal_tokens(one)) == loosen(normal_tokens(other))
+    for event in ("@*", "@ *", "@ ( * )"):
+        assert loosen(normal_tokens(one.replace("@(*)", event))) == loosen(normal_tokens(one))
+    assert loosen(normal_tokens("y = a * b;")) == ("y", "=", "a", "*", "b", ";")
 
 
 # ---- comments and modules ---------------------------------------------------------------------------

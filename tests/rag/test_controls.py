@@ -234,6 +234,13 @@ def test_the_solution_itself_is_shown_where_it_is_asked_for(
         assert not any(other.text.strip() in prompt for other in [*HELPFUL, *OTHERS, *KNOWLEDGE])
 
 
+def test_the_solution_is_shown_whatever_store_is_measured(controls: Command, served: list[str], tmp_path: Path) -> None:
+    done = controls(*served, "--control", "solution", "--only", "knowledge")
+    assert done.code == 0, done.err
+    [row] = read_records(tmp_path / "out" / "controls.jsonl", Row)
+    assert (row.shown, row.passed[1][0]) == (1, 1)
+
+
 def test_an_interrupted_run_goes_on_and_a_finished_one_asks_nothing(
     controls: Command, served: list[str], tmp_path: Path
 ) -> None:
