@@ -53,7 +53,10 @@ def draw_made_up(rng: random.Random) -> Design:
 
 
 def draw_house_number(rng: random.Random, *, held_out: bool = False) -> int:
-    """The number of a circuit of the house, whose name is held out or not; of one to train on, some version is not."""
+    """The number of a circuit of the house, whose name is held out or not.
+
+    Where it is not, which is for training, at least one version of the circuit is no held-out RTL either.
+    """
     while True:
         number = rng.randrange(_NUMBERS)
         if is_held_out(house_name(number)) != held_out:
@@ -126,7 +129,7 @@ class WiderTeacher(ParametricTeacher):
             return super().draw_design(rng)
         draw = rng.random()
         if draw < self._in_house:
-            return draw_training_version(self._numbers[rng.randrange(self._names)], rng, told=rng.random() < 0.3)
+            return draw_training_version(rng.choice(self._numbers), rng, told=rng.random() < 0.3)
         if draw < self._in_house + self._made_up:
             return draw_made_up(rng)
         return super().draw_design(rng)

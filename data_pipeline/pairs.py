@@ -3,7 +3,7 @@
 Reads the parametric teacher and the problems of benchmarks; writes ``pairs.jsonl`` (VerifiedPair), ``problems.jsonl``
 (held-out Problem), ``designs.jsonl`` (what was found for each distinct design, its mutants' fates among it),
 ``matches.jsonl`` (what drafts share with benchmarks) and ``dropped.jsonl``. The manifest says how much of the held-out
-set overlaps with training: by construction nothing, and checked here.
+set overlaps with the pairs: their designs and texts by construction not at all, which is checked here.
 """
 
 from __future__ import annotations
@@ -218,10 +218,11 @@ def _overlap(stage: Stage, problems: list[Problem]) -> dict[str, int]:
         texts.add(_text_key(row["draft"]["problem"]))
         codes.add(code_key(row["draft"]["code"]))
         modules.update(module_keys(row["draft"]["code"]))
+    designs = codes | modules
     return {
         "held_out_problems": len(problems),
         "held_out_texts_in_training": sum(_problem_key(p) in texts for p in problems),
-        "held_out_designs_in_training": sum(code_key(p.reference or "") in codes | modules for p in problems),
+        "held_out_designs_in_training": sum(code_key(p.reference or "") in designs for p in problems),
         "held_out_answers_in_training": sum(not modules.isdisjoint(own_designs(p)) for p in problems),
         "distinct_training_designs": len(codes),
     }

@@ -31,11 +31,9 @@ HELD_OUT_SHARE = 10
 """One design in so many is held out."""
 _MOST_DRAWS = 20
 """Draws for each distinct pair wanted."""
-_SPLIT = 13  # chosen so that every family has at least two designs held out
-
-
 _TOP = "the_module"
-"""A name that no port has."""
+"""Of a design whose names count for nothing; a made-up circuit may have a port `m`, and none is called this."""
+_SPLIT = 13  # chosen so that every family has at least two designs held out
 
 
 @dataclass(frozen=True)
@@ -189,8 +187,9 @@ class ParametricTeacher:
             others[family.name] = [
                 design for key, design in seen.items() if not is_held_out(key) and design.content not in told
             ]
-        keys = {design.key for designs in self.held_out.values() for design in designs}
-        self.train = {name: [one for one in designs if keys.isdisjoint(one.parts)] for name, designs in others.items()}
+        self.train = {
+            name: [one for one in designs if not any(map(is_held_out, one.parts))] for name, designs in others.items()
+        }
         self._cumulative = _weights(self.train)
 
     def keep(self, designs: int, seed: int) -> None:
@@ -225,7 +224,7 @@ class ParametricTeacher:
         families = [
             family.name
             for family in FAMILIES.values()
-            if family.name in self.train
+            if self.train.get(family.name)
             and topic in (family.topic, family.name)
             and (level, circuit_type) == (family.level, family.circuit_type)
         ]

@@ -30,6 +30,8 @@ def card(out: Path, settings: NanoSettings, benchmarks: Sequence[str]) -> str:
         benchmarks: the suites, besides the held-out problems, that were measured.
     """
     stages = {name: read_manifest(out / name) for name in _STAGES}
+    seen = seen_problems(out)
+    rates = _slices(out, seen)
     return f"""---
 license: apache-2.0
 language: en
@@ -59,7 +61,7 @@ everything can be tried offline; it knows the circuits it was trained on and lit
 
 ## Measured
 
-{_measured(out, stages)}
+{_measured(out, stages, rates, len(seen))}
 
 {_ablation(out, benchmarks)}
 
@@ -67,7 +69,7 @@ everything can be tried offline; it knows the circuits it was trained on and lit
 
 | family | count | pass@1 | 95 % interval |
 |---|---|---|---|
-{_families(out)}
+{_families(rates)}
 """
 
 
@@ -142,25 +144,23 @@ def _differences(ours: Mapping[str, Any], recipe: Mapping[str, Any]) -> dict[str
     return found
 
 
-def _measured(out: Path, stages: Mapping[str, Manifest]) -> str:
+def _measured(out: Path, stages: Mapping[str, Manifest], rates: Mapping[str, Rate], seen: int) -> str:
     facts = stages["pairs"].facts
     report = read_report(eval_folder(out, "pairs", "round2"))
-    seen = seen_problems(out)
-    rates = _slices(out, seen)
     names = {
         "all": "all",
         "unseen frame": "unseen frame, seen headline",
         "unseen headline": "unseen frame, unseen headline",
-        "unseen module": "module in no training data",
+        "unseen module": "module in none of these texts and pairs",
     }
     kinds = "\n".join(_rate_line(told, rates[name]) for name, told in names.items() if name in rates)
     by_status = ", ".join(f"{status} {rate.count}" for status, rate in report.by_status.items())
     return f"""Greedy decoding, one answer a problem, decided by simulation ({report.simulator}). Where a problem gives
 a header, or a name only, the answer begins with it, as in every command. The problems are held out by their RTL,
 whatever its names, and their sentences are framed as no training text is; for half of them the circuit is also named as
-no training text names it. Checked again on the finished data: {facts["held_out_texts_in_training"]} texts of the
-held-out problems occur in the pairs, and modules that {len(seen)} of them ask for in pairs or in files of RTL, be it
-with other modules around them.
+no training text names it. Checked again on what this run trained on: {facts["held_out_texts_in_training"]} texts of the
+held-out problems occur in the pairs, and modules that {seen} of them ask for in pairs or in files of RTL, be it with
+other modules around them.
 
 | held-out problems | count | pass@1 | 95 % interval |
 |---|---|---|---|
@@ -193,7 +193,11 @@ def _interval(rate: Rate) -> str:
 
 
 def seen_problems(out: Path) -> set[str]:
-    """The held-out problems of which a module that they ask for stands in what a run trained on, under any names."""
+    """The held-out problems of which a module that they ask for stands in a run's texts or pairs, under any names.
+
+    What a base had read from which the run began is not looked at, nor is a module known again that is written in
+    another manner (``1`` for ``1'b1``).
+    """
     texts = (row["text"] for file in ("base.jsonl", "rtl.jsonl") for row in read_jsonl(out / "texts" / file))
     codes = (row["draft"]["code"] for row in read_jsonl(out / "pairs" / "pairs.jsonl"))
     modules = {key for text in chain(texts, codes) for key in module_keys(text)}
@@ -201,7 +205,7 @@ def seen_problems(out: Path) -> set[str]:
     return {problem.id for problem in problems if not modules.isdisjoint(own_designs(problem))}
 
 
-def _slices(out: Path, seen: Collection[str] = ()) -> dict[str, Rate]:
+def _slices(out: Path, seen: Collection[str]) -> dict[str, Rate]:
     """Pass@1 of the held-out problems: all, by kind of unseen wording, by family, and of all but those ``seen``."""
     passed: dict[str, list[float]] = defaultdict(list)
     for row in read_jsonl(eval_folder(out, "pairs", "round2") / "verdicts.jsonl"):
@@ -211,8 +215,7 @@ def _slices(out: Path, seen: Collection[str] = ()) -> dict[str, Rate]:
     return {name: rate_of(values, count=len(values)) for name, values in passed.items()}
 
 
-def _families(out: Path) -> str:
-    rates = _slices(out)
+def _families(rates: Mapping[str, Rate]) -> str:
     return "\n".join(
         _rate_line(name, rates[name]) for name in sorted(rates) if name != "all" and not name.startswith("unseen ")
     )

@@ -6,7 +6,6 @@ Reads a library's entries; writes the library of a stock encoder into the run's 
 from __future__ import annotations
 
 import random
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,23 +59,18 @@ def searches_of(name: Control, run: Run, library: Library) -> Mapping[StoreKind,
         used = library if name == "trained" else _stock_library(run, str(run.stock))
         return {kind: search for kind, search in searches(used).items() if kind in run.entries}
     if name == "solution":
-        return {"example": _solutions(run.problems)}
+        return solutions(run.problems)
     return {kind: _other(name, entries, run) for kind, entries in run.entries.items()}
 
 
-def _solutions(problems: Sequence[Problem]) -> Search:
-    """For each problem itself, solved by its reference."""
+def solutions(problems: Sequence[Problem]) -> Mapping[StoreKind, Search]:
+    """For each of these problems, which are asked for in this order, itself solved by its reference."""
     from rag.chunks import example
 
-    solved: dict[str, list[Hit]] = defaultdict(list)  # two problems may be told in one text
-    for one in problems:
-        if one.reference:
-            solved[one.spec].append(_hit(example(one.spec, one.reference)))
+    def search(*_: object) -> list[list[Hit]]:  # not by their texts, which two may have in common
+        return [[_hit(example(one.spec, one.reference))] if one.reference else [] for one in problems]
 
-    def search(specs: Sequence[str], _: int) -> list[list[Hit]]:
-        return [solved.get(spec, []) for spec in specs]
-
-    return search
+    return {"example": search}
 
 
 def _stock_library(run: Run, stock: str) -> Library:

@@ -17,7 +17,7 @@ import typer
 from pydantic import Field
 
 from autovcoder.cli.rag import Place, plural
-from autovcoder.cli.rag_control_search import CONTROLS, ON_REQUEST, Control, Run, searches_of
+from autovcoder.cli.rag_control_search import CONTROLS, ON_REQUEST, Control, Run, searches_of, solutions
 from autovcoder.cli.report_errors import emit, say
 from autovcoder.cli.stage_options import simulator_from
 from autovcoder.records import Context, Entry, Hit, Record, StoreKind
@@ -207,13 +207,15 @@ def _measured(name: Control, run: Run, search: Mapping[StoreKind, Search]) -> Ro
     rows = {row["problem_id"]: row for row in (read_jsonl(told) if told.exists() else ()) if row["problem_id"] in asked}
     changes = {} if name == "trained" else {"least_example": -1, "least_knowledge": -1}
     if name == "solution":
-        changes["examples"] = 2  # whatever store is measured; two problems may be told in one text
+        changes["examples"] = 1  # whatever store is measured
     settings = run.settings.model_copy(update=changes)
 
     def find(problems: Sequence[Problem], opened: TextModel, sampling: Sampling) -> list[Context]:
         specs = [(problem.spec, problem.interface) for problem in problems]
-        refuse = (lambda _: None) if name == "solution" else run.refuse  # there the answer is shown on purpose
-        found = contexts_for(specs, opened, search, settings, sampling, refuse)
+        if name == "solution":  # the answer is shown on purpose
+            found = contexts_for(specs, opened, solutions(problems), settings, sampling)
+        else:
+            found = contexts_for(specs, opened, search, settings, sampling, run.refuse)
         for problem, context in zip(problems, found, strict=True):
             row = {"problem_id": problem.id, "shown": len(context.shown), "tokens": context.tokens, "ids": context.ids}
             rows[problem.id] = row

@@ -140,8 +140,8 @@ def _corpora(preset: Preset, corpus: Path | None, pairs: Path | None) -> dict[st
     given = {name: folder for name, folder in (("corpus", corpus), ("pairs", pairs)) if folder is not None}
     if preset.rounds is None:
         if given:
-            fix = "leave it out, or give --preset paper"
-            raise InputError(f"the preset {preset.name} trains nothing", where=f"--{min(given)}", fix=fix)
+            where, fix = ", ".join(f"--{name}" for name in given), "give --preset paper, or leave that out"
+            raise InputError(f"the preset {preset.name} trains nothing", where=where, fix=fix)
         return {}
     for name, folder in given.items():
         if not folder.is_dir():

@@ -16,6 +16,8 @@ from autovcoder.records import Sampling
 SAMPLING = Sampling(n=10, temperature=0.8, top_p=0.95, max_new_tokens=768)
 """How the paper samples; its answers may be longer (2,048 tokens)."""
 
+_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors")
+
 StageName = Literal["base", "round1", "round2-only", "round2"]
 STAGES: tuple[StageName, ...] = ("base", "round1", "round2-only", "round2")
 """The models of the ablation, as `autovcoder finetune nano` names their folders; all but the first are adapters."""
@@ -100,9 +102,6 @@ PRESETS = {
 def stage_models(folder: Path, preset: Preset) -> dict[StageName, str]:
     """The model of each stage that is there: a folder that is whole, or what the preset knows."""
     return {**preset.known, **{name: str(folder / name) for name in STAGES if is_whole(folder / name)}}
-
-
-_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors")
 
 
 def is_whole(folder: Path) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from autovcoder.cli.reproduce import _Opened
 from autovcoder.cli.reproduce_arms import ARMS, PRESETS, is_whole, stage_models
 from autovcoder.cli.reproduce_report import Cell, Reproduction, to_markdown
 from eval.report import Rate
@@ -103,6 +104,27 @@ def test_the_same_command_again_asks_nobody(out: Path, own: Path, stages: Path) 
     assert again.returncode == 0, again.stderr
     assert {file: file.stat().st_mtime_ns for file in out.rglob("samples.jsonl")} == before
     assert json.loads(again.stdout)["preset"] == "nano"
+
+
+def test_arms_that_follow_each_other_share_the_model(stages: Path) -> None:
+    opened = _Opened()
+    base = opened(str(stages / "base"))
+    assert opened(str(stages / "base")) is base
+    assert opened(str(stages / "round2")) is not base
+    assert opened(str(stages / "base")) is not base  # one at a time
+
+
+def test_a_stage_that_is_not_finished_is_named(stages: Path, tmp_path: Path) -> None:
+    there = tmp_path / "stages"
+    shutil.copytree(stages / "round2", there / "round2")
+    (there / "round1").mkdir()
+    done = run("--stages", str(there), "--limit", "1", "-n", "1", "--out", str(tmp_path / "out"), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["missing"] == {
+        "base": f"there is no {there / 'base'}",
+        "round1": f"{there / 'round1'} holds no finished model",
+        "round2-only": f"there is no {there / 'round2-only'}",
+    }
 
 
 def test_without_stages_the_packaged_model_is_measured_and_a_half_trained_one_is_not(tmp_path: Path) -> None:

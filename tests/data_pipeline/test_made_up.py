@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from autovcoder.files import read_records
 from autovcoder.records import Problem, VerifiedPair
 from autovcoder.store import read_manifest
-from data_pipeline import house_files
+from data_pipeline import house_files, house_suite
 from data_pipeline.bench import make_bench
 from data_pipeline.circuit import WITH_RESET, Circuit
 from data_pipeline.house_files import draw_hand, house_file
 from data_pipeline.house_suite import HouseSettings, make_house_suite
 from data_pipeline.made_up import WIDTHS, house_name, in_house, made_up
-from data_pipeline.made_up_designs import IN_HOUSE, WiderTeacher, draw_house_number, house_design
+from data_pipeline.made_up_designs import IN_HOUSE, WiderTeacher, draw_house_number, draw_made_up, house_design
 from data_pipeline.made_up_values import Expressions
 from data_pipeline.pairs import OVERLAP, PairSettings, make_pairs
-from data_pipeline.parametric import ParametricTeacher, answer, code_key, is_held_out, module_keys, own_designs
+from data_pipeline.parametric import ParametricTeacher, answer, code_key, is_held_out, module_keys, own_designs, written
 from data_pipeline.phrasing import word
 from data_pipeline.render import render
 from hdl_sim.icarus import Icarus
@@ -200,6 +200,12 @@ def test_code_of_the_families_compiles_by_every_hand() -> None:
     assert {design.family.name: v.log for design, v in zip(designs, verdicts, strict=True) if not v.passed} == {}
 
 
+def test_a_port_may_have_the_module_s_usual_name() -> None:
+    rng = random.Random(1)
+    design = next(one for one in iter(lambda: draw_made_up(rng), None) if "m" in {p.name for p in one.circuit.ports})
+    assert code_key(written(design, word(design.circuit, rng)).code) == design.key
+
+
 def test_files_of_the_house_hold_no_design_that_is_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small circuits are written as a family's design may be; of every ten versions one is held out by its hash."""
     teacher = ParametricTeacher(["mux"])
@@ -223,9 +229,11 @@ def test_the_suite_asks_by_name_and_its_library_has_other_versions(tmp_path: Pat
         keys = {code_key(pair.draft.code) for pair in versions}
         assert len(keys | {code_key(str(problem.reference))}) == 3
         assert all(pair.verdict.passed for pair in versions)
-    designs = [key for problem in problems for key in own_designs(problem)]
-    designs += [key for pair in pairs for key in module_keys(pair.draft.code)]
-    assert len(set(designs)) == len(designs) == 36
+    # What was drawn before is not drawn again, be it asked for or in the library.
+    problem, versions = house_suite._draw(chosen, 0, set())
+    for key in (*own_designs(problem), *(version.design.key for version in versions)):
+        other, others = house_suite._draw(chosen, 0, {key})
+        assert key not in {*own_designs(other), *(version.design.key for version in others)}
     # An interrupted one goes on and ends the same.
     cut = tmp_path / "cut"
     with pytest.raises(KeyboardInterrupt):

@@ -502,7 +502,7 @@ def test_one_command_makes_a_model_and_its_card(tmp_path: Path) -> None:
     passed = _passed(tmp_path / "run" / "eval" / "pairs-round2")
     assert f"\n| all | 4 | {passed} |" in text
     assert "modules that 0 of them ask for" in text
-    assert f"\n| module in no training data | 4 | {passed} |" in text
+    assert f"\n| module in none of these texts and pairs | 4 | {passed} |" in text
     assert f"\n| rounds 1 and 2 | {passed} (" in text
     assert AutoModelForCausalLM.from_pretrained(tmp_path / "run" / "model").num_parameters() == parameters
     # Whoever writes what it says into a file gets the same run.
@@ -524,7 +524,7 @@ def test_one_command_makes_a_model_and_its_card(tmp_path: Path) -> None:
         file.write(json.dumps({"id": "more", "text": asked}) + "\n")
     text = card(tmp_path / "run", nano_settings(config), ())
     assert "modules that 1 of them ask for" in text
-    assert "\n| module in no training data | 3 |" in text
+    assert "\n| module in none of these texts and pairs | 3 |" in text
 
 
 def _passed(run: Path) -> str:

@@ -241,6 +241,19 @@ def test_the_solution_is_shown_whatever_store_is_measured(controls: Command, ser
     assert (row.shown, row.passed[1][0]) == (1, 1)
 
 
+def test_each_of_two_problems_in_one_text_is_shown_its_own_solution(
+    controls: Command, served: list[str], tmp_path: Path
+) -> None:
+    twins = [INVERTER, INVERTER.model_copy(update={"id": "twin", "reference": design("assign y = !a;")})]
+    (tmp_path / "twins").mkdir()
+    write_problems(twins, tmp_path / "twins")
+    done = controls(*served, "--control", "solution", "--data", "twins")
+    assert done.code == 0, done.err
+    for one in twins:
+        [prompt] = [prompt for prompt in Copier.prompts if str(one.reference).strip() in prompt]
+        assert not any(str(other.reference).strip() in prompt for other in twins if other is not one)
+
+
 def test_an_interrupted_run_goes_on_and_a_finished_one_asks_nothing(
     controls: Command, served: list[str], tmp_path: Path
 ) -> None:
