@@ -90,7 +90,7 @@ def measure(job: Job) -> Result:
     make_trainer = VARIANTS[job.variant]
     model, tokenizer = _load(job)
     rows = [
-        {"problem": problem, "code": code, "input_ids": ids, "unlearned": len(prompt), "length": len(ids)}
+        {"problem": problem, "code": code, "input_ids": ids, "unlearned": [0, len(prompt)], "length": len(ids)}
         for problem, code in json.loads(Path(job.pairs).read_text(encoding="utf-8"))
         for prompt, ids in [encode_pair(tokenizer, problem, code)]
         if len(ids) <= LONGEST

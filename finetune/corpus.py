@@ -7,28 +7,29 @@ Arrow file, and what is too long into the stage's ``dropped.jsonl``.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import islice, pairwise, repeat
 from pathlib import Path
 from typing import Any, TypedDict
 
-from autovcoder.errors import InputError
+from autovcoder.errors import ConfigError, InputError
 from autovcoder.files import read_jsonl, writing
 from autovcoder.models import folded
 from autovcoder.prompt import chat, plain, user_text
 from autovcoder.store import Stage
 from finetune.context import SampledContext, Solved, with_context
 
-_COMMENTS = re.compile(r"(?:\s*(?://[^\n]*(?:\n|$)|/\*.*?\*/\n?))+", re.DOTALL)
+_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _AT_ONCE = 256
 """Texts that are encoded together: a tokenizer works on several of them at a time."""
 
 
 class Example(TypedDict):
-    """Token ids of one training example; the first ``unlearned`` of them are not learned."""
+    """Token ids of one training example, and where those begin and end, by turns, that are not learned."""
 
     input_ids: list[int]
-    unlearned: int
+    unlearned: list[int]
 
 
 class Row(TypedDict):
@@ -125,8 +126,11 @@ def encode(
     """Rows as token ids; one that is too long is dropped with its length, never cut.
 
     Args:
-        prefix: put before each whole text. ``learn_comments``: also those that a text begins with. ``most``: tokens an
+        prefix: put before each whole text. ``learn_comments``: and do not only read them. ``most``: tokens an
             example may have; None sets no limit.
+
+    Raises:
+        ConfigError: the tokenizer does not say where in a text a token stands, so that comments cannot be told.
     """
     already = {row["id"] for row in stage.rows("dropped.jsonl")}
     rows = iter(rows)
@@ -141,26 +145,32 @@ def encode(
 
 def _encode_some(rows: list[Row], tokenizer: Any, prefix: str, learn_comments: bool) -> Iterator[Example]:
     texts = [prefix + row["text"] for row in rows if row["problem"] is None]
-    encoded = iter(tokenizer(texts)["input_ids"] if texts else ())
+    if texts and not learn_comments and not tokenizer.is_fast:
+        what = "this tokenizer does not say where its tokens stand in a text"
+        raise ConfigError(what, where="learn_comments: false", fix="leave it out")
+    found = tokenizer(texts, return_offsets_mapping=not learn_comments) if texts else {"input_ids": []}
+    encoded = zip(found["input_ids"], found.get("offset_mapping", repeat(None)), texts, strict=False)
     end = tokenizer.eos_token_id
     for row in rows:
         if row["problem"] is not None:
             prompt, ids = encode_pair(tokenizer, row["problem"], row["text"])
-            yield {"input_ids": ids, "unlearned": len(prompt)}
+            yield {"input_ids": ids, "unlearned": [0, len(prompt)]}
             continue
-        ids = next(encoded)
-        # Some tokenizers put the end there themselves.
-        ids = ids if ids[-1:] == [end] else [*ids, end]
-        yield {"input_ids": ids, "unlearned": 0 if learn_comments else _in_comments(tokenizer, prefix, row["text"])}
+        ids, places, text = next(encoded)
+        inside = in_comments(text, places) if places else []
+        if ids[-1:] == [end]:  # some tokenizers put it there themselves, at no place of the text
+            inside = inside[:-1]
+        else:
+            ids = [*ids, end]
+        borders = [place for place, (one, next_) in enumerate(pairwise([False, *inside, False])) if one != next_]
+        yield {"input_ids": ids, "unlearned": borders}
 
 
-def _in_comments(tokenizer: Any, prefix: str, text: str) -> int:
-    """How many tokens the comments take with which a text begins."""
-    begun = _COMMENTS.match(text)
-    if begun is None:
-        return 0
-    ids = tokenizer(prefix + begun[0])["input_ids"]
-    return len(ids) - int(ids[-1:] == [tokenizer.eos_token_id])
+def in_comments(text: str, places: Iterable[tuple[int, int]]) -> list[bool]:
+    """Whether each token of a text, of which ``places`` says where they begin and end, begins inside of a comment."""
+    # Where a comment begins and where it ends, by turns: behind an odd number of them a token is inside of one.
+    borders = [border for comment in _COMMENT.finditer(text) for border in comment.span()]
+    return [bisect_right(borders, start) % 2 == 1 for start, _ in places]
 
 
 def encode_pair(tokenizer: Any, problem: str, code: str) -> tuple[list[int], list[int]]:
@@ -210,7 +220,7 @@ def write_examples(examples: Iterable[Example], path: Path) -> None:
     import pyarrow as pa
 
     ids = pa.field("input_ids", pa.list_(pa.int32()))
-    schema = pa.schema([ids, pa.field("unlearned", pa.int32()), pa.field("length", pa.int32())])
+    schema = pa.schema([ids, pa.field("unlearned", pa.list_(pa.int32())), pa.field("length", pa.int32())])
     partial = path.with_suffix(".partial")
     examples = iter(examples)
     with writing(path):

@@ -15,6 +15,8 @@ from typing import Any
 
 IGNORED = -100
 """The label of a token that is not learned, as torch and transformers have it."""
+Tokens = tuple[Sequence[int], Sequence[int]]
+"""Token ids of an example, and where those begin and end, by turns, that are not learned."""
 
 
 def best_fit_decreasing(lengths: Sequence[int], capacity: int) -> list[list[int]]:
@@ -84,11 +86,11 @@ def by_tokens(lengths: Sequence[int], most: int) -> list[list[int]]:
     return batches
 
 
-def packed_batch(rows: Sequence[Sequence[tuple[Sequence[int], int]]], pad: int, multiple: int = 1) -> dict[str, Any]:
+def packed_batch(rows: Sequence[Sequence[Tokens]], pad: int, multiple: int = 1) -> dict[str, Any]:
     """Rows of several examples each, as the arguments of a model.
 
     Args:
-        rows: examples as (token ids, how many of them at the beginning are not learned).
+        rows: examples as (token ids, where those begin and end, by turns, that are not learned).
         multiple: of what the width is made.
 
     Returns:
@@ -106,15 +108,16 @@ def packed_batch(rows: Sequence[Sequence[tuple[Sequence[int], int]]], pad: int, 
         for tokens, unlearned in row:
             end = start + len(tokens)
             ids[number, start:end] = torch.tensor(tokens)
-            learned = max(1, unlearned)
-            labels[number, start + learned : end] = ids[number, start + learned : end]
+            labels[number, start + 1 : end] = ids[number, start + 1 : end]
+            for first, last in zip(unlearned[::2], unlearned[1::2], strict=True):
+                labels[number, start + first : start + last] = IGNORED
             positions[number, start:end] = torch.arange(len(tokens))
             start = end
         positions[number, start:] = torch.arange(width - start)
     return {"input_ids": ids, "labels": labels, "position_ids": positions}
 
 
-def padded_batch(examples: Sequence[tuple[Sequence[int], int]], pad: int, multiple: int = 1) -> dict[str, Any]:
+def padded_batch(examples: Sequence[Tokens], pad: int, multiple: int = 1) -> dict[str, Any]:
     """One example a row, padded at the end; ``attention_mask`` instead of the positions of `packed_batch`."""
     import torch
 
@@ -152,7 +155,7 @@ class Collator:
             batch = padded_batch([row[0] for row in rows], self._pad, self._multiple)
         return batch | {"tokens": torch.tensor([sum(len(ids) for row in rows for ids, _ in row)])}
 
-    def _examples_of(self, row: Sequence[int]) -> Iterator[tuple[list[int], int]]:
+    def _examples_of(self, row: Sequence[int]) -> Iterator[Tokens]:
         for index in row:
             example = self._examples[index]
             yield example["input_ids"], example["unlearned"]
@@ -176,7 +179,7 @@ def mixes_packed(model: Any) -> str | None:
     device = next(model.parameters()).device
 
     def logits_of_last(examples: list[list[int]]) -> Any:
-        batch = packed_batch([[(ids, 0) for ids in examples]], pad=0)
+        batch = packed_batch([[(ids, ()) for ids in examples]], pad=0)
         batch.pop("labels")
         if len(examples) == 1:
             batch.pop("position_ids")

@@ -7,8 +7,6 @@ answered is for round 2 to teach.
 from __future__ import annotations
 
 import random
-import re
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,7 @@ from autovcoder.files import read_jsonl, replace_folder
 from autovcoder.models.transformers_engine import quiet
 from autovcoder.store import DROPPED, Manifest, Stage, read_manifest
 from finetune.checkpoints import CHECKPOINTS, finish, take_back_checkpoints
-from finetune.corpus import text_of
+from finetune.corpus import in_comments, text_of
 from finetune.packing import IGNORED
 from finetune.saving import saving
 from finetune.setting_checks import ALWAYS_DECIDED, refuse_decided
@@ -30,7 +28,6 @@ from finetune.tokenizer import END, train_tokenizer
 from finetune.trainer import checked, common_arguments, in_bfloat16, load_model, model_input, train, versions
 
 _LENGTH_STEP = 64
-_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 Labelled = tuple[list[int], list[int]]
 """Token ids and, for each, itself or ``IGNORED`` where it is not learned."""
 _ADAM = "the optimizer's own are in finetune/muon.py"
@@ -231,9 +228,7 @@ def _sequence(text: str, tokenizer: Any, settings: PretrainSettings) -> Labelled
     ids = list(encoded["input_ids"])
     if settings.learn_comments:
         return ids, ids
-    # Where a comment begins and where it ends, by turns: behind an odd number of them a token is inside of one.
-    borders = [border for comment in _COMMENT.finditer(text) for border in comment.span()]
-    inside = [bisect_right(borders, start) % 2 == 1 for start, _ in encoded["offset_mapping"]]
+    inside = in_comments(text, encoded["offset_mapping"])
     return ids, [IGNORED if hidden else token for token, hidden in zip(ids, inside, strict=True)]
 
 

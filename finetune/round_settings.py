@@ -63,8 +63,8 @@ class RoundSettings(Settings):
 
     Attributes:
         prefix: text put before every round-1 document, for models that mark RTL by a role token.
-        learn_comments: whether round 1 learns the comment that a text begins with, and does not only read it. A small
-            model has better use for its weights than the many ways in which a module can be described.
+        learn_comments: whether round 1 learns comments too, and does not only read them. A small model has better use
+            for its weights than the many ways in which a module can be described.
         limit: the most rows read; None reads all.
         packing: whether a row of ``sft.max_length`` tokens holds several examples, which cannot see each other;
             ``auto`` where the model keeps them apart, which is tried out.

@@ -64,10 +64,10 @@ def made(config: Any) -> Any:
     return AutoModelForCausalLM.from_config(config).eval()
 
 
-def examples(count: int = 7, seed: int = 0) -> list[tuple[list[int], int]]:
+def examples(count: int = 7, seed: int = 0) -> list[tuple[list[int], list[int]]]:
     draw = random.Random(seed)
     lengths = [draw.randint(2, 30) for _ in range(count)]
-    return [([draw.randrange(64) for _ in range(n)], draw.randrange(n)) for n in lengths]
+    return [([draw.randrange(64) for _ in range(n)], sorted(draw.randrange(n) for _ in range(4))) for n in lengths]
 
 
 @given(st.lists(st.integers(1, 64), max_size=200))
@@ -124,15 +124,17 @@ def test_a_row_longer_than_the_budget_is_a_batch_by_itself() -> None:
 
 
 def test_no_label_crosses_a_border_or_stands_on_padding_or_a_prompt() -> None:
-    batch = packed_batch([[([1, 2, 3], 0), ([4, 5], 1)], [([6, 7], 1)]], pad=9, multiple=4)
+    batch = packed_batch([[([1, 2, 3], []), ([4, 5], [0, 1])], [([6, 7], [0, 1])]], pad=9, multiple=4)
     assert batch["input_ids"].tolist() == [[1, 2, 3, 4, 5, 9, 9, 9], [6, 7, 9, 9, 9, 9, 9, 9]]
     assert batch["position_ids"].tolist() == [[0, 1, 2, 0, 1, 0, 1, 2], [0, 1, 0, 1, 2, 3, 4, 5]]
     no = IGNORED
     assert batch["labels"].tolist() == [[no, 2, 3, no, 5, no, no, no], [no, 7, no, no, no, no, no, no]]
-    padded = padded_batch([([1, 2, 3], 2), ([4, 5], 0)], pad=9)
+    padded = padded_batch([([1, 2, 3], [0, 2]), ([4, 5], [])], pad=9)
     assert padded["attention_mask"].tolist() == [[1, 1, 1], [1, 1, 0]]
     assert padded["labels"].tolist() == [[no, no, 3], [no, 5, no]]
     assert "position_ids" not in padded
+    between = packed_batch([[([1, 2], [1, 2]), ([3, 4, 5, 6, 7], [1, 2, 3, 4])]], pad=9)
+    assert between["labels"].tolist() == [[no, no, no, no, 5, no, 7]]
 
 
 @pytest.mark.parametrize("name", APART)
@@ -167,8 +169,9 @@ def test_the_loss_of_packed_rows_is_that_of_the_examples_weighted_by_their_token
         with torch.no_grad():
             logits = model(torch.tensor([ids])).logits[0, :-1]
         losses = torch.nn.functional.cross_entropy(logits, torch.tensor(ids[1:]), reduction="none")
-        learned = losses[max(0, unlearned - 1) :]
-        total, tokens = total + float(learned.sum()), tokens + len(learned)
+        skipped = {*range(unlearned[0], unlearned[1]), *range(unlearned[2], unlearned[3])}
+        learned = [loss for place, loss in enumerate(losses.tolist(), start=1) if place not in skipped]
+        total, tokens = total + sum(learned), tokens + len(learned)
     assert packed == pytest.approx(total / tokens, rel=1e-4)
 
 

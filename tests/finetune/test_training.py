@@ -458,26 +458,39 @@ def test_a_token_holds_two_digits_of_a_number_at_most(tokenizer: Any, number: in
 
 
 @pytest.mark.parametrize(
-    ("comment", "code"),
+    "parts",
     [
-        ("/* An 8-bit counter. */\n", "module c;\nendmodule\n"),
-        ("// An 8-bit counter\n// with reset.\n", "module c; // inside\nendmodule\n"),
-        ("\n/* one */\n\n// two\n", "module c;\n/* inside */\nendmodule\n"),
+        ("/* An 8-bit counter. */", "\nmodule c;\nendmodule\n"),
+        ("// An 8-bit counter", "\n", "// with reset.", "\nmodule c; ", "// inside", "\nendmodule\n"),
+        (
+            "",
+            "\n",
+            "/* one */",
+            "\n\n",
+            "// two",
+            "\nmodule c;\n",
+            "/* inside */",
+            "\nendmodule\n",
+            "// d",
+            "\nmodule d;",
+        ),
         ("", "module c;\nendmodule\n"),
         ("// nothing else", ""),
     ],
 )
-def test_round_1_may_read_the_comment_above_the_code_without_learning_it(
-    tokenizer: Any, comment: str, code: str, tmp_path: Path
+def test_round_1_may_read_comments_without_learning_them(
+    tokenizer: Any, parts: tuple[str, ...], tmp_path: Path
 ) -> None:
-    row: Row = {"id": "a", "problem": None, "text": comment + code}
+    """``parts``: comment and code by turns."""
+    row: Row = {"id": "a", "problem": None, "text": "".join(parts)}
     with Stage(tmp_path / "stage", "test", config={}) as stage:
         [learned] = encode([row], tokenizer, stage=stage)
         [read] = encode([row], tokenizer, learn_comments=False, stage=stage)
-    assert learned["unlearned"] == 0
-    assert read["input_ids"] == learned["input_ids"]
-    assert tokenizer.decode(read["input_ids"][: read["unlearned"]]) == comment
-    assert tokenizer.decode(read["input_ids"][read["unlearned"] :]) == code + tokenizer.eos_token
+    assert learned["unlearned"] == []
+    ids, borders = read["input_ids"], [*read["unlearned"], len(read["input_ids"])]
+    assert ids == learned["input_ids"]
+    hidden = [tokenizer.decode(ids[start:end]) for start, end in zip(borders[:-1:2], borders[1::2], strict=False)]
+    assert hidden == [part for part in parts[::2] if part]
 
 
 def test_one_command_makes_a_model_and_its_card(tmp_path: Path) -> None:
