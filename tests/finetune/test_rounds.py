@@ -114,11 +114,11 @@ def log(folder: Path) -> list[dict[str, Any]]:
     return list(read_jsonl(folder / "training_log.jsonl"))
 
 
-def encoded(root: Path) -> list[tuple[list[int], int]]:
+def encoded(root: Path) -> list[tuple[list[int], list[int]]]:
     tokenizer = AutoTokenizer.from_pretrained(root / "llama")
     drafts = (row["draft"] for row in read_jsonl(root / "pairs" / "pairs.jsonl"))
     both = [encode_pair(tokenizer, draft["problem"], draft["code"]) for draft in drafts]
-    return [(ids, len(prompt)) for prompt, ids in both]
+    return [(ids, [0, len(prompt)]) for prompt, ids in both]
 
 
 def test_a_packed_step_has_the_loss_of_an_unpacked_one_and_less_padding(root: Path, tmp_path: Path) -> None:
