@@ -1,6 +1,6 @@
 """The card of the packaged model: data, recipe and measured figures, all taken from the run that made it.
 
-Reads the manifests and reports of a run's stage folders; writes nothing.
+Reads the manifests, reports and data of a run's stage folders; writes nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def card(out: Path, settings: NanoSettings, benchmarks: Sequence[str]) -> str:
         benchmarks: the suites, besides the held-out problems, that were measured.
     """
     stages = {name: read_manifest(out / name) for name in _STAGES}
-    seen = seen_problems(out)
+    seen = _seen_problems(out)
     rates = _slices(out, seen)
     return f"""---
 license: apache-2.0
@@ -192,7 +192,7 @@ def _interval(rate: Rate) -> str:
     return f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f})"
 
 
-def seen_problems(out: Path) -> set[str]:
+def _seen_problems(out: Path) -> set[str]:
     """The held-out problems of which a module that they ask for stands in a run's texts or pairs, under any names.
 
     What a base had read from which the run began is not looked at, nor is a module known again that is written in
