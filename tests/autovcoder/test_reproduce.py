@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from autovcoder.cli.reproduce import _Opened
+from autovcoder.cli.reproduce import _Opened, _train
 from autovcoder.cli.reproduce_arms import ARMS, PRESETS, is_whole, stage_models
 from autovcoder.cli.reproduce_report import Cell, Reproduction, to_markdown
+from autovcoder.store import Stage, read_manifest
 from eval.report import Rate
 from eval.suites import load_suite
 
@@ -156,3 +157,23 @@ def test_the_plan_says_what_will_be_needed_and_does_nothing(tmp_path: Path) -> N
     assert "tokens to train on   1.0 million" in done.stderr
     assert "GPU memory" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_the_papers_rounds_are_trained_from_the_base_that_is_there(
+    learned_model: Path, learned: dict[str, str], tmp_path: Path
+) -> None:
+    there, corpus, pairs = tmp_path / "stages", tmp_path / "texts", tmp_path / "pairs"
+    shutil.copytree(learned_model, there / "base")
+    with Stage(corpus, "data.texts", config={}) as texts, Stage(pairs, "data.pairs", config={}) as drafts:
+        for number, (problem, code) in enumerate(learned.items()):
+            texts.append("rtl.jsonl", {"id": f"t{number}", "text": code})
+            drafts.append("pairs.jsonl", {"draft": {"id": f"p{number}", "problem": problem, "code": code}})
+        texts.finish()
+        drafts.finish()
+    assert _train(PRESETS["paper"], there, None, pairs) == {"round1": "it needs --corpus", "round2": "it needs round 1"}
+    assert _train(PRESETS["paper"], there, corpus, pairs) == {}
+    for name, below in (("round1", "base"), ("round2-only", "base"), ("round2", "round1")):
+        stacked_on = read_manifest(there / name).facts.get("stacked_on")
+        assert stacked_on == (str(there / "round1") if below == "round1" else None)
+        adapter = json.loads((there / name / "adapter_config.json").read_text())
+        assert adapter["base_model_name_or_path"] == str(there / "base")
