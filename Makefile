@@ -26,7 +26,7 @@ check: setup ## Lint, format, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-nano: setup ## Train the packaged model again (more than an hour on two cores)
+nano: setup ## Train a model like the packaged one (more than an hour on two cores)
 	$(BIN)/autovcoder finetune nano --out runs/nano
 
 library: setup ## Make the packaged encoder and library again from PAIRS, without what copies a problem of AGAINST

@@ -119,7 +119,7 @@ _KEYWORDS = frozenset(
 _LETTERS = frozenset(string.ascii_letters + "_")
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
 _ANY_INPUT = re.compile(r"@\s*(?:\*|\(\s*\*\s*\))")
-_MODULE = re.compile(r"^[ \t]*module\b.*?\bendmodule\b", re.DOTALL | re.MULTILINE)
+_MODULE = re.compile(r"^[ \t]*module\s+\w+\s*[#(;](?:(?!^[ \t]*module\s).)*?\bendmodule\b", re.DOTALL | re.MULTILINE)
 
 
 def code_key(code: str) -> str:
@@ -128,8 +128,7 @@ def code_key(code: str) -> str:
     Names are numbered in order of appearance; keywords stay, so that ``posedge`` is not ``negedge``.
     """
     numbers: dict[str, str] = {}
-    text = _COMMENT.sub(lambda found: " " * found[0].startswith("/*"), code)
-    text = text.replace("always_comb", "always @(*)").replace("always_ff", "always")
+    text = _without_comments(code).replace("always_comb", "always @(*)").replace("always_ff", "always")
     text = _ANY_INPUT.sub("@(*)", text)
     tokens = re.findall(r"\d*'[bdh][0-9a-fxz_]+|\$?[A-Za-z_]\w*|\d+|\S", text)
     kept = [token for token in tokens if token not in ("reg", "wire", "logic")]
@@ -140,7 +139,11 @@ def code_key(code: str) -> str:
 
 def module_keys(code: str) -> list[str]:
     """The key of each module in a text, by itself."""
-    return [code_key(module) for module in _MODULE.findall(code)]
+    return [code_key(module) for module in _MODULE.findall(_without_comments(code))]
+
+
+def _without_comments(code: str) -> str:
+    return _COMMENT.sub(lambda found: " " * found[0].startswith("/*"), code)
 
 
 def own_designs(problem: Problem) -> list[str]:

@@ -21,14 +21,14 @@ from data_pipeline.contamination import ContaminationIndex, read_problems
 from data_pipeline.house_files import another, as_comment, described, house_file
 from data_pipeline.made_up_designs import MadeUpShares, draw_made_up
 from data_pipeline.pair_contamination import removal
-from data_pipeline.parametric import Design, ParametricTeacher, answer
+from data_pipeline.parametric import Design, ParametricTeacher, answer, is_held_out, module_keys
 from data_pipeline.phrasing import interface_text, word
 from data_pipeline.slips import slip
 from hdl_sim.slang import read_source
 
 
 class TextSettings(MadeUpShares):
-    """What is made; by default as much as two cores train nano on in little more than an hour, both rounds included.
+    """What is made; by default for two cores and little more than an hour, both rounds included (estimated).
 
     Attributes:
         base, rtl: how many documents. ``slips``: the share of base RTL of the families that holds a mistake.
@@ -103,6 +103,9 @@ def _draw(teacher: ParametricTeacher, rng: random.Random, settings: TextSettings
         return "made-up rtl", described(draw_made_up(rng), rng)
     careless = rng.random() < slips
     text = _draw_rtl(teacher, rng, functools.partial(slip, rng=rng) if careless else str)
+    # A slip makes another design, which may be one that is held out.
+    while careless and any(map(is_held_out, module_keys(text))):
+        text = _draw_rtl(teacher, rng, functools.partial(slip, rng=rng))
     return "rtl with a slip" if careless else "rtl", text
 
 

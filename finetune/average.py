@@ -18,6 +18,12 @@ from finetune.model_card import write_card
 from finetune.saving import saving
 from finetune.trainer import in_bfloat16, load_model, model_input, versions
 
+_COMPUTES_NOTHING = frozenset(
+    ["_name_or_path", "architectures", "bos_token_id", "dtype", "eos_token_id", "initializer_range", "pad_token_id",
+     "transformers_version", "use_cache"]
+)  # fmt: skip
+"""Settings of a model's file that change nothing of what its weights compute."""
+
 
 def average(models: Sequence[str], out: Path, weights: Sequence[float] = ()) -> Manifest:
     """Average the weights in float32 and save them as bf16.
@@ -79,9 +85,13 @@ def _shapes(weights: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _architecture(model: Any) -> dict[str, Any]:
-    """The settings that say what the weights compute, and not where they came from or how they were stored."""
-    stored = ("_name_or_path", "dtype", "transformers_version")
-    return {key: value for key, value in model.config.to_dict().items() if key not in stored}
+    """The settings that say what the weights compute, and not where they came from, how they were stored or trained."""
+    return _computing(model.config.to_dict())
+
+
+def _computing(config: Mapping[Any, Any]) -> dict[Any, Any]:
+    kept = {key: value for key, value in config.items() if key not in _COMPUTES_NOTHING and "dropout" not in str(key)}
+    return {key: _computing(value) if isinstance(value, Mapping) else value for key, value in kept.items()}
 
 
 def _shares(models: Sequence[str], weights: Sequence[float]) -> list[float]:

@@ -13,14 +13,14 @@ from itertools import islice, pairwise, repeat
 from pathlib import Path
 from typing import Any, TypedDict
 
-from autovcoder.errors import ConfigError, InputError
+from autovcoder.errors import ConfigError, InputError, StoreError
 from autovcoder.files import read_jsonl, writing
 from autovcoder.models import folded
 from autovcoder.prompt import chat, plain, user_text
 from autovcoder.store import Stage
 from finetune.context import SampledContext, Solved, with_context
 
-_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+_COMMENT_OR_STRING = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', re.DOTALL)
 _AT_ONCE = 256
 """Texts that are encoded together: a tokenizer works on several of them at a time."""
 
@@ -169,7 +169,8 @@ def _encode_some(rows: list[Row], tokenizer: Any, prefix: str, learn_comments: b
 def in_comments(text: str, places: Iterable[tuple[int, int]]) -> list[bool]:
     """Whether each token of a text, of which ``places`` says where they begin and end, begins inside of a comment."""
     # Where a comment begins and where it ends, by turns: behind an odd number of them a token is inside of one.
-    borders = [border for comment in _COMMENT.finditer(text) for border in comment.span()]
+    found = _COMMENT_OR_STRING.finditer(text)
+    borders = [border for one in found if text[one.start()] == "/" for border in one.span()]
     return [bisect_right(borders, start) % 2 == 1 for start, _ in places]
 
 
@@ -237,7 +238,14 @@ def write_examples(examples: Iterable[Example], path: Path) -> None:
 
 
 def open_examples(path: Path) -> Any:
-    """The examples as a ``datasets.Dataset`` (``input_ids``, ``unlearned``, ``length``) that stays on disk."""
-    from datasets import Dataset
+    """The examples as a ``datasets.Dataset`` (``input_ids``, ``unlearned``, ``length``) that stays on disk.
 
-    return Dataset.from_file(str(path))
+    Raises:
+        StoreError: another version wrote the file, and what it did not learn was told otherwise.
+    """
+    from datasets import Dataset, List
+
+    examples = Dataset.from_file(str(path))
+    if not isinstance(examples.features["unlearned"], List):
+        raise StoreError("another version began this training", where=path, fix="use a new --out")
+    return examples

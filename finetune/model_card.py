@@ -23,7 +23,7 @@ from finetune.validation import FILE as VALIDATIONS
 CARD = "README.md"
 _LIBRARY = {"safetensors": "transformers", "adapter": "peft", "gguf": "gguf", "ollama": "gguf"}
 _WHAT = {
-    "finetune.pretrain": "a base model, trained from nothing",
+    "finetune.pretrain": "a base model, {begun}",
     "finetune.round1": "LoRA on RTL texts: how Verilog is written",
     "finetune.round2": "LoRA on verified pairs: how a problem is solved, with the loss on the answers alone",
     "finetune.rl": "LoRA by reinforcement learning, rewarded by simulation",
@@ -261,7 +261,8 @@ def _told(training: Training) -> list[str]:
     made = training.made
     versions = ", ".join(f"{plain(name)} {plain(value)}" for name, value in made.versions.items())
     lines = [f"- {plain(made.stage)}: {listed(_numbers(made.facts))}; seed {made.seed}"]
-    lines += [f"  - {_WHAT[made.stage]}"] if made.stage in _WHAT else []
+    begun = "trained on from another" if "model" in made.inputs else "trained from nothing"
+    lines += [f"  - {_WHAT[made.stage].format(begun=begun)}"] if made.stage in _WHAT else []
     if "stacked_on" in made.facts:
         lines.append("  - on top of another round's adapter, which is part of this one")
     given = made.config.get("sft") or {}

@@ -1,4 +1,4 @@
-"""A base model from nothing: tokenizer and a small LFM2, trained on RTL as a repository might hold it.
+"""A base model: tokenizer and a small LFM2 from nothing, or trained on, by RTL as a repository might hold it.
 
 Reads ``base.jsonl`` (a text a row); writes a Hugging Face model folder. No text asks for anything: how a request is
 answered is for round 2 to teach.

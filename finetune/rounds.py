@@ -1,6 +1,6 @@
 """The two LoRA rounds of the paper (arXiv 2407.18333): how Verilog is written, then how a problem is solved.
 
-Round 1 reads RTL texts and learns all of their tokens, or all but the comment that one begins with; round 2 reads
+Round 1 reads RTL texts and learns all of their tokens, or all but their comments; round 2 reads
 verified pairs and learns the answers only. Each writes a PEFT adapter folder with the tokenizer and
 ``training_log.jsonl``; ``finetune.merge`` joins it with its model.
 """

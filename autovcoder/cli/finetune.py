@@ -49,7 +49,7 @@ ListPresets = Annotated[
 
 @app.command("pretrain")
 def pretrain(data: Data, out: Out, config: Config = None, seed: Seed = None) -> None:
-    """Train a tokenizer and a small base model from nothing (base.jsonl of `data texts`)."""
+    """Train a small base model (base.jsonl of `data texts`): from nothing, or on from `model` in --config."""
     from autovcoder.config import load_settings
     from finetune.pretrain import PretrainSettings
     from finetune.pretrain import pretrain as run
@@ -157,7 +157,7 @@ def nano(
     config: Config = None,
     install: Annotated[bool, typer.Option(help="Put the finished model into the package, with its card.")] = False,
 ) -> None:
-    """Make the packaged model and its ablation again, from data to pass rates: more than an hour on two cores."""
+    """Make a model like the packaged one and its ablation, from data to pass rates: more than an hour on two cores."""
     from autovcoder.cli.nano import install_nano, make_nano, nano_settings
 
     make_nano(out, nano_settings(config), benchmark or ())

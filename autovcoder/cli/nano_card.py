@@ -43,7 +43,8 @@ tags: [verilog, rtl]
 # nano
 
 A small language model that answers a problem in words with a Verilog module. It ships with AutoVCoder so that
-everything can be tried offline; it knows the circuits it was trained on and little else.
+everything can be tried offline; it knows circuits like those it was trained on, follows a solved problem that stands
+before its own, and can do little else.
 
 - architecture: LFM2 (short convolutions and attention by turns), {stages["base"].facts["parameters"]:,} parameters
 - context: {settings.pretrain.context} tokens; weights in bf16

@@ -28,13 +28,16 @@ Place = Annotated[
     Path | None,
     typer.Option("--library", help="The library. [default: AUTOVCODER_LIBRARY, else your own, else the packaged one]"),
 ]
+Written = Annotated[
+    Path | None, typer.Option("--library", help="The library. [default: AUTOVCODER_LIBRARY, else your own]")
+]
 _SHOWN = 700
 
 
 @app.command("add")
 def add(
     source: Annotated[Path, typer.Argument(help="A folder or file of Markdown, text, PDF or RTL, or pairs.jsonl.")],
-    library: Place = None,
+    library: Written = None,
     encoder: Annotated[
         str | None,
         typer.Option(help="For a new library: 'static', a folder or a Hugging Face id. [default: static]"),
@@ -68,7 +71,7 @@ def add(
 @app.command("remove")
 def remove(
     names: Annotated[list[str], typer.Argument(help="Ids of entries, or sources: all entries of that file go.")],
-    library: Place = None,
+    library: Written = None,
 ) -> None:
     """Take entries out of your library."""
     from autovcoder.errors import InputError

@@ -79,7 +79,7 @@ def reproduce(
     suites = _suites(verilogeval, rtllm, problems or (), limit)
     sampling = SAMPLING.model_copy(update={"n": n, "seed": seed})
     folder = stages or (_COMMITTED if chosen.rounds is None else out / "stages")
-    _say_needs(chosen, sum(map(len, suites.values())), sampling, _corpora(chosen, corpus, pairs))
+    _say_needs(chosen, sum(map(len, suites.values())), sampling, _corpora(chosen, folder, corpus, pairs))
     if plan:
         return
     started = time.perf_counter()
@@ -132,8 +132,8 @@ def _suites(
     return found
 
 
-def _corpora(preset: Preset, corpus: Path | None, pairs: Path | None) -> dict[str, tuple[int, float]]:
-    """The letters of what is trained on, and how often it is read: round 2 is trained twice, on round 1 and alone."""
+def _corpora(preset: Preset, stages: Path, corpus: Path | None, pairs: Path | None) -> dict[str, tuple[int, float]]:
+    """The letters of what is still to be trained on, and how often: round 2 is trained twice, on round 1 and alone."""
     from finetune.corpus import read_pairs, read_texts
     from finetune.presets import load_preset, round_settings
 
@@ -148,12 +148,13 @@ def _corpora(preset: Preset, corpus: Path | None, pairs: Path | None) -> dict[st
             raise InputError(f"there is no such folder for --{name}", where=folder)
     rounds = load_preset(preset.rounds)
     found = {}
-    if corpus is not None:
+    if corpus is not None and not is_whole(stages / "round1"):
         settings = round_settings(rounds.round1)
         found["corpus"] = _letters(read_texts(corpus)), _epochs(settings)
-    if pairs is not None:
+    times = sum(not is_whole(stages / name) for name in ("round2-only", "round2"))
+    if pairs is not None and times:
         settings = round_settings(rounds.round2)
-        found["pairs"] = _letters(read_pairs(pairs, settings.context, settings.seed)), 2 * _epochs(settings)
+        found["pairs"] = _letters(read_pairs(pairs, settings.context, settings.seed)), times * _epochs(settings)
     return found
 
 

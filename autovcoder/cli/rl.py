@@ -14,7 +14,7 @@ from autovcoder.cli.stage_options import Config, Out, Seed, say_rows, simulator_
 
 
 def rl(
-    model: Annotated[str, typer.Option(help="The model to start from: a folder, or a Hugging Face id.")],
+    model: Annotated[str, typer.Option(help="The model to start from: a folder, a Hugging Face id, or nano.")],
     data: Annotated[Path, typer.Option(help="Folder of the pairs: a finished stage with pairs.jsonl.")],
     out: Out,
     config: Config = None,

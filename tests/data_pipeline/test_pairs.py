@@ -25,11 +25,11 @@ from data_pipeline.circuit import Combinational
 from data_pipeline.designs import DesignRow, measure_design
 from data_pipeline.families import FAMILIES
 from data_pipeline.pairs import OVERLAP, PairSettings, make_pairs
-from data_pipeline.parametric import Design, ParametricTeacher, code_key, is_held_out
+from data_pipeline.parametric import Design, ParametricTeacher, code_key, is_held_out, module_keys
 from data_pipeline.phrasing import FRAMES, HELD_OUT_FRAMES, interface_text
 from data_pipeline.render import render
 from data_pipeline.slips import slip
-from data_pipeline.texts import TextSettings, make_texts
+from data_pipeline.texts import TextSettings, _draw, make_texts
 from hdl_sim.icarus import Icarus
 from hdl_sim.limits import Limits
 from hdl_sim.mutants import mutants
@@ -391,6 +391,26 @@ def test_a_slip_changes_the_code_in_one_place(seed: int) -> None:
     assert changed.startswith("module") or "module" not in changed.split("\n", 1)[0]
     lines, other = code.splitlines(), changed.splitlines()
     assert abs(len(lines) - len(other)) <= 1
+
+
+def test_no_slip_turns_a_design_into_a_held_out_one(teacher: ParametricTeacher) -> None:
+    held_out = {design.key for designs in teacher.held_out.values() for design in designs}
+    drawn = [
+        _draw(teacher, random.Random(number), TextSettings(in_house=0, made_up=0), slips=1) for number in range(3000)
+    ]
+    assert {kind for kind, _ in drawn} == {"rtl with a slip"}
+    assert not held_out & {key for _, text in drawn for key in module_keys(text)}
+
+
+def test_a_module_is_found_by_itself_whatever_stands_around_it() -> None:
+    one, other = "module a (input x);\nendmodule\n", "module b (output y);\n  assign y = 1;\nendmodule\n"
+    both = [code_key(one), code_key(other)]
+    assert module_keys(one + other) == both
+    assert (
+        module_keys(f"/*\nmodule of a kind, given:\n{one}*/\n{one}// module c ();\nmodule b by name, given:\n{other}")
+        == both
+    )
+    assert module_keys(one.replace("endmodule", "") + other) == both[1:]
 
 
 _TEACHERS: list[ParametricTeacher] = []

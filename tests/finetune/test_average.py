@@ -28,11 +28,11 @@ def run(*arguments: str) -> tuple[int, str]:
 def test_the_mean_lies_between_by_weight_and_answers(learned_model: Path, merged: Path, tmp_path: Path) -> None:
     import torch
 
-    code, _ = run(
+    code, said = run(
         "--model", str(learned_model), "--weight", "3", "--model", str(merged), "--weight", "1",
         "--out", str(tmp_path / "mean"),
     )  # fmt: skip
-    assert code == 0
+    assert code == 0, said
     one, two, mean = (load_file(folder / "model.safetensors") for folder in (learned_model, merged, tmp_path / "mean"))
     assert mean.keys() == one.keys()
     assert any(not torch.equal(one[name], two[name]) for name in one)
@@ -88,3 +88,14 @@ def test_another_architecture_of_the_same_shapes_is_refused(learned_model: Path,
     (other / "config.json").write_text(json.dumps(config | {"rms_norm_eps": 0.5}))
     with pytest.raises(InputError, match="another rms_norm_eps"):
         average([str(learned_model), str(other)], tmp_path / "out")
+
+
+def test_settings_that_compute_nothing_may_differ(learned_model: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(learned_model, other)
+    config = json.loads((other / "config.json").read_text())
+    differing = {"use_cache": False, "attention_dropout": 0.5, "initializer_range": 0.5}
+    (other / "config.json").write_text(json.dumps(config | differing))
+    average([str(learned_model), str(other)], tmp_path / "out")
+    mean, one = (load_file(folder / "model.safetensors") for folder in (tmp_path / "out", learned_model))
+    assert all(mean[name].equal(one[name]) for name in one)

@@ -10,12 +10,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import torch
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, ByT5Tokenizer
 
 import finetune.pretrain
 from autovcoder.cli.nano import nano_settings
@@ -28,7 +29,7 @@ from autovcoder.store import Stage, read_manifest
 from data_pipeline.pairs import PairSettings, make_pairs
 from data_pipeline.texts import TextSettings, make_texts
 from finetune.checkpoints import last_checkpoint
-from finetune.corpus import Row, encode
+from finetune.corpus import Row, encode, open_examples
 from finetune.merge import merge
 from finetune.packing import IGNORED
 from finetune.pretrain import PretrainSettings, make_batches, pretrain, tokenized
@@ -475,6 +476,14 @@ def test_a_token_holds_two_digits_of_a_number_at_most(tokenizer: Any, number: in
             "\nmodule d;",
         ),
         ("", "module c;\nendmodule\n"),
+        (
+            "",
+            'module e;\n  initial $readmemh("a/*.hex", m);\n  initial $display("\\"//", "//");\n  assign x = y;\n',
+            '// it has a "',
+            "\nendmodule\n",
+            '/* and "one" more */',
+            "\n",
+        ),
         ("// nothing else", ""),
     ],
 )
@@ -491,6 +500,23 @@ def test_round_1_may_read_comments_without_learning_them(
     assert ids == learned["input_ids"]
     hidden = [tokenizer.decode(ids[start:end]) for start, end in zip(borders[:-1:2], borders[1::2], strict=False)]
     assert hidden == [part for part in parts[::2] if part]
+
+
+def test_comments_are_not_left_out_by_a_tokenizer_that_cannot_tell_them(tmp_path: Path) -> None:
+    row: Row = {"id": "a", "problem": None, "text": "// one\nmodule a;\nendmodule\n"}
+    slow = ByT5Tokenizer()
+    with Stage(tmp_path / "stage", "test", config={}) as stage:
+        assert len(list(encode([row], slow, stage=stage))) == 1
+        with pytest.raises(ConfigError, match="does not say where its tokens stand in a text"):
+            list(encode([row], slow, learn_comments=False, stage=stage))
+
+
+def test_examples_that_another_version_wrote_are_refused(tmp_path: Path) -> None:
+    schema = pa.schema([("input_ids", pa.list_(pa.int32())), ("unlearned", pa.int32()), ("length", pa.int32())])
+    with pa.OSFile(str(tmp_path / "old.arrow"), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
+        writer.write_batch(pa.record_batch({"input_ids": [[1, 2]], "unlearned": [1], "length": [2]}, schema=schema))
+    with pytest.raises(StoreError, match="another version began this training"):
+        open_examples(tmp_path / "old.arrow")
 
 
 def test_one_command_makes_a_model_and_its_card(tmp_path: Path) -> None:
