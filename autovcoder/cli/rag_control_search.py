@@ -8,8 +8,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from autovcoder.records import Entry, Hit, StoreKind, content_id
 
@@ -23,6 +24,10 @@ Control = Literal["none", "random", "bm25", "stock", "trained", "oracle", "solut
 CONTROLS: tuple[Control, ...] = get_args(Control)
 ON_REQUEST: tuple[Control, ...] = ("solution",)
 """It gives the answer away, so it tells one thing alone: whether the model uses what stands before a problem."""
+
+SearchesFor: TypeAlias = "Callable[[Sequence[Problem]], Mapping[StoreKind, Search]]"
+"""The searches for some problems, which are then asked in this order: two problems may have one text, so a control that
+knows more of them than their texts cannot tell them apart by these."""
 
 
 @dataclass(frozen=True)
@@ -49,28 +54,60 @@ class Run:
     stock: str | None
 
 
-def searches_of(name: Control, run: Run, library: Library) -> Mapping[StoreKind, Search]:
+def searches_of(name: Control, run: Run, library: Library) -> SearchesFor:
     """How a control searches the stores that are used."""
     from autovcoder.cli.retrieval import searches
 
-    if name == "none":
-        return {}
+    if name == "oracle":
+        return _nearest(run)
+    if name == "solution":
+        return lambda problems: {"example": partial(_solutions, problems)}
+    fixed: Mapping[StoreKind, Search] = {}
     if name in ("trained", "stock"):
         used = library if name == "trained" else _stock_library(run, str(run.stock))
-        return {kind: search for kind, search in searches(used).items() if kind in run.entries}
-    if name == "solution":
-        return solutions(run.problems)
-    return {kind: _other(name, entries, run) for kind, entries in run.entries.items()}
+        fixed = {kind: search for kind, search in searches(used).items() if kind in run.entries}
+    elif name == "bm25":
+        fixed = {kind: _by_words(entries) for kind, entries in run.entries.items()}
+    elif name == "random":
+        fixed = {kind: partial(_by_chance, entries, run.sampling.seed) for kind, entries in run.entries.items()}
+    return lambda _: fixed
 
 
-def solutions(problems: Sequence[Problem]) -> Mapping[StoreKind, Search]:
-    """For each of these problems, which are asked for in this order, itself solved by its reference."""
+def _solutions(problems: Sequence[Problem], *_: object) -> list[list[Hit]]:
+    """Each problem itself, solved by its reference."""
     from rag.chunks import example
 
-    def search(*_: object) -> list[list[Hit]]:  # not by their texts, which two may have in common
-        return [[_hit(example(one.spec, one.reference))] if one.reference else [] for one in problems]
+    return [[_hit(example(one.spec, one.reference))] if one.reference else [] for one in problems]
 
-    return {"example": search}
+
+def _nearest(run: Run) -> SearchesFor:
+    """What the reference says is nearest."""
+    from autovcoder.overlap import shingles, words
+
+    codes = {kind: [shingles(words(entry.text), 4) for entry in some] for kind, some in run.entries.items()}
+
+    def nearest(kind: StoreKind, problems: Sequence[Problem], _: Sequence[str], k: int) -> list[list[Hit]]:
+        entries = run.entries[kind]
+        return [[_hit(entries[place]) for place in _nearest_code(one, entries, codes[kind])[:k]] for one in problems]
+
+    return lambda problems: {kind: partial(nearest, kind, problems) for kind in run.entries}
+
+
+def _by_words(entries: Sequence[Entry]) -> Search:
+    from rag.word_index import WordIndex
+
+    index = WordIndex.of(entry.key for entry in entries)
+
+    def search(specs: Sequence[str], k: int) -> list[list[Hit]]:
+        return [[_hit(entries[row]) for row in rows if row >= 0] for rows in index.search(specs, k).tolist()]
+
+    return search
+
+
+def _by_chance(entries: Sequence[Entry], seed: int, specs: Sequence[str], k: int) -> list[list[Hit]]:
+    most = min(k, len(entries))
+    drawn = (random.Random(f"{seed} {spec}").sample(range(len(entries)), most) for spec in specs)
+    return [[_hit(entries[place]) for place in places] for places in drawn]
 
 
 def _stock_library(run: Run, stock: str) -> Library:
@@ -85,30 +122,6 @@ def _stock_library(run: Run, stock: str) -> Library:
     if not is_library(folder):
         make_library(folder, embedder, lambda: entries)
     return open_library(folder, embedder)
-
-
-def _other(name: Control, entries: Sequence[Entry], run: Run) -> Search:
-    """Chance, words alone, or what the reference says is nearest; scores say nothing there."""
-    from autovcoder.overlap import shingles, words
-    from rag.word_index import WordIndex
-
-    by_spec = {problem.spec: problem for problem in run.problems}
-    codes = [shingles(words(entry.text), 4) for entry in entries] if name == "oracle" else []
-    index = WordIndex.of(entry.key for entry in entries) if name == "bm25" else None
-
-    def search(specs: Sequence[str], k: int) -> list[list[Hit]]:
-        if index is not None:
-            found = [[row for row in rows if row >= 0] for rows in index.search(specs, k).tolist()]
-        elif name == "random":
-            found = [
-                random.Random(f"{run.sampling.seed} {spec}").sample(range(len(entries)), min(k, len(entries)))
-                for spec in specs
-            ]
-        else:
-            found = [_nearest_code(by_spec[spec], entries, codes)[:k] for spec in specs]
-        return [[_hit(entries[place]) for place in places] for places in found]
-
-    return search
 
 
 def _hit(entry: Entry) -> Hit:

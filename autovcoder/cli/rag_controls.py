@@ -7,7 +7,7 @@ reference, and, where it is asked for, the problem's own solution.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
@@ -17,7 +17,7 @@ import typer
 from pydantic import Field
 
 from autovcoder.cli.rag import Place, plural
-from autovcoder.cli.rag_control_search import CONTROLS, ON_REQUEST, Control, Run, searches_of, solutions
+from autovcoder.cli.rag_control_search import CONTROLS, ON_REQUEST, Control, Run, SearchesFor, searches_of
 from autovcoder.cli.report_errors import emit, say
 from autovcoder.cli.stage_options import simulator_from
 from autovcoder.records import Context, Entry, Hit, Record, StoreKind
@@ -25,7 +25,7 @@ from autovcoder.records import Context, Entry, Hit, Record, StoreKind
 if TYPE_CHECKING:
     from autovcoder.models import TextModel
     from autovcoder.records import Problem, Sampling
-    from rag.context import ContextSettings, Refuse, Search
+    from rag.context import ContextSettings, Refuse
     from rag.library import Library
     from rag.measure import Quality
 
@@ -195,7 +195,7 @@ def _remembered(refuse: Refuse) -> Refuse:
     return remembered
 
 
-def _measured(name: Control, run: Run, search: Mapping[StoreKind, Search]) -> Row:
+def _measured(name: Control, run: Run, searches: SearchesFor) -> Row:
     """Ask, simulate and measure with one control; what a finished run of it left is taken as it is."""
     from autovcoder.cli.evaluate import evaluate_model
     from autovcoder.cli.retrieval import Retrieval, contexts_for
@@ -212,10 +212,8 @@ def _measured(name: Control, run: Run, search: Mapping[StoreKind, Search]) -> Ro
 
     def find(problems: Sequence[Problem], opened: TextModel, sampling: Sampling) -> list[Context]:
         specs = [(problem.spec, problem.interface) for problem in problems]
-        if name == "solution":  # the answer is shown on purpose
-            found = contexts_for(specs, opened, solutions(problems), settings, sampling)
-        else:
-            found = contexts_for(specs, opened, search, settings, sampling, run.refuse)
+        refuse = None if name == "solution" else run.refuse  # where the answer is shown on purpose
+        found = contexts_for(specs, opened, searches(problems), settings, sampling, refuse)
         for problem, context in zip(problems, found, strict=True):
             row = {"problem_id": problem.id, "shown": len(context.shown), "tokens": context.tokens, "ids": context.ids}
             rows[problem.id] = row
@@ -223,14 +221,14 @@ def _measured(name: Control, run: Run, search: Mapping[StoreKind, Search]) -> Ro
         return found
 
     described = {"control": name, **run.described, **({"stock": run.stock} if name == "stock" else {})}
-    retrieval = Retrieval({**described, **settings.model_dump()}, find) if search else None
+    retrieval = Retrieval({**described, **settings.model_dump()}, find) if name != "none" else None
     report = evaluate_model(
         run.problems, run.model, run.endpoint, run.sampling, run.out / name, simulator_from(cache=True),
         retrieval=retrieval, load=run.load,
     )  # fmt: skip
     rates = report.raw.overall.function
     shown = [(row["shown"], row["tokens"]) for row in rows.values()] or [(0, 0)]
-    found = None if name == "solution" else _quality(run, search.get("example"))
+    found = None if name == "solution" else _quality(run, searches)
     return Row(
         control=name,
         passed={k: (rate.value, rate.low, rate.high) for k, rate in rates.items()},
@@ -240,7 +238,7 @@ def _measured(name: Control, run: Run, search: Mapping[StoreKind, Search]) -> Ro
     )
 
 
-def _quality(run: Run, search: Search | None) -> Quality | None:
+def _quality(run: Run, searches: SearchesFor) -> Quality | None:
     """How often an example of the problem's topic is found, where the suite's categories are the library's topics."""
     from eval.metrics import bootstrap_interval
     from rag.measure import DEEP, quality
@@ -253,6 +251,7 @@ def _quality(run: Run, search: Search | None) -> Quality | None:
         allowed = (entry for entry in examples if entry.topic == topic and run.refuse(hit_of(entry, 0.0)) is None)
         there[topic] = len(list(islice(allowed, DEEP)))  # more are worth no more
     asked = [problem for problem in run.problems if there.get(problem.category)]
+    search = searches(asked).get("example")
     if search is None or not asked:
         return None
     deep = DEEP

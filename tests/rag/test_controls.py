@@ -254,6 +254,19 @@ def test_each_of_two_problems_in_one_text_is_shown_its_own_solution(
         assert not any(str(other.reference).strip() in prompt for other in twins if other is not one)
 
 
+def test_the_oracle_tells_two_problems_in_one_text_apart(controls: Command, served: list[str], tmp_path: Path) -> None:
+    update = {"id": "twin", "category": "parity", "reference": design("assign y = a ^ b;")}
+    (tmp_path / "twins").mkdir()
+    write_problems([INVERTER, INVERTER.model_copy(update=update)], tmp_path / "twins")
+    done = controls(*served, "--control", "oracle", "--only", "example", "--data", "twins")
+    assert done.code == 0, done.err
+    shown = shown_ids(tmp_path / "out", "oracle")
+    [parity] = [one.id for one in OTHERS if one.topic == "parity"]
+    assert HELPFUL[0].id in shown["inverter"]
+    assert HELPFUL[0].id not in shown["twin"]
+    assert parity in shown["twin"]
+
+
 def test_an_interrupted_run_goes_on_and_a_finished_one_asks_nothing(
     controls: Command, served: list[str], tmp_path: Path
 ) -> None:
