@@ -127,23 +127,28 @@ def code_key(code: str) -> str:
 
     Names are numbered in order of appearance; keywords stay, so that ``posedge`` is not ``negedge``.
     """
+    return _bare_key(_without_comments(code))
+
+
+def module_keys(code: str) -> list[str]:
+    """The key of each module in a text, by itself."""
+    return [_bare_key(module) for module in _MODULE.findall(_without_comments(code))]
+
+
+def _without_comments(code: str) -> str:
+    return _COMMENT.sub(lambda found: " " * found[0].startswith("/*"), code)
+
+
+def _bare_key(code: str) -> str:
+    """The key of RTL that has no comments."""
     numbers: dict[str, str] = {}
-    text = _without_comments(code).replace("always_comb", "always @(*)").replace("always_ff", "always")
+    text = code.replace("always_comb", "always @(*)").replace("always_ff", "always")
     text = _ANY_INPUT.sub("@(*)", text)
     tokens = re.findall(r"\d*'[bdh][0-9a-fxz_]+|\$?[A-Za-z_]\w*|\d+|\S", text)
     kept = [token for token in tokens if token not in ("reg", "wire", "logic")]
     return content_id(
         [numbers.setdefault(t, f"n{len(numbers)}") if t[0] in _LETTERS and t not in _KEYWORDS else t for t in kept]
     )
-
-
-def module_keys(code: str) -> list[str]:
-    """The key of each module in a text, by itself."""
-    return [code_key(module) for module in _MODULE.findall(_without_comments(code))]
-
-
-def _without_comments(code: str) -> str:
-    return _COMMENT.sub(lambda found: " " * found[0].startswith("/*"), code)
 
 
 def own_designs(problem: Problem) -> list[str]:

@@ -102,10 +102,11 @@ def _draw(teacher: ParametricTeacher, rng: random.Random, settings: TextSettings
     if draw < settings.in_house + settings.made_up:
         return "made-up rtl", described(draw_made_up(rng), rng)
     careless = rng.random() < slips
-    text = _draw_rtl(teacher, rng, functools.partial(slip, rng=rng) if careless else str)
+    changed = functools.partial(slip, rng=rng) if careless else str
+    text = _draw_rtl(teacher, rng, changed)
     # A slip makes another design, which may be one that is held out.
     while careless and any(map(is_held_out, module_keys(text))):
-        text = _draw_rtl(teacher, rng, functools.partial(slip, rng=rng))
+        text = _draw_rtl(teacher, rng, changed)
     return "rtl with a slip" if careless else "rtl", text
 
 
