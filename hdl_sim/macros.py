@@ -62,11 +62,6 @@ def without_definitions(text: str) -> str:
     return "".join([*parts, text[at:]])
 
 
-def macro_bodies(code: str) -> list[str]:
-    """The texts that the macros of a text stand for, parameters and all."""
-    return [found.body for found in definitions(code)]
-
-
 def _comment_end(text: str, at: int) -> int:
     end = text.find("*/", at)
     return len(text) if end < 0 else end + 2

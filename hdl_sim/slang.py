@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from autovcoder.records import Diagnostic, Direction, Port
 from hdl_sim.instances import MAX_ARRAY, MAX_INSTANCES, MAX_STEPS, instances_bound
 from hdl_sim.macros import MAX_EXPANSION, expanded_size
-from hdl_sim.nesting import text_nests_too_deep, tree_nests_too_deep
+from hdl_sim.nesting import text_may_nest_too_deep
 from hdl_sim.tokens import plain_lines
+from hdl_sim.trial import front_end_survives
 
 if TYPE_CHECKING:
     import pyslang
@@ -90,8 +91,11 @@ def read_source(code: str, *, elaborate: bool = True, tops: Collection[str] = ()
     """
     code = plain_lines(code.encode(errors="replace").decode())  # lone surrogates cannot be handed to slang
     refusal = _refusal(code)
-    if refusal:
-        return _refused(refusal)
+    return _refused(refusal) if refusal else read_unbounded(code, elaborate=elaborate, tops=tops)
+
+
+def read_unbounded(code: str, *, elaborate: bool = True, tops: Collection[str] = ()) -> Source:
+    """`read_source` for a text that `text_is_bounded`; any other may end the process."""
     try:
         tree = parse(code)
         found = list(tree.diagnostics)
@@ -106,7 +110,7 @@ def read_source(code: str, *, elaborate: bool = True, tops: Collection[str] = ()
     except MemoryError:
         return _refused(_error("the text needs too much memory", TOO_LARGE))
     except RuntimeError:
-        # slang gives up on text whose parentheses or statements nest about a thousand deep; `parse` on longer chains.
+        # slang gives up on text whose parentheses or statements nest about a thousand deep.
         return _refused(_error("the text nests too deep", TOO_DEEP))
 
 
@@ -130,10 +134,7 @@ def parse(code: str) -> syntax.SyntaxTree:
     import pyslang
     from pyslang import syntax
 
-    tree = syntax.SyntaxTree.fromText(code, pyslang.SourceManager(), "design", "", _options())
-    if "`define" in code and tree_nests_too_deep(tree.root):
-        raise RuntimeError("the text nests too deep")
-    return tree
+    return syntax.SyntaxTree.fromText(code, pyslang.SourceManager(), "design", "", _options())
 
 
 def compile_tree(tree: syntax.SyntaxTree, options: pyslang.Bag | None = None) -> ast.Compilation:
@@ -215,7 +216,7 @@ def _refusal(code: str) -> Diagnostic | None:
         return _error(f"the text is larger than {MAX_CODE_BYTES} bytes", TOO_LARGE)
     if "`define" in code and expanded_size(code) > MAX_EXPANSION:
         return _error("the macros expand to too much text", TOO_LARGE)
-    if text_nests_too_deep(code):
+    if text_may_nest_too_deep(code) and not front_end_survives(code):
         return _error("the text nests too deep", TOO_DEEP)
     return None
 

@@ -84,6 +84,17 @@ HOSTILE = {
     "blocks in macros in macros": "`define B0 begin end\n"
     + "".join(f"`define B{i + 1} {'begin ' * 50}`B{i} {'end ' * 50}\n" for i in range(40))
     + "module m; initial `B40 endmodule",
+    "modules closed in comments": "module m; /* endmodule */ " * 20_000,
+    "modules closed by names": "module m; wire end_x;\n" * 20_000,
+    "modules closed by another's end": "module m; endcase " * 20_000,
+    "modules closed in strings": 'module m; """ " endmodule " """; ' * 20_000,
+    "modules closed in branches not taken": "module m;\n`ifdef X\nendmodule\n`endif\n" * 20_000,
+    "modules closed in definitions": "module m;\n`define A endmodule\n" * 20_000,
+    "modules closed in arguments": "`define N(x)\n" + "module m; `N(endmodule)\n" * 20_000,
+    "modules opened by joined words": "`define M mod``ule\n" + "`M m; " * 20_000,
+    "generated branches": "module m; if (1) wire a; " + "else if (1) wire b; " * 20_000 + "endmodule",
+    "branches behind statements not taken": "module m; " + "if (1)\n`ifdef X\n;\n`endif\n" * 20_000 + "endmodule",
+    "an expression through branches not taken": "module m; wire x = 1 " + "\n`ifdef X\n;\n`endif\n+ 1" * 20_000 + ";",
     "too large": "module m; endmodule\n" * 60_000,
     "deep parentheses": "module m; wire x = " + "(" * 200_000,
     "deep blocks": "module m; initial " + "begin " * 20_000,
@@ -122,6 +133,23 @@ def test_ordinary_macros_are_not_refused() -> None:
     code = "`define W 8\n`define MAX(a,b) ((a)>(b)?(a):(b))\n"
     code += "module m(output [`W-1:0] y); assign y = `MAX(`MAX(1,2),3); endmodule"
     assert read_source(code).errors == ()
+
+
+WHOLE = "module m(input [9:0] a, output reg y);\n{}endmodule\n"
+LONG = {
+    "words in comments": WHOLE.format("always @(*) begin\n" + "if (a == 7) y = 1; // case 7\n" * 1001 + "end\n"),
+    "blocks": WHOLE.format("always @(*) begin if (a) begin y = 1; end else begin y = 0; end end\n" * 600),
+    "branches": WHOLE.format("`ifdef A\nalways @(*) begin\n`else\nalways @(a) begin\n`endif\ny = 1; end\n" * 600),
+    "a file that is read once": "`ifndef M\n`define M\n" + WHOLE.format("wire [3:0] w;\n" * 3000) + "`endif\n",
+    "modules": "".join(f"module m{place}(input a); endmodule\n" for place in range(1500)),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_long_text_is_not_refused(name: str) -> None:
+    source = read_source(LONG[name])
+    assert source.modules
+    assert source.syntax_errors == ()
 
 
 def test_macros_that_close_what_they_open_are_not_refused() -> None:
