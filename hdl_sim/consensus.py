@@ -7,7 +7,8 @@ one is left, is what
 1. contradicts examples that the specification gives (`stated_examples.py`), the more the sooner,
 2. contradicts the clock's edge or the kind of reset that it states (`stated_timing.py`),
 3. remembers, where there is no clock and the specification speaks of nothing that could,
-4. has outputs that are unknown, or never change,
+4. has outputs that are unknown, or never change, though not where nearly all agree on it: the stimulus is short, and a
+   slow design may not move in it,
 5. has single output bits that never change, though they do in most designs.
 
 The largest group of what is left wins; of several, the one that answers with the fewest unknown bits, then the one that
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     Bits = np.ndarray[tuple[int, int], np.dtype[np.uint8]]
 
 _REMEMBERS = re.compile(r"latch|flip-?flop|regist|memor|sequential|previous|hold|stor|state|level", re.IGNORECASE)
+_NEARLY_ALL = 0.75  # of the candidates
 # Fitted to the shares of agreeing answers among 2, 3, 5 and 10 of four models to two benchmarks (docs/select.md).
 _ODDS, _DISCOUNT, _POWER = 5.9, 0.82, 1.13
 
@@ -217,20 +219,38 @@ class _Judge:
             design: np.asarray((one == one[0]).all(axis=0) | (one > 1).all(axis=0)) for design, one in bits.items()
         }
         count = sum(len(members) for members, _, _ in seen.values())
+        resting: Counter[Trace] = Counter()
+        for design, (members, answer, _) in seen.items():
+            resting[answer] += len(members) * bool((bits[design] == bits[design][0]).all())
+        rests = {answer for answer, agreeing in resting.items() if agreeing > _NEARLY_ALL * count}
         stuck = sum(len(seen[design][0]) * still[design] for design in seen)
         usually_moves = np.asarray(stuck) * 2 < count
         return [
-            self._driven(design, *seen[design], bits[design], int((still[design] & usually_moves).sum()))
+            self._driven(
+                design,
+                *seen[design],
+                bits[design],
+                int((still[design] & usually_moves).sum()),
+                may_rest=seen[design][1] in rests,
+            )
             for design in seen
         ]
 
     def _driven(
-        self, design: str, members: tuple[int, ...], seen: Trace, met: tuple[bool, ...], bits: Bits, stuck: int
+        self,
+        design: str,
+        members: tuple[int, ...],
+        seen: Trace,
+        met: tuple[bool, ...],
+        bits: Bits,
+        stuck: int,
+        *,
+        may_rest: bool,
     ) -> _Driven:
         missed = len(met) - sum(met)
         timing = contradictions(self._timing, design, self._roles)
         remembers = not self._may_remember and self._remembers(seen)
-        dead = 2 if (bits > 1).all() else int((bits == bits[0]).all())
+        dead = 2 if (bits > 1).all() else int((bits == bits[0]).all() and not may_rest)
         reasons = [f"contradicts {missed} of {len(met)} examples of the specification"] if missed else []
         reasons += timing
         reasons += ["remembers what it should compute anew"] if remembers else []

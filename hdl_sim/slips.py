@@ -26,6 +26,7 @@ SLIPS: tuple[Callable[[Finding], Iterator[Proposal]], ...] = (
     form.forbidden_calls,
     form.other_name,
     form.other_ports,
+    form.missing_semicolons,
     form.unfinished_text,
 )
 """The rules, in the order in which they are tried."""

@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from autovcoder.records import Port
 from hdl_sim.finding import Finding, Proposal, spliced
 from hdl_sim.rename import rename_module
-from hdl_sim.statement import asked_module, main_module
+from hdl_sim.statement import asked_module
 from hdl_sim.tokens import Token, statement_end, tokens
 
 _CLOSERS = {"begin": "end", "case": "endcase", "casez": "endcase", "casex": "endcase", "function": "endfunction",
             "task": "endtask", "generate": "endgenerate", "fork": "join"}  # fmt: skip
 _BARE = re.compile(r"\s*(?P<target>[A-Za-z_]\w*\s*(?:\[[^\];=]*\]\s*)*|\{[^{}=;]*\}\s*)(?P<sign><?=)(?!=)")
+_ASSIGNED = re.compile(r"([A-Za-z_]\w*)\s*(?:\[[^\];=]*\]\s*)*(?<![<>=!])<?=(?!=)")
 _NO_TARGETS = frozenset(
     ("assign", "parameter", "localparam", "if", "else", "for", "case", "begin", "end", "wire", "reg", "logic")
 )
@@ -46,6 +47,13 @@ def bare_assignments(finding: Finding) -> Iterator[Proposal]:
             edits[match.start("target")] = (match.start("target"), match.start("target"), "assign ")
     if edits:
         yield spliced(finding.text, edits.values()), "wrote assign before assignments outside of procedures"
+
+
+def missing_semicolons(finding: Finding) -> Iterator[Proposal]:
+    """A statement or declaration behind which there is no ``;``."""
+    for fault in finding.saying("expected ';'"):
+        at = finding.offset(fault)
+        yield spliced(finding.text, [(at, at, ";")]), "put a semicolon behind a statement"
 
 
 def unbraced_replications(finding: Finding) -> Iterator[Proposal]:
@@ -98,13 +106,21 @@ def unfinished_text(finding: Finding) -> Iterator[Proposal]:
             continue
         kept = [token for token in seen if token.end <= cut]
         # Half a statement may go, whole ones may not; and a header alone is no design.
-        if ";" in finding.text[cut : seen[-1].end] or sum(token.text == ";" for token in kept) < 2:
+        lost = finding.text[cut : seen[-1].end]
+        if ";" in lost or sum(token.text == ";" for token in kept) < 2:
             continue
+        if not _assigned(lost) <= _assigned(finding.text[:cut]):
+            continue  # nothing else would drive it
         closers = _open(kept)
         if closers is None:
             continue
         text = finding.text[:cut] + "".join(f"\n{closer}" for closer in closers) + "\nendmodule\n"
         yield text, "closed what was left open at the end"
+
+
+def _assigned(text: str) -> set[str]:
+    """The names before ``=`` and ``<=``."""
+    return set(_ASSIGNED.findall(text))
 
 
 def _last_whole(seen: Sequence[Token]) -> int | None:
@@ -136,18 +152,19 @@ def _open(seen: Sequence[Token]) -> list[str] | None:
 
 
 def forbidden_calls(finding: Finding) -> Iterator[Proposal]:
-    """Calls that print or end a simulation, and modules beside the one that is asked for which nothing uses."""
+    """Calls that print or end a simulation, and modules which nothing uses: testbenches, and others than the asked."""
     calls = {match[0] for fault in finding.coded("Forbidden") if (match := re.match(r"\$\w+", fault.message))}
     if not calls:
         return
     source = finding.source
     spans = finding.spans
-    asked = finding.stated.name or next((module.name for module in source.modules if module.ports), None)
+    asked = finding.stated.name
     used = {asked, *(name for module in source.modules for name in module.instances)}
-    if any(span.name == asked for span in spans):
-        idle = [(span.start, span.end, "") for span in spans if span.name not in used]
-        if idle:
-            yield spliced(finding.text, idle), "removed modules that nothing uses"
+    # Where no name is stated, whatever has ports may be what is asked for.
+    kept = used if source.module(asked or "") else used | {module.name for module in source.modules if module.ports}
+    idle = [(span.start, span.end, "") for span in spans if span.name not in kept]
+    if idle and len(idle) < len(spans):
+        yield spliced(finding.text, idle), "removed modules that nothing uses"
     edits: list[tuple[int, int, str]] = []
     done, starts = 0, True
     for token in tokens(finding.text):
@@ -162,12 +179,15 @@ def forbidden_calls(finding: Finding) -> Iterator[Proposal]:
 
 
 def other_name(finding: Finding) -> Iterator[Proposal]:
-    """The module that is asked for, under another name."""
+    """The module that is asked for, under another name, where only one can be it."""
     asked, source = finding.stated.name, finding.source
-    if asked is None or not source.modules or source.module(asked):
+    if asked is None or source.module(asked):
         return
-    old = main_module(source).name
-    yield rename_module(finding.text, old, asked), f"renamed the module {old} to {asked}"
+    designs = [module for module in source.modules if module.ports] or source.modules
+    used = {name for module in designs for name in module.instances}
+    tops = [module.name for module in designs if module.name not in used]
+    if len(tops) == 1:
+        yield rename_module(finding.text, tops[0], asked), f"renamed the module {tops[0]} to {asked}"
 
 
 def other_ports(finding: Finding) -> Iterator[Proposal]:

@@ -217,7 +217,7 @@ def _bits(column: _Column, cells: Sequence[str], in_time: bool) -> list[str | No
     """The cells of a column in binary, None where one says nothing that can be read.
 
     Binary where every cell has the column's width in binary digits; hexadecimal in a waveform, with a prefix or a
-    letter; otherwise decimal.
+    letter, and then ``d`` is a digit as well; otherwise decimal, if it cannot be binary without leading zeros.
     """
     width = column.width
     plain = [_bare(cell).lower() for cell in cells]
@@ -230,6 +230,8 @@ def _bits(column: _Column, cells: Sequence[str], in_time: bool) -> list[str | No
         if _HEX.fullmatch(cell) and not _BINARY_VALUE.fullmatch(cell)
     )
     base = 16 if in_time or letters or any(cell.startswith(("0x", "'h")) for cell in digits) else 10
+    if base == 10 and any(len(cell) > 1 for cell in digits) and all(set(cell) <= {"0", "1"} for cell in digits):
+        return [None for _ in plain]
     return [_number(cell, width, base) for cell in plain]
 
 
@@ -241,7 +243,7 @@ def _binary(cell: str, width: int) -> str | None:
 
 
 def _number(cell: str, width: int, base: int) -> str | None:
-    if set(cell) <= _FREE:
+    if set(cell) <= (_FREE - {"d"} if base == 16 else _FREE):
         return "x" * width
     sized = _SIZED.fullmatch(cell)
     if sized:

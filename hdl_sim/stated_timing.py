@@ -45,6 +45,13 @@ _SAID = {
 }
 
 
+_LONGEST_CLAUSE = 80
+# In the same clause before it: the text says what is not.
+_DENIED = re.compile(
+    r"\b(?:no|not|never|without|instead\s+of|rather\s+than|neither)\b[^.,;:\n]*$|n't\b[^.,;:\n]*$", re.IGNORECASE
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
     """What is said; None where nothing is, or both."""
@@ -55,12 +62,16 @@ class Timing:
 
 def stated_timing(spec: str) -> Timing:
     """How a specification says that the reset acts, and at which edge of the clock the design does."""
-    said = {name for name, form in _SAID.items() if form.search(spec)}
+    said = {name for name, form in _SAID.items() if any(not _is_denied(spec, match) for match in form.finditer(spec))}
     resets, clock = said & {"synchronous", "asynchronous"}, said & {"posedge", "negedge"}
     return Timing(
         reset=None if len(resets) != 1 else "synchronous" if "synchronous" in resets else "asynchronous",
         edge=None if len(clock) != 1 else "posedge" if "posedge" in clock else "negedge",
     )
+
+
+def _is_denied(spec: str, match: re.Match[str]) -> bool:
+    return _DENIED.search(spec[max(0, match.start() - _LONGEST_CLAUSE) : match.start()]) is not None
 
 
 def contradictions(timing: Timing, design: str, roles: Roles) -> tuple[str, ...]:
@@ -70,7 +81,7 @@ def contradictions(timing: Timing, design: str, roles: Roles) -> tuple[str, ...]
     if not clocking:
         return ()
     wrong = []
-    resets = roles.resets
+    resets = {name for name in roles.resets if "preset" not in name.lower()}  # the text speaks of resets
     if timing.reset and resets:
         acts = "asynchronous" if any(name in resets for _, name in found) else "synchronous"
         if acts != timing.reset:

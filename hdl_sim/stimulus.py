@@ -39,12 +39,15 @@ class Stimulus:
             again.
         outputs: that are looked at, in the order in which they are printed.
         rows: for each step the values of all inputs, clocks included.
+        opening: rows that come before, at which outputs are not looked at: the first reset. What a design answers
+            before it says nothing of the design.
     """
 
     inputs: tuple[Port, ...]
     clocks: tuple[str, ...]
     outputs: tuple[Port, ...]
     rows: tuple[Row, ...]
+    opening: tuple[Row, ...] = ()
 
     @property
     def looks(self) -> int:
@@ -70,7 +73,9 @@ def stimulus(ports: Sequence[Port], roles: Roles, *, seed: int = 0) -> Stimulus 
     rng = random.Random(seed)
     rows = list(_episodes(inputs, roles, rng) if roles.clocks else _vectors(inputs, rng))
     wide = sum(port.width or 1 for port in outputs) * (2 if roles.clocks else 1)
-    return Stimulus(inputs, roles.clocks, outputs, tuple(rows[: max(1, _MOST_PRINTED // wide)]))
+    first = 2 * _RESET_CYCLES if roles.clocks and roles.resets else 0
+    last = first + max(1, _MOST_PRINTED // wide)
+    return Stimulus(inputs, roles.clocks, outputs, tuple(rows[first:last]), tuple(rows[:first]))
 
 
 def observing_bench(stimulus: Stimulus, module: str) -> Bench:
@@ -88,7 +93,8 @@ def observing_bench(stimulus: Stimulus, module: str) -> Bench:
     clocks = stimulus.clocks
     fields = [(name, widths.get(name, 1)) for name in (*data, *clocks)]
     total = sum(width for _, width in fields)
-    lines = [hex_line((row[name], width) for name, width in fields) for row in stimulus.rows]
+    rows = (*stimulus.opening, *stimulus.rows)
+    lines = [hex_line((row[name], width) for name, width in fields) for row in rows]
     regs = "".join(f"    reg {_vec(width)}i_{name};\n    reg {_vec(width)}n_{name};\n" for name, width in fields)
     wires = "".join(f"    wire {_vec(port.width or 1)}o_{port.name};\n" for port in stimulus.outputs)
     links = [f".{name}(i_{name})" for name, _ in fields] + [f".{port.name}(o_{port.name})" for port in stimulus.outputs]
@@ -96,7 +102,8 @@ def observing_bench(stimulus: Stimulus, module: str) -> Bench:
     apply = "".join(f"            i_{name} = n_{name};\n" for name in data)
     tick = "".join(f"            i_{name} = n_{name};\n" for name in clocks)
     start = "".join(f"        i_{name} = 0;\n" for name in clocks)
-    show = f'            #4 $display("{SECRET_PLACE} %b", {{{outs}}});\n'
+    looked = f"if (row >= {len(stimulus.opening)}) " if stimulus.opening else ""
+    show = f'            #4 {looked}$display("{SECRET_PLACE} %b", {{{outs}}});\n'
     after = f"            #1;\n{tick}{show}" if clocks else ""
     read = "{" + ", ".join(f"n_{name}" for name, _ in fields) + "} = vectors[row];" if fields else ""
     table = f"    reg [{total - 1}:0] vectors [0:{len(lines) - 1}];\n" if fields else ""

@@ -92,6 +92,25 @@ def test_with_a_clock_the_inputs_are_those_at_the_step_of_the_difference() -> No
     assert (difference.chosen, difference.other) == ({"y": "1"}, {"y": "0"})
 
 
+def test_what_comes_before_the_first_reset_is_no_difference() -> None:
+    text = (
+        "module top(input clk, input rst, input d, output y); reg [1:0] q{start};"
+        " always @(posedge clk) if (rst) q <= 2'd0; else q <= {{q[0], d}};"
+        " assign y = {y}; endmodule"
+    )
+    right = [text.format(start=start, y=y) for start in ("", " = 2'd3") for y in ("q == 2'd2", "(q === 2'd2)")]
+    found = chosen(text.format(start="", y="q == 2'd1"), *right)
+    assert members(found) == [(1, 2, 3, 4), (0,)]
+
+
+def test_what_a_later_reset_does_is_a_difference() -> None:
+    text = "module top(input clk, input rst, output reg [3:0] q); always @(posedge clk{}) {} endmodule"
+    count = "if (rst) q <= 4'd0; else q <= q + 4'd1;"
+    once = f"begin q <= q + 4'd1; {count} end"
+    found = chosen(*[text.format("", body) for body in (count, once)], text.format(" or posedge rst", count))
+    assert members(found) == [(0, 1), (2,)]
+
+
 def port(name: str, width: int = 1, direction: str = "input") -> Port:
     return Port.model_validate({"name": name, "direction": direction, "width": width})
 
@@ -190,6 +209,19 @@ def test_outputs_that_never_change_are_set_aside() -> None:
 
 def test_outputs_that_never_change_win_where_there_is_nothing_else() -> None:
     assert members(chosen(gate("1'b1"), gate("1'b0"), gate("a & ~a"))) == [(1, 2), (0,)]
+
+
+def test_what_nearly_all_agree_on_may_rest_for_as_long_as_the_stimulus_lasts() -> None:
+    text = (
+        "module top(input clk, input rst, output reg q); reg [11:0] n;"
+        " always @(posedge clk) if (rst) begin n <= 0; q <= 0; end else begin n <= n + {}; if (n == 0) q <= ~q; end"
+        " endmodule"
+    )
+    slow = "module top(input clk, input rst, output q); reg [11:0] n; assign q = n[11];"
+    slow += " always @(posedge clk) if (rst) n <= 0; else n <= n + 1; endmodule"
+    found = chosen(text.format(1), slow, slow, slow, slow)
+    assert members(found) == [(1, 2, 3, 4), (0,)]
+    assert members(chosen(text.format(1), slow, slow, slow)) == [(0,), (1, 2, 3)]
 
 
 def test_unknown_outputs_are_set_aside_behind_those_that_never_change() -> None:

@@ -120,6 +120,16 @@ SLIPS = {
         ("assign q = {in, {24{in[7]}}};",),
         "put a replication into braces of its own",
     ),
+    "no semicolon behind the last statement": Slip(
+        "module t(input a, b, output x, y);\nassign x = a | b;\nassign y = a & b\nendmodule\n",
+        ("assign y = a & b;",),
+        "put a semicolon behind a statement",
+    ),
+    "no semicolon before a comment": Slip(
+        "module t(input a, b, output reg y);\nalways @(*)\nif (a) y = b // b\nelse y = 0;\nendmodule\n",
+        ("if (a) y = b; // b",),
+        "put a semicolon behind a statement",
+    ),
     "calls that print and a testbench": Slip(
         'module t(input a, output q);\nassign q = a;\ninitial $display("x");\nendmodule\n'
         "module tb; reg a; wire q; t u(a,q); initial begin a=0; #1 $finish; end endmodule\n",
@@ -192,6 +202,39 @@ def test_a_variable_that_a_primitive_drives_becomes_a_net() -> None:
 
 def test_what_compiles_and_has_the_interface_is_not_touched() -> None:
     text = "module t(input a, output q);\nassign q = a;\nendmodule\n"
+    assert repair(text, Stated(name="t"), Icarus()) is None
+
+
+HELPER = "module half(input a, b, output s);\nassign s = a ^ b;\nendmodule\n"
+USER = "module {name}(input a, b, c, output s);\nwire w;\nhalf x(a, b, w);\nhalf y(w, c, s);\n{more}endmodule\n"
+
+
+@pytest.mark.parametrize("name", ["sum", None])
+def test_the_module_that_uses_its_helpers_is_not_taken_for_a_testbench(name: str | None) -> None:
+    found = mended(HELPER + USER.format(name="sum", more='initial $display("x");\n'), Stated(name))
+    assert found.changes == ("removed calls of $display",)
+    assert [module.name for module in read_source(found.code).modules] == ["half", "sum"]
+
+
+def test_a_testbench_goes_where_no_name_is_stated() -> None:
+    bench = "module tb; reg a; wire s; half u(a, a, s); initial begin a = 0; #1 $finish; end endmodule\n"
+    found = mended(HELPER + bench, Stated())
+    assert found.changes == ("removed modules that nothing uses",)
+
+
+def test_the_module_that_is_renamed_is_the_one_that_uses_the_others() -> None:
+    found = mended(HELPER + USER.format(name="other", more=""), Stated(name="t"))
+    assert found.changes == ("renamed the module other to t",)
+
+
+def test_no_module_is_renamed_where_there_are_two_ways_or_a_testbench_is_the_top() -> None:
+    assert repair(HELPER + HELPER.replace("half", "ripple"), Stated(name="t"), Icarus()) is None
+    bench = "module tb; reg a; wire s; half u(a, a, s); initial a = 0; endmodule\n"
+    assert repair(bench + HELPER, Stated(name="t"), Icarus()) is None
+
+
+def test_half_a_statement_stays_where_nothing_else_drives_what_it_does() -> None:
+    text = "module t(input a, output y, output z);\nassign y = a;\nassign z = a &\nendmodule\n"
     assert repair(text, Stated(name="t"), Icarus()) is None
 
 

@@ -131,6 +131,45 @@ def test_a_rom_has_decimal_addresses_and_hexadecimal_data(cells: str) -> None:
     assert rows(spec, ports) == tuple(Example({"addr": a}, {"data": f"{d:08b}"}) for a, d in enumerate(data))
 
 
+SEGMENTS = [
+    "1111110",
+    "0110000",
+    "1101101",
+    "1111001",
+    "0110011",
+    "1011011",
+    "1011111",
+    "1110000",
+    "1111111",
+    "1111011",
+    "1110111",
+    "0011111",
+    "1001110",
+    "0111101",
+    "1001111",
+    "1000111",
+]
+
+
+def test_among_hexadecimal_digits_a_d_is_one() -> None:
+    ports = [port("hex", 4), port("seg", 7, "output")]
+    spec = "hex seg\n" + "\n".join(f"{digit:X} {bits}" for digit, bits in enumerate(SEGMENTS))
+    assert rows(spec, ports) == tuple(Example({"hex": digit}, {"seg": bits}) for digit, bits in enumerate(SEGMENTS))
+
+
+def test_in_a_waveform_a_d_is_a_digit_where_there_are_more_bits_than_one() -> None:
+    ports = [port("clk"), port("a", 4), port("q", 4, "output")]
+    (found,) = read("time clk a q\n0ns 0 c d\n5ns 1 d d\n10ns 0 d e\n", ports, clocked=True)
+    assert [row.inputs["a"] for row in found.rows] == [12, 13, 13]
+    assert [row.outputs["q"] for row in found.rows] == ["1101", "1101", "1110"]
+
+
+def test_digits_that_are_binary_or_decimal_say_nothing() -> None:
+    ports = [port("a", 4), port("y", 4, "output")]
+    assert read("a y\n0 0\n1 1\n10 11\n11 10\n", ports) == ()
+    assert len(rows("a y\n0 0\n1 1\n2 11\n3 12\n", ports)) == 4
+
+
 def test_decimal_data_without_a_letter_is_decimal() -> None:
     ports = [port("addr", 2), port("data", 8, "output")]
     assert rows("addr data\n0 10\n1 99\n2 255\n3 256", ports) == (

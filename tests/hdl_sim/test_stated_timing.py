@@ -30,6 +30,12 @@ SAID = {
     # Both, so neither.
     "Compare a synchronous reset with an asynchronous reset.": Timing(),
     "Sample at the rising edge, drive at the falling edge.": Timing(),
+    # Denied, and then nothing is said of the other kind.
+    "Active-high reset. Do not use an asynchronous reset.": Timing(),
+    "There is no asynchronous reset, it is a synchronous reset.": SYNCHRONOUS,
+    "Use a synchronous reset instead of an asynchronous reset.": SYNCHRONOUS,
+    "q doesn't change at the falling edge of clk": Timing(),
+    "If en is not 1, q holds; it has an asynchronous reset.": ASYNCHRONOUS,
     # Of something else, or too far away.
     "A synchronous FIFO. The reset clears it.": Timing(),
     "an asynchronous FIFO": Timing(),
@@ -67,6 +73,16 @@ def register(event: str, name: str = "rst") -> str:
         f"module m(input clk, {name}, d, output reg q);\n"
         f"  always @({event}) if ({name}) q <= 0; else q <= d; // negedge clk, posedge {name}\nendmodule"
     )
+
+
+def test_a_preset_is_no_reset() -> None:
+    used = Roles(("clk",), {"rst": 1, "preset": 1})
+    both = (
+        "module m(input clk, rst, preset, d, output reg q);\n"
+        "  always @(posedge clk or posedge preset) if (preset) q <= 1; else if (rst) q <= 0; else q <= d;\nendmodule"
+    )
+    assert contradictions(SYNCHRONOUS, both, used) == ()
+    assert contradictions(SYNCHRONOUS, both.replace("posedge preset", "posedge rst"), used) != ()
 
 
 SYNC, ASYNC = register("posedge clk"), register("posedge clk or posedge rst")

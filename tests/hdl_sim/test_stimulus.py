@@ -79,13 +79,16 @@ def test_many_inputs_see_zeros_ones_each_bit_alone_and_equal_values() -> None:
     assert 300 < len(rows) < 500
 
 
-def episodes(rows: tuple[Row, ...]) -> list[tuple[Row, ...]]:
+def episodes(found: Stimulus) -> list[tuple[Row, ...]]:
+    rows = (*found.opening, *found.rows)
     return [rows[start : start + 2 * CYCLES] for start in range(0, len(rows), 2 * CYCLES)]
 
 
 def test_each_episode_begins_with_resets_at_their_own_levels() -> None:
-    found = episodes(made([port("clk"), port("rst"), port("clr_n"), port("d", 4), Y], CLOCKED).rows)
+    drawn = made([port("clk"), port("rst"), port("clr_n"), port("d", 4), Y], CLOCKED)
+    found = episodes(drawn)
     assert len(found) == 10
+    assert drawn.opening == found[0][:RESET_ROWS]
     for number, rows in enumerate(found):
         assert all((row["rst"], row["clr_n"]) == (1, 0) for row in rows[:RESET_ROWS])
         levels = [(row["rst"], row["clr_n"]) for row in rows[RESET_ROWS:]]
@@ -108,8 +111,9 @@ def test_the_clock_toggles_and_inputs_change_in_both_halves_of_its_period() -> N
 
 
 def test_episodes_differ_in_how_often_an_input_changes() -> None:
-    rows = made([port("clk"), port("d"), Y], Roles(("clk",))).rows
-    changes = [sum(one["d"] != two["d"] for one, two in pairwise(part)) for part in episodes(rows)]
+    drawn = made([port("clk"), port("d"), Y], Roles(("clk",)))
+    assert not drawn.opening
+    changes = [sum(one["d"] != two["d"] for one, two in pairwise(part)) for part in episodes(drawn)]
     assert min(changes) < 10
     assert max(changes) > 25
 
