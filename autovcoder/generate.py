@@ -12,15 +12,15 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from autovcoder.candidates import Candidate, Checks, best_of
-from autovcoder.errors import ContextTooLong, InputError
+from autovcoder.errors import InputError, ModelError
 from autovcoder.models import TextModel
 from autovcoder.prompt import user_text
 from autovcoder.records import Bench, Context, Language, Record, Sampling
 from autovcoder.repair import prompt_for, why_not
-from hdl_sim.consensus import Selection, select
+from hdl_sim.consensus import Selection, confidence, select
 from hdl_sim.extract import answer_complete
 from hdl_sim.slang import read_source
-from hdl_sim.statement import Stated, stated_interface
+from hdl_sim.statement import Stated, is_closed, stated_interface
 from hdl_sim.traces import PrintingSimulator
 
 Told = tuple[str, list[str]]
@@ -127,17 +127,22 @@ def generate(
     prompt = user_text(spec, header, language=language, context=context.texts)
     work.ask(prompt, sampling.n)
     best, selection = _choose(work, spec, simulator, effort)
-    while _wants_more(selection, effort, len(work.candidates)):
-        work.ask(prompt, min(sampling.n, effort.most - len(work.candidates)))
-        best, selection = _choose(work, spec, simulator, effort)
     notes: list[str] = []
+    # What a later question fails with takes nothing from the answers that are there.
+    while _wants_more(selection, effort, len(work.candidates)):
+        try:
+            work.ask(prompt, min(sampling.n, effort.most - len(work.candidates)))
+        except ModelError as error:
+            notes.append(f"no more answers drawn: {error}")
+            break
+        best, selection = _choose(work, spec, simulator, effort)
     for _ in range(effort.repairs):
         if work.candidates[best].accepted:
             break
         faulty = work.candidates[best]
         try:
             work.ask(prompt_for(faulty, spec, header, language), sampling.n, answers_to=best, told=why_not(faulty))
-        except ContextTooLong as error:
+        except ModelError as error:
             notes.append(f"not repaired: {error}")
             break
         best, selection = _choose(work, spec, simulator, effort)
@@ -240,12 +245,16 @@ def _choose(work: _Work, spec: str, simulator: PrintingSimulator, effort: Effort
     if effort.select == "first" or len(work.candidates) < 2:
         return best_of(work.candidates), None
     selection = work.select(spec, simulator)
+    repairs = sum(one.answers_to is not None for one in work.candidates)
+    if repairs:  # asked because none before was accepted: what agrees, agrees among these
+        found = confidence(selection.agreeing, repairs)
+        selection = selection.model_copy(update={"of": repairs, "confidence": found})
     return best_of(work.candidates) if selection.best is None else selection.best, selection
 
 
 def _wants_more(selection: Selection | None, effort: Effort, count: int) -> bool:
     sure = selection.confidence if selection else None
-    return count < effort.most and (sure is None or sure < effort.sure)
+    return effort.select == "consensus" and count < effort.most and (sure is None or sure < effort.sure)
 
 
 def read_header(text: str) -> str:
@@ -256,7 +265,7 @@ def read_header(text: str) -> str:
     """
     if not text.strip():
         raise InputError("the header is empty", fix="write it from 'module' to the ';' that closes the port list")
-    closed = text if "endmodule" in text else f"{text}\nendmodule\n"
+    closed = text if is_closed(text) else f"{text}\nendmodule\n"
     source = read_source(closed, elaborate=False)
     if source.syntax_errors:
         first = source.syntax_errors[0]

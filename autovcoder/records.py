@@ -150,7 +150,8 @@ def _compiles(pattern: str) -> str:
     return pattern
 
 
-Pattern = Annotated[str, Field(max_length=1000), AfterValidator(_compiles)]
+MAX_PATTERN = 1000  # characters
+Pattern = Annotated[str, Field(max_length=MAX_PATTERN), AfterValidator(_compiles)]
 """A regular expression of Python, of a length that a person would write."""
 
 

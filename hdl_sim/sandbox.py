@@ -218,6 +218,12 @@ def open_sandbox(
         give_worker(worker)
 
 
+def files_are_confined() -> bool:
+    """Whether what is simulated is kept away from this user's files on this machine."""
+    with open_sandbox(Limits()) as sandbox:
+        return sandbox.landlock_abi > 0
+
+
 def active_layers() -> list[str]:
     """The layers of confinement that work on this machine, in words, for ``autovcoder doctor``."""
     with open_sandbox(Limits()) as sandbox:

@@ -14,6 +14,7 @@ from autovcoder.records import Port, Record
 from hdl_sim.slang import Module, Source, read_source
 from hdl_sim.spans import module_spans
 from hdl_sim.stated_ports import NAME, find_ports, squeezed, unquoted
+from hdl_sim.tokens import is_word, tokens
 
 # How a specification names the module that it asks for.
 _IS = r"(?:is|must\s+be|should\s+be|shall\s+be|will\s+be)"
@@ -174,8 +175,13 @@ def main_module(source: Source) -> Module:
     return next((module for module in source.modules if module.name not in used), source.modules[0])
 
 
+def is_closed(header: str) -> bool:
+    """Whether ``endmodule`` stands in a text, comments aside."""
+    return any(is_word(token, "endmodule") for token in tokens(header))
+
+
 def _from_header(header: str) -> Stated:
-    text = header if re.search(r"\bendmodule\b", header) else f"{header.rstrip()}\nendmodule"
+    text = header if is_closed(header) else f"{header.rstrip()}\nendmodule"
     source = read_source(text)
     wrong = source.syntax_errors
     if wrong or not source.modules:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from autovcoder.errors import InputError
-from autovcoder.records import Bench, PassRule
+from autovcoder.records import MAX_PATTERN, Bench, PassRule
 from hdl_sim.slang import Source, read_source
 from hdl_sim.tokens import statement_end, tokens
 
@@ -147,6 +147,8 @@ def bench_from_text(text: str, *, pass_line: str | None = None, file_name: str =
             re.compile(pass_line)
         except (re.error, OverflowError, RecursionError) as error:
             raise InputError("the pass line is not a regular expression", where=pass_line, fix=str(error)) from None
+        if len(pass_line) > MAX_PATTERN:
+            raise InputError("the pass line is too long", fix=f"write it in {MAX_PATTERN} characters or fewer")
     rule = PassRule(kind="pass_line", pattern=pass_line)
     return Bench(kind="verilog", sources={file_name: text}, top=top_module(source, file_name), pass_rule=rule)
 

@@ -115,7 +115,7 @@ def generate(
     same; 1: one line says what went wrong; 2: usage.
     """
     sampling = sampling_from(n, temperature, top_p, seed, max_new_tokens)
-    _check_sure(sure, most, n)
+    _check_sure(sure, most, n, select)
     if endpoint is not None and model is None:
         raise typer.BadParameter("--endpoint needs --model NAME, the model's name on that server")
     _check_pass_line(pass_line, testbench or batch)
@@ -141,17 +141,21 @@ def generate(
         raise typer.Exit(DESIGN_FAILED)
 
 
-def _check_sure(sure: float, most: int | None, n: int) -> None:
+def _check_sure(sure: float, most: int | None, n: int, select: str) -> None:
     if most is not None and (not sure or most < n):
         raise typer.BadParameter("--most goes with --sure, and is not less than -n")
     if sure and n < 2:
         raise typer.BadParameter("--sure needs several answers: -n 2 or more")
+    if sure and select == "first":
+        raise typer.BadParameter("--sure goes with --select consensus: the first answer has no confidence")
 
 
 def _check_pass_line(pass_line: str | None, benches: Path | None) -> None:
     """``benches`` is where the testbench is that prints the line, or the file with many."""
     if pass_line is not None and (benches is None or not is_regex(pass_line)):
-        raise typer.BadParameter("--pass-line needs --testbench (or --batch) and a Python regular expression")
+        raise typer.BadParameter(
+            "--pass-line needs --testbench (or --batch) and a Python regular expression of at most 1,000 characters"
+        )
 
 
 def _wants_context(rag: bool | None, library: Path | None, show_context: bool) -> bool:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from autovcoder.errors import InputError, ToolMissing
+from autovcoder.records import MAX_PATTERN
 
 if TYPE_CHECKING:
     from autovcoder.records import Bench
@@ -74,7 +75,7 @@ def is_regex(text: str) -> bool:
         re.compile(text)
     except (re.error, OverflowError, RecursionError):
         return False
-    return True
+    return len(text) <= MAX_PATTERN
 
 
 def read_bench(path: Path, pass_line: str | None) -> Bench:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -27,7 +28,7 @@ from autovcoder.cli.reproduce_arms import (
     is_whole,
     stage_models,
 )
-from autovcoder.errors import InputError
+from autovcoder.errors import InputError, ToolMissing
 
 if TYPE_CHECKING:
     from autovcoder.cli.reproduce_report import Cell
@@ -75,7 +76,11 @@ def reproduce(
     from hdl_sim.tools import find_tool
 
     find_tool("iverilog")
+    if find_spec("matplotlib") is None:
+        raise ToolMissing("matplotlib is not installed, which draws the figures", fix="pip install 'autovcoder[rag]'")
     chosen = PRESETS[preset]
+    if stages is not None and not stages.is_dir() and chosen.rounds is None:
+        raise InputError("there is no such folder for --stages", where=stages)
     suites = _suites(verilogeval, rtllm, problems or (), limit)
     sampling = SAMPLING.model_copy(update={"n": n, "seed": seed})
     folder = stages or (_COMMITTED if chosen.rounds is None else out / "stages")

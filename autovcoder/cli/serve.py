@@ -65,6 +65,7 @@ def serve(
     from autovcoder.serve.run import bound_socket, is_loopback, run, url_of
     from autovcoder.serve.service import Service, Shared
     from hdl_sim.icarus import Icarus
+    from hdl_sim.sandbox import files_are_confined
     from hdl_sim.tools import find_tool
 
     # Before the model is loaded: these failures should not take seconds to show.
@@ -82,6 +83,8 @@ def serve(
         say(f"serving {writer.name}; open the address in a browser, or use {address}/v1 as an OpenAI server")
         if not is_loopback(bound):
             say("warning: whoever can reach this address can use the model and this machine's processors")
+        if not files_are_confined():
+            say("warning: without Landlock, a testbench that somebody sends can read and empty files of yours")
 
     run(application(service, Defaults(n, max_new_tokens), host=host), bound, service, ready)
 

@@ -388,6 +388,8 @@ def test_files_that_are_no_verilog_are_one_clear_line(model: list[str], specs: l
         ["x", "--endpoint", "http://127.0.0.1:9"],
         ["x", "--spec-file", "y"],
         ["x", "--testbench", "y", "--pass-line", "("],
+        ["x", "--testbench", "y", "--pass-line", "a" * 1001],
+        ["x", "-n", "2", "--sure", "0.5", "--select", "first"],
         ["--batch", "y"],
         ["x", "--batch", "y", "--out", "z"],
         ["--batch", "y", "--out", "z", "--cocotb", "test_y.py"],

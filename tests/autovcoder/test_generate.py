@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from autovcoder.errors import InputError
+from autovcoder.errors import InputError, ModelError
 from autovcoder.generate import Effort, Result, generate, read_header
 from autovcoder.models import Stop
 from autovcoder.models.local import LocalModel
 from autovcoder.records import Bench, Sampling
 from autovcoder.repair import COMPILER, TESTBENCH
+from hdl_sim.consensus import confidence
 from hdl_sim.icarus import Icarus
+from hdl_sim.statement import stated_interface
 from hdl_sim.testbench import bench_from_text
 
 HEADER = "module inverter (input wire [3:0] a, output wire [3:0] y);"
@@ -291,6 +293,47 @@ def test_what_the_testbench_says_goes_back_only_where_there_is_one(bench: Bench)
     assert "Test failed with 16 errors" in model.prompts[1]
 
 
+def test_after_a_repair_agreement_is_among_what_was_drawn_for_it() -> None:
+    one = ask(Scripted([BROKEN], [RIGHT]), n=1, repairs=1, mend=False)
+    assert one.accepted
+    assert one.selection is not None
+    assert (one.selection.agreeing, one.selection.of, one.selection.confidence) == (1, 1, None)
+    two = ask(Scripted([BROKEN, BROKEN], [RIGHT, RIGHT]), n=2, repairs=1, mend=False)
+    assert two.selection is not None
+    assert (two.selection.agreeing, two.selection.of) == (2, 2)
+    assert two.selection.confidence == confidence(2, 2)
+
+
+class Failing(Scripted):
+    """A model that is gone when it has given its answers."""
+
+    def next_answers(self, sampling: Sampling) -> Sequence[str]:
+        if not self.rounds:
+            raise ModelError("the server does not answer")
+        return super().next_answers(sampling)
+
+
+def test_a_model_that_fails_later_takes_nothing_from_what_it_has_answered() -> None:
+    repaired = ask(Failing([BROKEN, BROKEN]), n=2, repairs=2, mend=False)
+    assert len(repaired.candidates) == 2
+    assert repaired.notes == ("not repaired: the server does not answer",)
+    more = ask(Failing([RIGHT, WRONG]), n=2, sure=0.9, most=8)
+    assert more.accepted
+    assert more.unsure
+    assert more.notes == ("no more answers drawn: the server does not answer",)
+    with pytest.raises(ModelError):
+        ask(Failing(), n=2)
+
+
+def test_the_first_answer_has_no_confidence_to_wait_for() -> None:
+    assert len(ask(Scripted([RIGHT, WRONG]), n=2, select="first", sure=0.9, most=8).candidates) == 2
+
+
+def test_a_pass_line_that_is_too_long_is_refused() -> None:
+    with pytest.raises(InputError, match="the pass line is too long"):
+        bench_from_text("module tb; initial $finish; endmodule", pass_line="a" * 1001)
+
+
 def test_an_empty_specification_is_refused() -> None:
     for spec in ("", " \n\t"):
         with pytest.raises(InputError, match="the specification is empty"):
@@ -306,6 +349,8 @@ def test_a_header_is_read_with_and_without_its_module() -> None:
     assert read_header(HEADER) == HEADER
     assert read_header(RIGHT) == HEADER
     assert read_header(f"// the interface\n{HEADER}\n") == HEADER
+    assert read_header(f"{HEADER} // endmodule comes later\n") == HEADER
+    assert stated_interface("an inverter", f"{HEADER} // endmodule comes later\n").name == "inverter"
 
 
 @pytest.mark.parametrize(

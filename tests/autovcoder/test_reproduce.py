@@ -81,6 +81,14 @@ def test_what_the_paper_published_stands_in_the_tables_of_its_suites_alone() -> 
     assert rows["verilogeval-v1-human", "+ examples"] == [ours, ours, ours, "", ""]
 
 
+def test_a_folder_of_stages_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    done = run("--stages", str(tmp_path / "typo"), "--out", str(tmp_path / "out"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "there is no such folder for --stages" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
 def test_two_suites_of_one_name_are_refused(own: Path, tmp_path: Path) -> None:
     done = run("--problems", str(own), "--problems", str(own), "--out", str(tmp_path / "out"))
     assert done.returncode == 1
