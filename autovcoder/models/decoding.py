@@ -1,4 +1,4 @@
-"""Writes many answers at once: each prompt is read once however many answers it gets, and a row leaves when it ends.
+"""Writes many answers at once: a prompt is read once for all its answers, and a row that ends makes room for the next.
 
 Reads a loaded model and the tokens of prompts; gives back tokens. It is `generate()` of transformers without what that
 does beside the model at every step, and serves the models that need nothing more (`can_decode` says which).
@@ -7,7 +7,9 @@ does beside the model at every step, and serves the models that need nothing mor
 from __future__ import annotations
 
 import inspect
+from collections import deque
 from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from autovcoder.models.local import CHECK_EVERY, Finished, Row
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 # Keys and values are written into room for so many tokens more, instead of being copied at every token.
 _ROOM = 64
-# Removing rows copies what the others have cached, so it waits until a quarter of the batch has ended.
+# Removing and adding rows copies what the others have cached, so it waits until a quarter of the batch has ended.
 _KEPT = 0.75
 # The likeliest tokens nearly always hold all that top-p keeps; only where they do not is a whole vocabulary sorted.
 _LIKELIEST = 256
@@ -31,7 +33,7 @@ def can_decode(model: Any) -> bool:
     of a kind known to keep all its state in tensors by row: attention, with a sliding window or without, convolutions
     and linear attention, and both in one layer. An adapter must be plain LoRA, or merged.
     """
-    from transformers import DynamicCache, GenerationMixin, cache_utils
+    from transformers import GenerationMixin, cache_utils
 
     if hasattr(model, "get_base_model"):
         adapter = model.active_peft_config
@@ -50,8 +52,23 @@ def can_decode(model: Any) -> bool:
         cache_utils.LinearAttentionAndFullAttentionLayer,
         cache_utils.LinearAttentionAndSlidingWindowAttentionLayer,
     )
-    layers = DynamicCache(config=base.config.get_text_config(decoder=True)).layers
-    return bool(base._supports_default_dynamic_cache()) and all(type(layer) in known for layer in layers)
+    return bool(base._supports_default_dynamic_cache()) and all(
+        type(layer) in known for layer in _new_cache(base).layers
+    )
+
+
+def _can_join(model: Any) -> bool:
+    """Whether rows can be added on the way: a window that slides counts its tokens for all rows alike."""
+    from transformers import cache_utils
+
+    windows = (cache_utils.DynamicSlidingWindowLayer, cache_utils.LinearAttentionAndSlidingWindowAttentionLayer)
+    return not any(isinstance(layer, windows) for layer in _new_cache(_unwrapped(model)).layers)
+
+
+def _new_cache(base: Any) -> Any:
+    from transformers import DynamicCache
+
+    return DynamicCache(config=base.config.get_text_config(decoder=True))
 
 
 def decode(
@@ -62,12 +79,29 @@ def decode(
     ends: frozenset[int],
     finished: Finished,
     *,
+    at_once: int,
     keep_end: bool = False,
 ) -> list[list[int]]:
     """Up to ``limit`` new tokens for each row; the one of ``ends`` that ended it is left out, or kept.
 
-    ``finished`` is asked every CHECK_EVERY tokens of a row. Rows of the same prompt share its reading.
+    ``finished`` is asked every CHECK_EVERY tokens of a row. Rows of the same prompt that stand side by side share its
+    reading. ``at_once`` rows run together, and others take the places of those that have ended.
     """
+    parts = [rows] if _can_join(model) else [rows[at : at + at_once] for at in range(0, len(rows), at_once)]
+    found = (_decode(model, part, limit, sampling, ends, finished, at_once, keep_end) for part in parts)
+    return [answer for answers in found for answer in answers]
+
+
+def _decode(
+    model: Any,
+    rows: Sequence[Row],
+    limit: int,
+    sampling: Sampling,
+    ends: frozenset[int],
+    finished: Finished,
+    at_once: int,
+    keep_end: bool,
+) -> list[list[int]]:
     import torch
 
     answers: list[list[int]] = [[] for _ in rows]
@@ -85,23 +119,45 @@ def decode(
         if len(answer) == limit or (len(answer) % CHECK_EVERY == 0 and finished(rows[number], answer)):
             over.add(number)
 
-    batch = _Batch(model, [row.tokens for row in rows])
     sampler = Sampler(rows, sampling, model.device) if sampling.temperature > 0 else None
-    inside = list(range(len(rows)))
+    waiting = _by_prompt(rows, at_once)
+    inside = _taken(waiting, at_once)
+    batch = _Batch(model, [rows[number].tokens for number in inside])
     while True:
         tokens = batch.logits.argmax(-1) if sampler is None else sampler(batch.logits, inside)
         for number, token in zip(inside, tokens.tolist(), strict=True):
             if number not in over:
                 take(number, token)
         kept = [place for place, number in enumerate(inside) if number not in over]
-        if not kept:
+        more = _taken(waiting, at_once - len(kept)) if len(kept) <= _KEPT * at_once else []
+        if not kept and not more:
             return answers
-        if len(kept) <= _KEPT * len(inside):
+        if not kept:
+            inside, batch = more, _Batch(model, [rows[number].tokens for number in more])
+            continue
+        if more or len(kept) <= _KEPT * len(inside):
             places = torch.tensor(kept, device=tokens.device)
             batch.keep(places)
             tokens = tokens[places]
             inside = [inside[place] for place in kept]
         batch.step(tokens)
+        if more:
+            batch.join(_Batch(model, [rows[number].tokens for number in more]))
+            inside += more
+
+
+def _by_prompt(rows: Sequence[Row], at_once: int) -> deque[list[int]]:
+    """The numbers of rows of one prompt that stand side by side, in parts of as many as run at once."""
+    groups = (list(same) for _, same in groupby(range(len(rows)), key=lambda number: rows[number].prompt))
+    return deque(same[at : at + at_once] for same in groups for at in range(0, len(same), at_once))
+
+
+def _taken(waiting: deque[list[int]], places: int) -> list[int]:
+    """Whole groups off the front, as long as there are places for them."""
+    taken: list[int] = []
+    while waiting and len(taken) + len(waiting[0]) <= places:
+        taken += waiting.popleft()
+    return taken
 
 
 class _Batch:
@@ -113,7 +169,6 @@ class _Batch:
 
     def __init__(self, model: Any, prompts: Sequence[tuple[int, ...]]) -> None:
         import torch
-        from transformers import DynamicCache
 
         self._model = model
         self._device = model.device
@@ -123,16 +178,13 @@ class _Batch:
         # One after the other: it takes no longer than all at once, needs no padding, and less memory.
         caches, logits = [], []
         for tokens in places:
-            self._cache: Any = DynamicCache(config=base.config.get_text_config(decoder=True))
+            self._cache: Any = _new_cache(base)
             self._mask: torch.Tensor | None = None
             logits.append(self._run(torch.tensor([tokens], device=self._device), None))
             caches.append(self._cache)
         self.logits = torch.cat(logits)
         self._lengths = torch.tensor([len(tokens) for tokens in places], device=self._device)
-        longest = max(map(len, places))
-        mask = torch.arange(longest, device=self._device) >= longest - self._lengths[:, None]
-        # Without padding a model needs no mask, and some attend faster.
-        self._mask = None if bool(mask.all()) else mask.long()
+        self._mask = _mask(self._lengths, max(map(len, places)))
         self._cache = _joined(caches)
         self.keep(torch.tensor([places[tokens] for tokens in prompts], device=self._device))
         _give_room(self._cache)
@@ -151,6 +203,17 @@ class _Batch:
             self._mask = torch.cat([self._mask, self._mask.new_ones(len(tokens), 1)], dim=-1)
         self.logits = self._run(tokens[:, None], self._lengths[:, None])
         self._lengths = self._lengths + 1
+
+    def join(self, other: _Batch) -> None:
+        """Go on with the rows of another batch behind these."""
+        import torch
+
+        self._lengths = torch.cat([self._lengths, other._lengths])
+        self.logits = torch.cat([self.logits, other.logits])
+        longest = int(self._lengths.max())
+        self._mask = _mask(self._lengths, longest)
+        _trim(self._cache, longest)
+        self._cache = _joined([self._cache, other._cache])
 
     def _run(self, ids: torch.Tensor, positions: torch.Tensor | None) -> torch.Tensor:
         """The next token's logits for each row of ``ids`` (rows x tokens)."""
@@ -207,6 +270,22 @@ def _unwrapped(model: Any) -> Any:
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
+def _mask(lengths: torch.Tensor, longest: int) -> torch.Tensor | None:
+    """Which of ``longest`` places each row fills: the last ones."""
+    import torch
+
+    mask = torch.arange(longest, device=lengths.device) >= longest - lengths[:, None]
+    # Without padding a model needs no mask, and some attend faster.
+    return None if bool(mask.all()) else mask.long()
+
+
+def _trim(cache: Any, longest: int) -> None:
+    """Drop what only rows that have ended, or were padded, had in front of the last ``longest`` places."""
+    for layer in cache.layers:
+        if getattr(layer, "keys", None) is not None:
+            layer.keys, layer.values = (states[:, :, -longest:] for states in (layer.keys, layer.values))
+
+
 def _joined(caches: list[Any]) -> Any:
     """One cache with the rows of all; the shorter ones are padded on the left, where the mask hides it."""
     import torch
@@ -220,6 +299,8 @@ def _joined(caches: list[Any]) -> Any:
                 states = [getattr(one, name) for one in layers]
                 padded = [torch.nn.functional.pad(one, (0, 0, longest - one.shape[-2], 0)) for one in states]
                 setattr(layer, name, torch.cat(padded))
+            if hasattr(layer, "move_in"):
+                layer.move_in(layer.keys, layer.values)
             if hasattr(layer, "cumulative_length"):  # of a sliding window, which may have slid
                 layer.cumulative_length = max(one.cumulative_length for one in layers)
         if isinstance(layer, LinearAttentionLayer):
@@ -241,9 +322,9 @@ def _give_room(cache: Any) -> None:
         def __init__(self, keys: torch.Tensor, values: torch.Tensor) -> None:
             super().__init__()  # type: ignore[no-untyped-call]
             self.lazy_initialization(keys, values)
-            self._move_in(keys, values)
+            self.move_in(keys, values)
 
-        def _move_in(self, *states: torch.Tensor) -> None:
+        def move_in(self, *states: torch.Tensor) -> None:
             rooms = [torch.nn.functional.pad(one, (0, 0, 0, _ROOM)) for one in states]
             self._rooms, self._filled = rooms, states[0].shape[-2]
             self.keys, self.values = states
@@ -255,12 +336,12 @@ def _give_room(cache: Any) -> None:
             keys, values = (room[:, :, : self._filled] for room in self._rooms)
             self.keys, self.values = keys, values
             if self._filled == self._rooms[0].shape[-2]:
-                self._move_in(keys, values)
+                self.move_in(keys, values)
             return keys, values
 
         def reorder_cache(self, beam_idx: torch.Tensor) -> None:
             # An index of another length than the batch adds or removes rows.
-            self._move_in(*(room[:, :, : self._filled].index_select(0, beam_idx) for room in self._rooms))
+            self.move_in(*(room[:, :, : self._filled].index_select(0, beam_idx) for room in self._rooms))
 
     for place, layer in enumerate(cache.layers):
         keys, values = getattr(layer, "keys", None), getattr(layer, "values", None)

@@ -127,7 +127,7 @@ class LocalModel:
         return [[found[i] for i in range(sampling.n)] for found in answers]
 
     def _batches(self, rows: list[Row], sampling: Sampling) -> Iterator[tuple[list[Row], int]]:
-        """Rows that run together, with the number of new tokens that all of them have room for.
+        """Rows that are asked for together, with the number of new tokens that all of them have room for.
 
         Rows are sorted by length, so that little is padded. A prompt that leaves less room than asked for runs by
         itself, so that it shortens no other's answer.
@@ -138,7 +138,7 @@ class LocalModel:
         for row in rows:
             room = self._room(row, sampling)
             joins = room == batch_room and (room == sampling.max_new_tokens or row.prompt == batch[-1].prompt)
-            if batch and (not joins or len(batch) == self._engine.batch_size):
+            if batch and not joins:
                 yield batch, batch_room
                 batch = []
             batch.append(row)

@@ -15,13 +15,15 @@ from autovcoder import prompt
 from autovcoder.errors import AutoVCoderError, ModelError
 from autovcoder.models import folded
 from autovcoder.models.local import Finished, Row
+from autovcoder.models.packed import pack_linears
 from autovcoder.models.weights import base_of, is_adapter, load_weights
 from autovcoder.records import Sampling
 
 # On a CPU, 16-bit arithmetic is slower than 32-bit; above this many parameters the memory matters more.
 _FLOAT32_UP_TO = 2_000_000_000
-# Up to so many parameters, the cache of more rows fits beside the weights.
-_SMALL = 1_000_000_000
+# Rows that run at once with profit: the cache of more of them fits beside the weights of smaller models.
+_ROWS = ((100_000_000, 80), (1_000_000_000, 32))
+_ROWS_OF_LARGE = 16
 
 
 class TransformersEngine:
@@ -44,7 +46,8 @@ class TransformersEngine:
         trained_so = self._tokenizer.init_kwargs.get(prompt.ANSWERS_WITH_CODE) is True
         self.answers_with_code = trained_so or not self._tokenizer.chat_template
         self.context = _context(self._model.config)
-        self.batch_size = 32 if model.num_parameters() <= _SMALL else 16
+        size = model.num_parameters()
+        self.batch_size = next((rows for most, rows in _ROWS if size <= most), _ROWS_OF_LARGE)
         self.ends = _end_tokens(self._model, self._tokenizer)
 
     @classmethod
@@ -56,7 +59,9 @@ class TransformersEngine:
         """
         with quiet():
             try:
-                return cls(*_load(where))
+                engine = cls(*_load(where))
+                pack_linears(engine._model)
+                return engine
             except AutoVCoderError:
                 raise
             # Whatever the libraries raise while loading (there are dozens of kinds), the model cannot be loaded.
@@ -110,10 +115,19 @@ class TransformersEngine:
         from autovcoder.models.decoding import can_decode, decode
         from autovcoder.models.library_loop import generate
 
-        run = decode if can_decode(self._model) else generate
+        model, ends, at_once = self._model, self.ends, self.batch_size
         try:
-            with quiet(), _generating(self._model), torch.no_grad():
-                return run(self._model, rows, max_new_tokens, sampling, self.ends, finished, keep_end=keep_end)
+            with quiet(), _generating(model), torch.no_grad():
+                if can_decode(model):
+                    return decode(
+                        model, rows, max_new_tokens, sampling, ends, finished, at_once=at_once, keep_end=keep_end
+                    )
+                batches = (rows[at : at + at_once] for at in range(0, len(rows), at_once))
+                return [
+                    answer
+                    for batch in batches
+                    for answer in generate(model, batch, max_new_tokens, sampling, ends, finished, keep_end=keep_end)
+                ]
         except torch.OutOfMemoryError:
             raise ModelError("out of GPU memory while generating", fix="ask for fewer answers or tokens") from None
 

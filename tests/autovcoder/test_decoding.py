@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -89,11 +90,35 @@ def run(
         return loop(model, rows, sampling.max_new_tokens, sampling, frozenset(ends), staggered)
 
 
+all_at_once = partial(decode, at_once=64)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 4, 7])
+def test_rows_that_take_the_places_of_others_are_written_as_they_would_be_alone(model: Any, at_once: int) -> None:
+    rows = rows_of([5, 17, 17, 30, 3], n=3)
+    assert run(partial(decode, at_once=at_once), model, rows, DRAWN) == run(all_at_once, model, rows, DRAWN)
+
+
+def test_as_many_rows_run_together_as_may_until_the_last_have_begun() -> None:
+    model = make("lfm2")
+    sizes: list[tuple[int, int]] = []
+    model.model.embed_tokens.register_forward_hook(lambda _, inputs, __: sizes.append(tuple(inputs[0].shape)))
+    rows = rows_of([20, 30, 9, 40], n=4)
+    answers = run(partial(decode, at_once=8), model, rows, DRAWN)
+    assert sorted(length for batch, length in sizes if length > 1) == [9, 20, 30, 40]  # each prompt is read once
+    steps = [batch for batch, length in sizes if length == 1]
+    assert max(steps) == 8
+    begun = max(place for place, (_, length) in enumerate(sizes) if length > 1)
+    assert min(batch for batch, length in sizes[:begun] if length == 1) >= 4
+    # What others had in front is dropped: no row reads further back than its own beginning.
+    assert sum(steps) < 1.5 * sum(map(len, answers))
+
+
 @pytest.mark.parametrize("sampling", [GREEDY, DRAWN], ids=["greedy", "drawn"])
 def test_the_loop_writes_what_generate_writes_row_by_row(model: Any, sampling: Sampling) -> None:
     assert can_decode(model)
     rows = rows_of([5, 17, 17], n=3)
-    together = run(decode, model, rows, sampling)
+    together = run(all_at_once, model, rows, sampling)
     assert together == [run(generate, model, [row], sampling)[0] for row in rows]
     # Rows left at many moments, so that the batch was cut down again and again.
     assert {len(answer) for answer in together} == {12, 24, 28, 36, 40, 44, 52, 56, 68}
@@ -101,9 +126,9 @@ def test_the_loop_writes_what_generate_writes_row_by_row(model: Any, sampling: S
 
 def test_an_end_token_ends_its_row_alone_and_is_no_part_of_the_answer() -> None:
     model, rows = make("llama"), rows_of([5, 9], n=6)
-    whole = run(decode, model, rows, DRAWN)
+    whole = run(all_at_once, model, rows, DRAWN)
     ends = (whole[0][3], whole[7][6])
-    cut = run(decode, model, rows, DRAWN, ends)
+    cut = run(all_at_once, model, rows, DRAWN, ends)
     assert cut == [answer[: min(map(answer.index, {*ends} & {*answer}), default=len(answer))] for answer in whole]
     assert cut == run(generate, model, rows, DRAWN, ends)
     assert len(cut[0]) <= 3
@@ -115,7 +140,7 @@ def test_a_prompt_is_read_once_for_all_its_answers_and_a_row_that_ended_is_compu
     sizes: list[tuple[int, int]] = []
     model.model.embed_tokens.register_forward_hook(lambda _, inputs, __: sizes.append(tuple(inputs[0].shape)))
     rows = rows_of([20], n=8)
-    answers = run(decode, model, rows, DRAWN)
+    answers = run(all_at_once, model, rows, DRAWN)
     assert sizes[0] == (1, 20)
     assert sizes[1] == (8, 1)
     # Three answers go on to the limit.
@@ -126,7 +151,7 @@ def test_a_prompt_is_read_once_for_all_its_answers_and_a_row_that_ended_is_compu
 
 def test_every_answer_ends_at_the_limit() -> None:
     sampling = GREEDY.model_copy(update={"max_new_tokens": 7})
-    assert [len(answer) for answer in run(decode, make("llama"), rows_of([4, 9], n=1), sampling)] == [7, 7]
+    assert [len(answer) for answer in run(all_at_once, make("llama"), rows_of([4, 9], n=1), sampling)] == [7, 7]
 
 
 def test_a_model_with_a_cache_of_its_own_is_left_to_generate() -> None:
