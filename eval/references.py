@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
+from math import ceil
 
 from autovcoder.errors import InputError
 from autovcoder.records import Bench, Diagnostic, Problem, Record, Verdict
@@ -17,16 +19,22 @@ from hdl_sim.simulator import DEFAULT_LIMITS, Simulator, simulate_many
 
 REFERENCES = "references.jsonl"
 
+LEAST_S, TIMES = 5, 20
 Progress = Callable[[int, int], None]
 """Told how many are done, and of how many."""
 
 
 class ReferenceCheck(Record):
-    """What a problem's reference does: ``fault`` is None when it passes; ``samples`` where its bench counts them."""
+    """What a problem's reference does: ``fault`` is None when it passes; ``samples`` where its bench counts them.
+
+    Attributes:
+        seconds: that its run took, compilation included.
+    """
 
     problem_id: str
     fault: str | None
     samples: int | None
+    seconds: float
 
 
 Checks = Mapping[str, ReferenceCheck]
@@ -72,7 +80,9 @@ def check_references(
     jobs = ((problem.reference, problem.bench) for problem in todo)
     with closing(simulate_many(NeverRefusing(simulator), jobs, limits=limits)) as decided:
         for done, (problem, verdict) in enumerate(zip(todo, decided, strict=True), start=1):
-            yield ReferenceCheck(problem_id=problem.id, fault=_fault(verdict), samples=verdict.samples)
+            yield ReferenceCheck(
+                problem_id=problem.id, fault=_fault(verdict), samples=verdict.samples, seconds=verdict.seconds
+            )
             progress(done, len(todo))
 
 
@@ -99,6 +109,31 @@ def bench_for_answers(problem: Problem, checks: Checks) -> Bench:
         return problem.bench
     rule = rule.model_copy(update={"expected_samples": check.samples})
     return problem.bench.model_copy(update={"pass_rule": rule})
+
+
+def limits_for_answers(check: ReferenceCheck, limits: Limits) -> Limits:
+    """What an answer may use: `TIMES` the time that the reference took, at least `LEAST_S`, at most ``limits``.
+
+    Most answers that do not end in that time never end, and there are enough of them to take most of a run's time.
+    """
+    return replace(limits, cpu_s=min(max(LEAST_S, ceil(TIMES * check.seconds)), limits.cpu_s))
+
+
+class LimitedByReference:
+    """A simulator that gives each run the limits of its bench; ``limits`` is by the ids of benches that live on."""
+
+    def __init__(self, inner: Simulator, limits: Mapping[int, Limits]) -> None:
+        self._inner, self._limits = inner, limits
+
+    @property
+    def name(self) -> str:
+        return self._inner.name
+
+    def run(self, design: str | None, bench: Bench, limits: Limits = DEFAULT_LIMITS) -> Verdict:
+        return self._inner.run(design, bench, self._limits.get(id(bench), limits))
+
+    def compile_only(self, design: str | None, limits: Limits = DEFAULT_LIMITS) -> Verdict:
+        return self._inner.compile_only(design, limits)
 
 
 class NeverRefusing:

@@ -23,7 +23,19 @@ from autovcoder.prompt import chat
 from autovcoder.records import PassRule, Problem, Rule, Sample, Verdict, content_id
 from autovcoder.store import DROPPED, Stage
 from eval.answers import prompt_of, stated_by
-from eval.references import Checks, NeverRefusing, bench_for_answers, cannot_pass, check_in_stage, checks_in, faults
+from eval.references import (
+    LEAST_S,
+    TIMES,
+    Checks,
+    LimitedByReference,
+    NeverRefusing,
+    bench_for_answers,
+    cannot_pass,
+    check_in_stage,
+    checks_in,
+    faults,
+    limits_for_answers,
+)
 from eval.report import Key, Report, make_report, to_markdown
 from eval.results import (
     REPORT_HTML,
@@ -96,7 +108,7 @@ def score(
         "prompts": content_id([[chat(prompt_of(problem)), stated_by(problem).start] for problem in problems]),
         "simulator": simulator.name,
         "rule": rule,
-        "limits": asdict(LIMITS),
+        "limits": {**asdict(LIMITS), "least_s": LEAST_S, "times_of_reference": TIMES},
         "source": dict(source),
     }
     with Stage(out, "eval.run", config=config) as stage:
@@ -235,12 +247,18 @@ def _decide(
 ) -> dict[Key, Verdict]:
     """A verdict for every sample, those on disk included."""
     benches = {problem.id: bench_for_answers(problem, checks) for problem in problems}
+    # VerilogEval's own rule has a time of its own.
+    limits = {
+        id(benches[name]): limits_for_answers(check, LIMITS)
+        for name, check in checks.items()
+        if benches[name].pass_rule.kind != "quiet_mismatch_count"
+    }
     verdicts = dict(verdict_from_row(row) for row in stage.rows(VERDICTS))
     todo = [sample for sample in samples if (sample.problem_id, sample.index) not in verdicts]
     # Answers to problems without a reference are not mixed in: there a fault of the bench must end the run.
     for proven in (True, False):
         some = [sample for sample in todo if (sample.problem_id in checks) is proven]
-        judge = NeverRefusing(simulator) if proven else simulator
+        judge = LimitedByReference(NeverRefusing(simulator), limits) if proven else simulator
         jobs = ((sample.code, benches[sample.problem_id]) for sample in some)
         with closing(simulate_many(judge, jobs, limits=LIMITS)) as decided:
             for sample in some:

@@ -16,6 +16,7 @@ from autovcoder.errors import InputError, ModelError, StoreError, ToolMissing
 from autovcoder.files import read_jsonl
 from autovcoder.records import Bench, PassRule, Problem, Sample, Verdict
 from autovcoder.store import read_manifest
+from eval.references import ReferenceCheck, limits_for_answers
 from eval.report import Report, to_markdown
 from eval.results import samples_in
 from eval.run import LIMITS, score
@@ -44,6 +45,37 @@ class Counting(Icarus):
     def run(self, design: str | None, bench: Bench, limits: Limits = DEFAULT_LIMITS) -> Verdict:
         self.seen.append(design)
         return super().run(design, bench, limits)
+
+
+class Limited(Icarus):
+    """The real simulator, with a note of the CPU time that each design was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: dict[str | None, int] = {}
+
+    def run(self, design: str | None, bench: Bench, limits: Limits = DEFAULT_LIMITS) -> Verdict:
+        self.given[design] = limits.cpu_s
+        return super().run(design, bench, limits)
+
+
+def test_an_answer_has_several_times_the_time_of_its_reference(tmp_path: Path) -> None:
+    unproven = A_AND_B.model_copy(update={"reference": None})
+    simulator = Limited()
+    endless = design("~a").replace("endmodule", "initial forever ;\nendmodule")
+    answers = [sample("not_a", 0, endless), sample("a_and_b", 0, design("a & b"))]
+    report = score((NOT_A, unproven), answers, simulator, tmp_path / "out", source=SOURCE)
+    assert simulator.given == {NOT_A.reference: LIMITS.cpu_s, endless: 5, design("a & b"): LIMITS.cpu_s}
+    assert report.by_status["timeout"].count == 1
+    slow = ReferenceCheck(problem_id="slow", fault=None, samples=None, seconds=1.1)
+    assert limits_for_answers(slow, LIMITS).cpu_s == 22
+    assert limits_for_answers(slow.model_copy(update={"seconds": 9.0}), LIMITS).cpu_s == LIMITS.cpu_s
+
+
+def test_the_official_rule_has_a_time_of_its_own(tmp_path: Path) -> None:
+    simulator = Limited()
+    score((NOT_A,), ANSWERS[:2], simulator, tmp_path / "out", source=SOURCE, rule="official")
+    assert {*simulator.given.values()} == {LIMITS.cpu_s}
 
 
 def run(out: Path, answers: list[Sample], problems: tuple[Problem, ...] = (NOT_A, A_AND_B)) -> Report:
