@@ -56,19 +56,16 @@ class AnswerSampler:
         The same model, seed and task give the same answers, whatever else is asked beside it.
         """
         rows = self._rows(tasks, seed)
-        # Rows of like length together, so that little is padded.
-        order = sorted(rows, key=lambda row: len(row.tokens))
-        made: dict[int, list[int]] = {}
-        for at in range(0, len(order), self._engine.batch_size):
-            batch = order[at : at + self._engine.batch_size]
-            chosen = self._engine.generate(
-                batch,
-                self._sampling.max_new_tokens,
-                self._sampling,
-                lambda row, tokens: self._complete(tasks[row.prompt], row, tokens),
-                keep_end=True,
-            )
-            made.update({row.prompt: tokens for row, tokens in zip(batch, chosen, strict=True)})
+        # Rows of like length together, so that little is padded, and of one prompt, so that it is read once.
+        order = sorted(rows, key=lambda row: (len(row.tokens), row.tokens))
+        chosen = self._engine.generate(
+            order,
+            self._sampling.max_new_tokens,
+            self._sampling,
+            lambda row, tokens: self._complete(tasks[row.prompt], row, tokens),
+            keep_end=True,
+        )
+        made = {row.prompt: tokens for row, tokens in zip(order, chosen, strict=True)}
         return [self._answer(tasks[row.prompt], row, made[row.prompt]) for row in rows]
 
     def sample_by_vllm(self, tasks: Sequence[Task], seed: int, vllm: Any, repeated: int) -> list[Answer]:

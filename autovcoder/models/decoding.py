@@ -148,7 +148,7 @@ def _decode(
 
 def _by_prompt(rows: Sequence[Row], at_once: int) -> deque[list[int]]:
     """The numbers of rows of one prompt that stand side by side, in parts of as many as run at once."""
-    groups = (list(same) for _, same in groupby(range(len(rows)), key=lambda number: rows[number].prompt))
+    groups = (list(same) for _, same in groupby(range(len(rows)), key=lambda number: rows[number].tokens))
     return deque(same[at : at + at_once] for same in groups for at in range(0, len(same), at_once))
 
 
