@@ -87,8 +87,9 @@ def decode(
     ``finished`` is asked every CHECK_EVERY tokens of a row. Rows of the same prompt that stand side by side share its
     reading. ``at_once`` rows run together, and others take the places of those that have ended.
     """
-    parts = [rows] if _can_join(model) else [rows[at : at + at_once] for at in range(0, len(rows), at_once)]
-    found = (_decode(model, part, limit, sampling, ends, finished, at_once, keep_end) for part in parts)
+    whole = _can_join(model)
+    parts = [rows] if whole else [rows[at : at + at_once] for at in range(0, len(rows), at_once)]
+    found = (_decode(model, part, limit, sampling, ends, finished, at_once, keep_end) for part in parts if part)
     return [answer for answers in found for answer in answers]
 
 
@@ -120,43 +121,56 @@ def _decode(
             over.add(number)
 
     sampler = Sampler(rows, sampling, model.device) if sampling.temperature > 0 else None
-    waiting = _by_prompt(rows, at_once)
-    inside = _taken(waiting, at_once)
+    waiting = _by_prompt(rows)
+    inside = _taken(waiting, at_once, at_once)
     batch = _Batch(model, [rows[number].tokens for number in inside])
+    read = dict.fromkeys(inside, 0)  # of each row how many tokens behind its prompt
     while True:
         tokens = batch.logits.argmax(-1) if sampler is None else sampler(batch.logits, inside)
         for number, token in zip(inside, tokens.tolist(), strict=True):
             if number not in over:
                 take(number, token)
         kept = [place for place, number in enumerate(inside) if number not in over]
-        more = _taken(waiting, at_once - len(kept)) if len(kept) <= _KEPT * at_once else []
+        more = _taken(waiting, at_once - len(kept), at_once) if len(kept) <= _KEPT * at_once else []
         if not kept and not more:
             return answers
-        if not kept:
-            inside, batch = more, _Batch(model, [rows[number].tokens for number in more])
-            continue
-        if more or len(kept) <= _KEPT * len(inside):
-            places = torch.tensor(kept, device=tokens.device)
+        # A row that has ended is computed on with the others, but never past the limit: the model may know no more.
+        if (
+            more
+            or len(kept) <= _KEPT * len(inside)
+            or any(read[number] == limit for number in over.intersection(inside))
+        ):
+            places = torch.tensor(kept, dtype=torch.long, device=tokens.device)
             batch.keep(places)
             tokens = tokens[places]
             inside = [inside[place] for place in kept]
-        batch.step(tokens)
+        if inside:
+            batch.step(tokens)
+            read |= {number: read[number] + 1 for number in inside}
         if more:
-            batch.join(_Batch(model, [rows[number].tokens for number in more]))
+            new = _Batch(model, [rows[number].tokens for number in more])
+            batch = batch.joined(new) if inside else new
             inside += more
+            read |= dict.fromkeys(more, 0)
 
 
-def _by_prompt(rows: Sequence[Row], at_once: int) -> deque[list[int]]:
-    """The numbers of rows of one prompt that stand side by side, in parts of as many as run at once."""
-    groups = (list(same) for _, same in groupby(range(len(rows)), key=lambda number: rows[number].tokens))
-    return deque(same[at : at + at_once] for same in groups for at in range(0, len(same), at_once))
+def _by_prompt(rows: Sequence[Row]) -> deque[list[int]]:
+    """The numbers of rows of one prompt that stand side by side."""
+    return deque(list(same) for _, same in groupby(range(len(rows)), key=lambda number: rows[number].tokens))
 
 
-def _taken(waiting: deque[list[int]], places: int) -> list[int]:
-    """Whole groups off the front, as long as there are places for them."""
+def _taken(waiting: deque[list[int]], places: int, at_once: int) -> list[int]:
+    """Groups off the front for so many places; one is divided, and read twice, only where many would stay free."""
     taken: list[int] = []
-    while waiting and len(taken) + len(waiting[0]) <= places:
-        taken += waiting.popleft()
+    while waiting and len(taken) < places:
+        free = places - len(taken)
+        if len(waiting[0]) <= free:
+            taken += waiting.popleft()
+        elif free > (1 - _KEPT) * at_once:
+            taken += waiting[0][:free]
+            del waiting[0][:free]
+        else:
+            break
     return taken
 
 
@@ -170,6 +184,7 @@ class _Batch:
     def __init__(self, model: Any, prompts: Sequence[tuple[int, ...]]) -> None:
         import torch
 
+        self._is_joined = False
         self._model = model
         self._device = model.device
         base = _unwrapped(model)
@@ -194,6 +209,8 @@ class _Batch:
         self._cache.reorder_cache(places)
         self.logits, self._lengths = self.logits[places], self._lengths[places]
         self._mask = self._mask[places] if self._mask is not None else None
+        if self._is_joined:
+            self._drop_front()
 
     def step(self, tokens: torch.Tensor) -> None:
         """Read one more token of each row."""
@@ -204,16 +221,27 @@ class _Batch:
         self.logits = self._run(tokens[:, None], self._lengths[:, None])
         self._lengths = self._lengths + 1
 
-    def join(self, other: _Batch) -> None:
-        """Go on with the rows of another batch behind these."""
+    def joined(self, other: _Batch) -> _Batch:
+        """This batch, to which the rows of another one are added behind its own; only if no window slides."""
         import torch
 
+        self._is_joined = True
+        self._drop_front()
         self._lengths = torch.cat([self._lengths, other._lengths])
         self.logits = torch.cat([self.logits, other.logits])
+        self._mask = _mask(self._lengths, int(self._lengths.max()))
+        self._cache = _joined([self._cache, other._cache])
+        return self
+
+    def _drop_front(self) -> None:
+        """Drop what only rows that have gone had, in front of where all others begin."""
         longest = int(self._lengths.max())
         self._mask = _mask(self._lengths, longest)
-        _trim(self._cache, longest)
-        self._cache = _joined([self._cache, other._cache])
+        for layer in self._cache.layers:
+            if getattr(layer, "keys", None) is not None and layer.keys.shape[-2] > longest:
+                layer.keys, layer.values = (states[:, :, -longest:] for states in (layer.keys, layer.values))
+                if hasattr(layer, "move_in"):
+                    layer.move_in(layer.keys, layer.values)
 
     def _run(self, ids: torch.Tensor, positions: torch.Tensor | None) -> torch.Tensor:
         """The next token's logits for each row of ``ids`` (rows x tokens)."""
@@ -277,13 +305,6 @@ def _mask(lengths: torch.Tensor, longest: int) -> torch.Tensor | None:
     mask = torch.arange(longest, device=lengths.device) >= longest - lengths[:, None]
     # Without padding a model needs no mask, and some attend faster.
     return None if bool(mask.all()) else mask.long()
-
-
-def _trim(cache: Any, longest: int) -> None:
-    """Drop what only rows that have ended, or were padded, had in front of the last ``longest`` places."""
-    for layer in cache.layers:
-        if getattr(layer, "keys", None) is not None:
-            layer.keys, layer.values = (states[:, :, -longest:] for states in (layer.keys, layer.values))
 
 
 def _joined(caches: list[Any]) -> Any:

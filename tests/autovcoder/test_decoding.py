@@ -103,15 +103,42 @@ def test_as_many_rows_run_together_as_may_until_the_last_have_begun() -> None:
     model = make("lfm2")
     sizes: list[tuple[int, int]] = []
     model.model.embed_tokens.register_forward_hook(lambda _, inputs, __: sizes.append(tuple(inputs[0].shape)))
-    rows = rows_of([20, 30, 9, 40], n=4)
+    rows = rows_of([20, 30, 9, 40, 25, 12], n=2)
     answers = run(partial(decode, at_once=8), model, rows, DRAWN)
-    assert sorted(length for batch, length in sizes if length > 1) == [9, 20, 30, 40]  # each prompt is read once
+    # Each prompt is read once.
+    assert sorted(length for batch, length in sizes if length > 1) == [9, 12, 20, 25, 30, 40]
     steps = [batch for batch, length in sizes if length == 1]
     assert max(steps) == 8
     begun = max(place for place, (_, length) in enumerate(sizes) if length > 1)
     assert min(batch for batch, length in sizes[:begun] if length == 1) >= 4
-    # What others had in front is dropped: no row reads further back than its own beginning.
     assert sum(steps) < 1.5 * sum(map(len, answers))
+
+
+def test_no_row_goes_on_past_the_limit_nor_any_cache_beyond_what_the_model_knows() -> None:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    build: Any = AutoModelForCausalLM
+    # Its positions are a table: one more is an error.
+    shape = {**SHAPE, **KINDS["gpt2"], "n_positions": 20 + 90}
+    model = build.from_config(AutoConfig.for_model("gpt2", **shape)).eval()
+    widths: list[int] = []
+
+    def note(_module: Any, _arguments: Any, given: dict[str, Any]) -> None:
+        if given.get("attention_mask") is not None:
+            widths.append(given["attention_mask"].shape[-1])
+
+    model.register_forward_pre_hook(note, with_kwargs=True)
+    # Two rows end late, when ten that took the places of others have just begun, and too few to be removed for that.
+    rows = [row for row in rows_of([20, 20, 20], n=10) if row.prompt or row.index < 2]
+    lengths = (80, 12, 90)
+    with torch.no_grad():
+        answers = decode(
+            model, rows, 90, DRAWN, frozenset(), lambda row, tokens: len(tokens) >= lengths[row.prompt], at_once=12
+        )
+    assert [len(answer) for answer in answers] == [80] * 2 + [12] * 10 + [90] * 10
+    assert max(widths) <= 110
+    assert run(all_at_once, model, [], DRAWN) == []
 
 
 @pytest.mark.parametrize("sampling", [GREEDY, DRAWN], ids=["greedy", "drawn"])

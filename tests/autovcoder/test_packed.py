@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,16 @@ def test_packed_layers_compute_what_plain_ones_do(shape: tuple[int, ...]) -> Non
     assert [type(one).__name__ for one in (made[0][0], made[0][1], made[1])] == ["PackedLinear", "SiLU", "PackedLinear"]
 
 
+def test_the_plain_weights_do_not_stay_in_memory() -> None:
+    if not available():
+        pytest.skip("this PyTorch has no oneDNN")
+    made = model()
+    plain = weakref.ref(made[1].weight)
+    pack_linears(made)
+    gc.collect()
+    assert plain() is None
+
+
 def test_layers_of_other_kinds_and_types_are_left() -> None:
     import torch
 
@@ -58,10 +70,9 @@ def test_without_the_operators_or_with_others_nothing_is_changed(monkeypatch: py
     class Wrong:
         """Has the operators' names, and computes something else."""
 
-        class _linear_pointwise:  # noqa: N801 - an operator's name
-            @staticmethod
-            def default(states: torch.Tensor, *_: Any) -> torch.Tensor:
-                return states.new_zeros((*states.shape[:-1], 40))
+        @staticmethod
+        def _linear_pointwise(states: torch.Tensor, *_: Any) -> torch.Tensor:
+            return states.new_zeros((*states.shape[:-1], 40))
 
         @staticmethod
         def _reorder_linear_weight(weight: torch.Tensor, _: int) -> torch.Tensor:
