@@ -34,7 +34,7 @@ class ReferenceCheck(Record):
     problem_id: str
     fault: str | None
     samples: int | None
-    seconds: float
+    seconds: float = 0.0
 
 
 Checks = Mapping[str, ReferenceCheck]

@@ -24,6 +24,7 @@ MAX_ADDED_BY_MACROS = 10_000
 _OPENER = re.compile(
     r"\b(?:module|macromodule|interface|class|package|program|checker|generate|begin|case[xz]?|clocking|else)\b"
 )
+_LET = re.compile(r"\blet\b")
 # What may hold brackets and semicolons that mean nothing.
 _NO_CODE = re.compile(r'//[^\n]*|/\*(?:[^*]|\*(?!/))*(?:\*/)?|"(?:\\[\s\S]|[^"\\\n])*"?|\\\S+')
 _OPEN, _CLOSE = frozenset("([{"), frozenset(")]}")
@@ -36,9 +37,12 @@ def text_may_nest_too_deep(code: str) -> bool:
     On the safe side: what closes a construct is not looked at, for comments, branches that are not taken and arguments
     that are dropped can hold it too. Whoever hears True asks `hdl_sim.trial`, which finds out.
 
-    Levels are the tokens since the last ``;``, and since the last comma between the same brackets: each can be one, and
-    so can all that brackets hold, for what goes on behind them.
+    Levels are the tokens since the last ``;``, and since the last comma between the same braces: each can be one, and
+    so can all that brackets hold, for what goes on behind them. Between parentheses commas may divide events, each of
+    which is a level of its own.
     """
+    if _LET.search(_NO_CODE.sub(" ", code)):  # a few of them may stand for anything
+        return True
     if len(code) <= MAX_OPEN and "`define" not in code:
         return False
     if '"""' in code or "`pragma" in code:  # may hold anything
@@ -64,7 +68,7 @@ class _Levels:
 
     def __init__(self) -> None:
         self._here = self._deepest = 0  # of the part between commas, and of the parts before it
-        self._outer: list[tuple[int, int]] = []
+        self._outer: list[tuple[int, int, str]] = []  # both around each bracket that is open, and that bracket
         # Of each directive that is open: the levels and brackets before it, and the most of a branch.
         self._branches: list[tuple[int, int, int]] = []
 
@@ -78,15 +82,15 @@ class _Levels:
             if token.kind == "directive":
                 self._branch(token.text)
             elif token.text in _OPEN:
-                self._outer.append((self._here, self._deepest))
+                self._outer.append((self._here, self._deepest, token.text))
                 self._here = self._deepest = 0
                 if len(self._outer) > MAX_OPEN:
                     raise ValueError("too many brackets are open")
             elif token.text in _CLOSE and self._outer:
                 inner = max(self._here, self._deepest)
-                self._here, self._deepest = self._outer.pop()
+                self._here, self._deepest, _ = self._outer.pop()
                 self._here += inner
-            elif token.text == ",":
+            elif token.text == "," and not (self._outer and self._outer[-1][2] == "("):
                 self._deepest, self._here = max(self._here, self._deepest), 0
             elif token.text == ";" and not self._outer:  # else it may be within a macro's argument, and be dropped
                 self._here = self._deepest = 0

@@ -88,6 +88,9 @@ def read_source(code: str, *, elaborate: bool = True, tops: Collection[str] = ()
 
     Args:
         tops: modules to elaborate as tops too, with their defaults, whatever in the text instantiates them.
+
+    Raises:
+        ToolFailed: a text that may nest too deep cannot be tried in a process of its own.
     """
     code = plain_lines(code.encode(errors="replace").decode())  # lone surrogates cannot be handed to slang
     refusal = _refusal(code)

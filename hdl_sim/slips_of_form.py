@@ -12,12 +12,13 @@ from autovcoder.records import Port
 from hdl_sim.finding import Finding, Proposal, spliced
 from hdl_sim.rename import rename_module
 from hdl_sim.statement import asked_module
-from hdl_sim.tokens import Token, statement_end, tokens
+from hdl_sim.tokens import Token, is_word, statement_end, tokens
 
 _CLOSERS = {"begin": "end", "case": "endcase", "casez": "endcase", "casex": "endcase", "function": "endfunction",
             "task": "endtask", "generate": "endgenerate", "fork": "join"}  # fmt: skip
 _BARE = re.compile(r"\s*(?P<target>[A-Za-z_]\w*\s*(?:\[[^\];=]*\]\s*)*|\{[^{}=;]*\}\s*)(?P<sign><?=)(?!=)")
 _ASSIGNED = re.compile(r"([A-Za-z_]\w*)\s*(?:\[[^\];=]*\]\s*)*(?<![<>=!])<?=(?!=)")
+_TOGETHER = re.compile(r"\{([^{}=;]*)\}\s*<?=(?!=)")
 _NO_TARGETS = frozenset(
     ("assign", "parameter", "localparam", "if", "else", "for", "case", "begin", "end", "wire", "reg", "logic")
 )
@@ -50,10 +51,11 @@ def bare_assignments(finding: Finding) -> Iterator[Proposal]:
 
 
 def missing_semicolons(finding: Finding) -> Iterator[Proposal]:
-    """A statement or declaration behind which there is no ``;``."""
+    """A statement behind which there is no ``;``; not at the end of the text, which may have been cut off."""
     for fault in finding.saying("expected ';'"):
         at = finding.offset(fault)
-        yield spliced(finding.text, [(at, at, ";")]), "put a semicolon behind a statement"
+        if any(is_word(token, "endmodule") for token in tokens(finding.text, at)):
+            yield spliced(finding.text, [(at, at, ";")]), "put a semicolon behind a statement"
 
 
 def unbraced_replications(finding: Finding) -> Iterator[Proposal]:
@@ -109,8 +111,8 @@ def unfinished_text(finding: Finding) -> Iterator[Proposal]:
         lost = finding.text[cut : seen[-1].end]
         if ";" in lost or sum(token.text == ";" for token in kept) < 2:
             continue
-        if not _assigned(lost) <= _assigned(finding.text[:cut]):
-            continue  # nothing else would drive it
+        if _outputs_in(lost, finding, cut) - _assigned(finding.text[:cut]):
+            continue  # nothing else might drive them
         closers = _open(kept)
         if closers is None:
             continue
@@ -118,9 +120,17 @@ def unfinished_text(finding: Finding) -> Iterator[Proposal]:
         yield text, "closed what was left open at the end"
 
 
+def _outputs_in(lost: str, finding: Finding, at: int) -> set[str]:
+    """The words of a text that are outputs of the module around a place."""
+    declared = finding.declared_at(at)
+    words = {token.text for token in tokens(lost) if token.kind == "word"}
+    return {word for word in words if word in declared and (way := declared[word].direction) and way.text == "output"}
+
+
 def _assigned(text: str) -> set[str]:
-    """The names before ``=`` and ``<=``."""
-    return set(_ASSIGNED.findall(text))
+    """The names before ``=`` and ``<=``, alone or in braces."""
+    together = " ".join(_TOGETHER.findall(text))
+    return {*_ASSIGNED.findall(text), *re.findall(r"[A-Za-z_]\w*", together)}
 
 
 def _last_whole(seen: Sequence[Token]) -> int | None:

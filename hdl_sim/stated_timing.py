@@ -54,7 +54,7 @@ _DENIED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What is said; None where nothing is, or both."""
+    """What is said; None where nothing is, or both, or it is denied."""
 
     reset: Literal["synchronous", "asynchronous"] | None = None
     edge: Literal["posedge", "negedge"] | None = None
@@ -62,11 +62,16 @@ class Timing:
 
 def stated_timing(spec: str) -> Timing:
     """How a specification says that the reset acts, and at which edge of the clock the design does."""
-    said = {name for name, form in _SAID.items() if any(not _is_denied(spec, match) for match in form.finditer(spec))}
-    resets, clock = said & {"synchronous", "asynchronous"}, said & {"posedge", "negedge"}
+    spoken = {name for name, form in _SAID.items() if form.search(spec)}
+    said = {name for name in spoken if any(not _is_denied(spec, match) for match in _SAID[name].finditer(spec))}
+    resets, clock = spoken & {"synchronous", "asynchronous"}, spoken & {"posedge", "negedge"}
     return Timing(
-        reset=None if len(resets) != 1 else "synchronous" if "synchronous" in resets else "asynchronous",
-        edge=None if len(clock) != 1 else "posedge" if "posedge" in clock else "negedge",
+        reset=None
+        if len(resets) != 1 or not resets <= said
+        else "synchronous"
+        if "synchronous" in resets
+        else "asynchronous",
+        edge=None if len(clock) != 1 or not clock <= said else "posedge" if "posedge" in clock else "negedge",
     )
 
 
@@ -81,7 +86,9 @@ def contradictions(timing: Timing, design: str, roles: Roles) -> tuple[str, ...]
     if not clocking:
         return ()
     wrong = []
-    resets = {name for name in roles.resets if "preset" not in name.lower()}  # the text speaks of resets
+    resets = set(roles.resets)
+    others = {name for name in resets if "preset" not in name.lower()}
+    resets = others or resets  # where there is a reset, a preset is not what the text speaks of
     if timing.reset and resets:
         acts = "asynchronous" if any(name in resets for _, name in found) else "synchronous"
         if acts != timing.reset:

@@ -5,6 +5,7 @@ Reads a text; writes nothing. What may be such a text says `hdl_sim.nesting`; fe
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -18,9 +19,9 @@ from autovcoder.errors import ToolFailed
 # Half of what a thread of the process that asks has: what fits here fits there.
 _STACK_BYTES = 4 << 20
 _CPU_S, _WALL_S, _MEMORY_BYTES = 5, 60.0, 4 << 30
-_HARMLESS = 0
-# In a folder for packages ours may lie beside others: last, so that none stands for a module of Python's own.
-_START = "import sys; sys.path.append(sys.argv[1]); from hdl_sim.trial import main; main()"
+_HARMLESS, _HARMFUL = 0, 4
+# What this process imports from is where that one does; behind its own folders, so that Python's own modules are first.
+_START = "import json, sys; sys.path += json.loads(sys.argv[1]); from hdl_sim.trial import main; main()"
 
 
 @lru_cache(maxsize=32)
@@ -28,14 +29,20 @@ def front_end_survives(code: str) -> bool:
     """True when slang reads a text to its end on half a stack, in little time, and its tree is no deeper than allowed.
 
     Raises:
-        ToolFailed: no process can be started.
+        ToolFailed: no process can be started, or it cannot import what it needs.
     """
     try:
         ended = subprocess.run(
-            [sys.executable, "-I", "-c", _START, str(Path(__file__).parent.parent)],
+            [
+                sys.executable,
+                "-I",
+                "-c",
+                _START,
+                json.dumps([str(Path(__file__).parent.parent), *filter(None, sys.path)]),
+            ],
             input=code.encode(),
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             timeout=_WALL_S,
             start_new_session=True,  # an interrupt from the keyboard is the parent's to handle
             check=False,
@@ -44,7 +51,15 @@ def front_end_survives(code: str) -> bool:
         return False
     except OSError as error:
         raise ToolFailed("cannot start a process to read a design in", fix=str(error)) from None
+    if ended.returncode > 0 and ended.returncode != _HARMFUL:
+        raise ToolFailed(
+            "cannot read a design in a process of its own", where=sys.executable, fix=_last_line(ended.stderr)
+        )
     return ended.returncode == _HARMLESS
+
+
+def _last_line(said: bytes) -> str:
+    return said.decode(errors="replace").strip().rpartition("\n")[2]
 
 
 def main() -> None:
@@ -67,4 +82,4 @@ def main() -> None:
     reader = threading.Thread(target=read)
     reader.start()
     reader.join()
-    os._exit(1)
+    os._exit(_HARMFUL)

@@ -76,8 +76,6 @@ def reproduce(
     from hdl_sim.tools import find_tool
 
     find_tool("iverilog")
-    if find_spec("matplotlib") is None:
-        raise ToolMissing("matplotlib is not installed, which draws the figures", fix="pip install 'autovcoder[rag]'")
     chosen = PRESETS[preset]
     if stages is not None and not stages.is_dir() and chosen.rounds is None:
         raise InputError("there is no such folder for --stages", where=stages)
@@ -87,6 +85,8 @@ def reproduce(
     _say_needs(chosen, sum(map(len, suites.values())), sampling, _corpora(chosen, folder, corpus, pairs))
     if plan:
         return
+    if find_spec("matplotlib") is None:
+        raise ToolMissing("matplotlib is not installed, which draws the figures", fix="pip install 'autovcoder[rag]'")
     started = time.perf_counter()
     missing = _train(chosen, folder, corpus, pairs) if chosen.rounds else {}
     work = _Work(stage_models(folder, chosen), suites, sampling, library, out, IcarusPool(), _Opened())

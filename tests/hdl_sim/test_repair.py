@@ -233,9 +233,22 @@ def test_no_module_is_renamed_where_there_are_two_ways_or_a_testbench_is_the_top
     assert repair(bench + HELPER, Stated(name="t"), Icarus()) is None
 
 
-def test_half_a_statement_stays_where_nothing_else_drives_what_it_does() -> None:
-    text = "module t(input a, output y, output z);\nassign y = a;\nassign z = a &\nendmodule\n"
+@pytest.mark.parametrize(
+    "half", ["assign z = a &\nendmodule\n", "assign z = a", "assign z", "h u(.a(a), .y(", "assign {w, z} = a +"]
+)
+def test_half_a_statement_stays_where_nothing_else_drives_what_it_does(half: str) -> None:
+    helper = "module h(input a, output y);\nassign y = ~a;\nendmodule\n"
+    text = f"module t(input a, output y, output z);\nwire w;\nassign y = a;\n{half}"
+    half_is_used = "h u(" in half
+    text = (helper if half_is_used else "") + (text + "z" if half_is_used else text)
     assert repair(text, Stated(name="t"), Icarus()) is None
+
+
+def test_half_a_statement_goes_where_others_drive_what_it_does() -> None:
+    text = "module t(input a, output reg y, z);\nalways @(*) begin\n{y, z} = 2'b01;\nif (a) begin\ny = ~a;\nz = a &"
+    found = mended(text, Stated(name="t"))
+    assert found.changes == ("closed what was left open at the end",)
+    assert "z = a &" not in found.code
 
 
 def test_what_no_rule_knows_is_left() -> None:

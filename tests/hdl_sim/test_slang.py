@@ -95,6 +95,13 @@ HOSTILE = {
     "generated branches": "module m; if (1) wire a; " + "else if (1) wire b; " * 20_000 + "endmodule",
     "branches behind statements not taken": "module m; " + "if (1)\n`ifdef X\n;\n`endif\n" * 20_000 + "endmodule",
     "an expression through branches not taken": "module m; wire x = 1 " + "\n`ifdef X\n;\n`endif\n+ 1" * 20_000 + ";",
+    "a list of events": "module m(input a); reg q; always @(" + "a," * 60_000 + "a) q = 1; endmodule",
+    "lets of lets": "module m; let l0 = 1; "
+    + "".join(f"let l{n + 1} = l{n}; " for n in range(3000))
+    + "localparam z = l3000; endmodule",
+    "lets that double": "module m; let l0 = 1; "
+    + "".join(f"let l{n + 1} = l{n} + l{n}; " for n in range(40))
+    + "localparam z = l40; endmodule",
     "too large": "module m; endmodule\n" * 60_000,
     "deep parentheses": "module m; wire x = " + "(" * 200_000,
     "deep blocks": "module m; initial " + "begin " * 20_000,

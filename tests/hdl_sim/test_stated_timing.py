@@ -32,8 +32,8 @@ SAID = {
     "Sample at the rising edge, drive at the falling edge.": Timing(),
     # Denied, and then nothing is said of the other kind.
     "Active-high reset. Do not use an asynchronous reset.": Timing(),
-    "There is no asynchronous reset, it is a synchronous reset.": SYNCHRONOUS,
-    "Use a synchronous reset instead of an asynchronous reset.": SYNCHRONOUS,
+    "There is no asynchronous reset, it is a synchronous reset.": Timing(),
+    "q must not change except at the rising edge of clk. Inputs change at the falling edge of clk.": Timing(),
     "q doesn't change at the falling edge of clk": Timing(),
     "If en is not 1, q holds; it has an asynchronous reset.": ASYNCHRONOUS,
     # Of something else, or too far away.
