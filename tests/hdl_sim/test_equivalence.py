@@ -271,7 +271,7 @@ def test_without_yosys_there_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> No
         ("module tb; top t(); other #(3) o(); endmodule", False),
         ("module tb; top /* */ #(.W(3)) t(); endmodule", True),
         ("module tb; top t(); defparam t.W = 3; endmodule", True),
-        ("module tb(" + "(" * 100_000, True),
+        ("module tb; wire x = " + "(" * 100_000, True),
     ],
 )
 def test_parameters_that_the_bench_may_set_are_seen(bench: str, answer: bool) -> None:
