@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from hdl_sim.roles import Roles, edges
 
@@ -45,6 +45,7 @@ _SAID = {
 }
 
 
+Kind = TypeVar("Kind", bound=str)
 _LONGEST_CLAUSE = 80
 # In the same clause before it: the text says what is not.
 _DENIED = re.compile(
@@ -64,15 +65,16 @@ def stated_timing(spec: str) -> Timing:
     """How a specification says that the reset acts, and at which edge of the clock the design does."""
     spoken = {name for name, form in _SAID.items() if form.search(spec)}
     said = {name for name in spoken if any(not _is_denied(spec, match) for match in _SAID[name].finditer(spec))}
-    resets, clock = spoken & {"synchronous", "asynchronous"}, spoken & {"posedge", "negedge"}
     return Timing(
-        reset=None
-        if len(resets) != 1 or not resets <= said
-        else "synchronous"
-        if "synchronous" in resets
-        else "asynchronous",
-        edge=None if len(clock) != 1 or not clock <= said else "posedge" if "posedge" in clock else "negedge",
+        reset=_the_one(("synchronous", "asynchronous"), spoken, said),
+        edge=_the_one(("posedge", "negedge"), spoken, said),
     )
+
+
+def _the_one(kinds: tuple[Kind, Kind], spoken: set[str], said: set[str]) -> Kind | None:
+    """Of two kinds the one that is spoken of alone and said; None otherwise."""
+    found = [kind for kind in kinds if kind in spoken]
+    return found[0] if len(found) == 1 and found[0] in said else None
 
 
 def _is_denied(spec: str, match: re.Match[str]) -> bool:

@@ -87,51 +87,34 @@ def decode(
     ``finished`` is asked every CHECK_EVERY tokens of a row. Rows of the same prompt that stand side by side share its
     reading. ``at_once`` rows run together, and others take the places of those that have ended.
     """
-    whole = _can_join(model)
-    parts = [rows] if whole else [rows[at : at + at_once] for at in range(0, len(rows), at_once)]
-    found = (_decode(model, part, limit, sampling, ends, finished, at_once, keep_end) for part in parts if part)
-    return [answer for answers in found for answer in answers]
-
-
-def _decode(
-    model: Any,
-    rows: Sequence[Row],
-    limit: int,
-    sampling: Sampling,
-    ends: frozenset[int],
-    finished: Finished,
-    at_once: int,
-    keep_end: bool,
-) -> list[list[int]]:
     import torch
 
+    if not rows:
+        return []
     answers: list[list[int]] = [[] for _ in rows]
     over: set[int] = set()
 
-    def take(number: int, token: int) -> None:
-        """Add a token to an answer, and note when that ends it."""
-        answer = answers[number]
-        if token in ends:
-            over.add(number)
-            if keep_end:
-                answer.append(token)
-            return
-        answer.append(token)
-        if len(answer) == limit or (len(answer) % CHECK_EVERY == 0 and finished(rows[number], answer)):
-            over.add(number)
+    def ends_with(row: Row, answer: list[int], token: int) -> bool:
+        """Add a token to an answer; whether that ends it."""
+        if token not in ends or keep_end:
+            answer.append(token)
+        if token in ends or len(answer) == limit:
+            return True
+        return len(answer) % CHECK_EVERY == 0 and finished(row, answer)
 
-    sampler = Sampler(rows, sampling, model.device) if sampling.temperature > 0 else None
+    choose = Sampler(rows, sampling, model.device) if sampling.temperature > 0 else _likeliest
+    fewest = _KEPT * at_once if _can_join(model) else 0  # rows that go on, for others to take places
     waiting = _by_prompt(rows)
     inside = _taken(waiting, at_once, at_once)
     batch = _Batch(model, [rows[number].tokens for number in inside])
     read = dict.fromkeys(inside, 0)  # of each row how many tokens behind its prompt
     while True:
-        tokens = batch.logits.argmax(-1) if sampler is None else sampler(batch.logits, inside)
+        tokens = choose(batch.logits, inside)
         for number, token in zip(inside, tokens.tolist(), strict=True):
-            if number not in over:
-                take(number, token)
+            if number not in over and ends_with(rows[number], answers[number], token):
+                over.add(number)
         kept = [place for place, number in enumerate(inside) if number not in over]
-        more = _taken(waiting, at_once - len(kept), at_once) if len(kept) <= _KEPT * at_once else []
+        more = _taken(waiting, at_once - len(kept), at_once) if len(kept) <= fewest else []
         if not kept and not more:
             return answers
         # A row that has ended is computed on with the others, but never past the limit: the model may know no more.
@@ -276,6 +259,10 @@ class Sampler:
             return _noisy(scores, uniform).argmax(-1)
         scores, order = _nucleus(scores, self._top_p)
         return order.gather(-1, _noisy(scores, uniform.gather(-1, order)).argmax(-1, keepdim=True))[:, 0]
+
+
+def _likeliest(logits: torch.Tensor, _: Sequence[int]) -> torch.Tensor:
+    return logits.argmax(-1)
 
 
 def _noisy(scores: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
